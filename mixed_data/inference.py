@@ -1,0 +1,136 @@
+"""Guesses what each column of a table is for, from its name and its cells; every guess carries its reason.
+
+People call ``Schema.infer``, whose docstring lists the rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+
+from mixed_data.cells import canonical_text, parse_numbers, split_paths
+
+LEFT_OUT = "left out"
+"""The role of a column that has none."""
+
+Guess = tuple[str, str]
+"""A role, or ``LEFT_OUT``, and the reason."""
+
+_PICTURE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+_TARGET_NAMES = ("target", "price")
+_ID_NAME = re.compile(r"(?:.*[ _.-])?(?i:id|uuid)|.*[a-z]I[dD]")
+_INDEX_NAME = re.compile(r"index|row|unnamed: 0", re.IGNORECASE)
+_CODE_NAME = re.compile(r"(?:.*[^a-z])?(?:zip|plz|postal|(?:zip|post|postal)[ _.-]?codes?)", re.IGNORECASE)
+_NAMED_ID, _NAMED_INDEX, _SHORT_TEXT, _COUNTS = _ID_GUESSES = (  # The best first.
+    ("id", "named like an id, every value different"),
+    ("id", "named like an index, every value different"),
+    ("id", "short text, every value different"),
+    ("id", "counts the rows"),
+)
+_CLEAR_SHARE = 0.9  # From this share of the cells on, a column is what they say; the others are mistakes.
+_MIN_ROWS_TO_COUNT = 20  # In fewer rows, values such as 1, 2, 3 may well be rooms.
+_MIN_CODE_LENGTH = 4
+_MAX_ID_LENGTH = 60
+
+
+def find_targets(names: Iterable[str], taken: Collection[str]) -> list[str]:
+    """List the columns that are named like a target and not taken by another role."""
+    return [name for name in names if name.strip().lower() in _TARGET_NAMES and name not in taken]
+
+
+def guess_roles(table: pd.DataFrame, given: Mapping[str, Guess], *, may_be_image: bool) -> dict[str, Guess]:
+    """Guess the role of every column that has none yet; at most one becomes the id.
+
+    Args:
+        table: Rows to look at, columns named by distinct texts.
+        given: The roles that are known, by column.
+        may_be_image: False when the image columns are all known.
+
+    Returns:
+        Column to role and reason, in the order of the table.
+    """
+    guesses = {
+        name: given[name] if name in given else _guess_role(name, table[name], may_be_image) for name in table.columns
+    }
+    _keep_one_id(guesses)
+    return guesses
+
+
+def _keep_one_id(guesses: dict[str, Guess]) -> None:
+    """Leave out all candidates for the id but the best, or all where an id is given."""
+    chosen = next((name for name, guess in guesses.items() if guess == ("id", "given")), None)
+    candidates = [name for guess in _ID_GUESSES for name in guesses if guesses[name] == guess]
+    chosen = chosen or next(iter(candidates), None)
+    for name in candidates:
+        if name != chosen:
+            guesses[name] = (LEFT_OUT, f"{guesses[name][1]}; {chosen!r} is the id")
+
+
+def _guess_role(name: str, column: pd.Series, may_be_image: bool) -> Guess:
+    """Return (role, reason) by the rules that ``Schema.infer`` documents."""
+    present = canonical_text(column).dropna()
+    num_distinct = present.nunique()
+    if present.empty:
+        return LEFT_OUT, "every cell is empty"
+    num_pictures = _count_pictures(present)
+    if num_pictures >= _CLEAR_SHARE * len(present):
+        reason = f"{num_pictures} of {len(present)} cells end like picture files"
+        return ("images", reason) if may_be_image else (LEFT_OUT, f"{reason}, but the images are given")
+    if num_distinct == 1 and len(present) == len(column):
+        return LEFT_OUT, f"every cell is {present.iloc[0]!r}"
+    if _ID_NAME.fullmatch(name.strip()):
+        return _NAMED_ID if num_distinct == len(column) else _guess_label(present)
+    if _INDEX_NAME.fullmatch(name.strip()) and num_distinct == len(column):
+        return _NAMED_INDEX
+    if guess := _guess_number(name, column, present):
+        return guess
+    if num_distinct == len(column) and present.str.len().max() <= _MAX_ID_LENGTH:
+        return _SHORT_TEXT
+    return _guess_label(present)
+
+
+def _guess_number(name: str, column: pd.Series, present: pd.Series) -> Guess | None:
+    numbers, is_bad = parse_numbers(column)
+    if len(column) >= _MIN_ROWS_TO_COUNT and (np.diff(numbers) == 1).all():
+        return _COUNTS
+    if _CODE_NAME.fullmatch(name.strip()):
+        return "codes", "named like a zipcode"
+    if present.nunique() < len(present) and _are_padded_codes(present):
+        return "codes", f"{len(present.iloc[0])} digits each, some with a leading zero"
+    num_numbers = len(present) - int(is_bad.sum())
+    if num_numbers >= _CLEAR_SHARE * len(present):
+        return "numeric", f"{num_numbers} of {len(present)} cells are numbers"
+    return None
+
+
+def _guess_label(present: pd.Series) -> Guess:
+    reason = f"{present.nunique()} different values in {len(present)} cells"
+    if present.nunique() > _CLEAR_SHARE * len(present):
+        return LEFT_OUT, f"free text: {reason}"
+    return "categorical", reason
+
+
+def _count_pictures(present: pd.Series) -> int:
+    """Count the cells that end like picture files, exactly where they may be enough for an image column.
+
+    In a long column of something else there is no need to look at every cell.
+    """
+    others = (cell for cell in present if not _is_picture(cell))
+    too_many = int((1 - _CLEAR_SHARE) * len(present)) + 2
+    return len(present) - sum(1 for _ in islice(others, too_many))
+
+
+def _is_picture(cell: str) -> bool:
+    paths = split_paths(cell)
+    return bool(paths) and all(path.lower().endswith(_PICTURE_EXTENSIONS) for path in paths)
+
+
+def _are_padded_codes(texts: pd.Series) -> bool:
+    length = len(texts.iloc[0])
+    if length < _MIN_CODE_LENGTH or not texts.str.fullmatch(f"[0-9]{{{length}}}").all():
+        return False
+    return bool(texts.str.startswith("0").any())

@@ -1,0 +1,337 @@
+"""Schema: which column of a table plays which role, and whether a table fits.
+
+Roles are given by hand, loaded from JSON, or inferred. An inferred role is a guess, so every guess carries
+its reason: ``print(schema.explain())``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixed_data.cells import is_missing, parse_numbers, split_paths
+from mixed_data.inference import LEFT_OUT, find_targets, guess_roles
+
+_SINGLE_ROLES = ("target", "id", "group")
+_MANY_ROLES = ("numeric", "categorical", "codes", "images")
+_NUM_CELLS_SHOWN = 5
+
+
+class SchemaError(ValueError):
+    """A schema is contradictory, or a table does not fit it.
+
+    Attributes:
+        problems: Every problem found, one text each, with its remedy.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems: tuple[str, ...] = problems
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return self.problems[0]
+        return "\n- ".join([f"{len(self.problems)} problems:", *self.problems])
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Name the role of every column that is used; all other columns of a table are ignored.
+
+    Columns are matched by name, never by position. Lists are accepted and become tuples.
+
+    Args:
+        target: The number to predict.
+        numeric: Columns of numbers.
+        categorical: Columns of labels.
+        codes: Categories whose leading characters mean something: zipcode 85255 lies in 852, and that in 85.
+        images: Columns of picture paths; one cell may hold several paths separated by ";".
+        group: Rows with the same value stay on one side of every split.
+        id: What a person calls a row; never a feature.
+        reasons: Column to why it got its role or was left out; not part of equality.
+
+    Raises:
+        SchemaError: A column has two roles, is repeated, or its name is not text.
+
+    Example:
+        >>> schema = Schema(target="price", numeric=["area"], codes=["zipcode"], images=["front"])
+        >>> schema.features
+        ('area', 'zipcode')
+    """
+
+    target: str | None = None
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    group: str | None = None
+    id: str | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for role in _MANY_ROLES:
+            columns = getattr(self, role)
+            if isinstance(columns, str) or not isinstance(columns, Sequence):
+                raise SchemaError(f"{role}: expected a list such as ['area'], got {columns!r}; put it in a list")
+            object.__setattr__(self, role, tuple(columns))
+        if not isinstance(self.reasons, Mapping):
+            raise SchemaError(f"reasons: expected column to text, got {self.reasons!r}; leave it out")
+        object.__setattr__(self, "reasons", dict(self.reasons))
+        problems = []
+        seen: dict[str, str] = {}
+        for role, name in self._roles():
+            if not isinstance(name, str):
+                problems.append(f"{role}: expected a column name as text, got {name!r}; rename the column")
+            elif name in seen:
+                problems.append(f"column {name!r} is both {seen[name]} and {role}; name it once")
+            else:
+                seen[name] = role
+        if problems:
+            raise SchemaError(*problems)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The tabular columns a model sees: numeric, then categorical, then codes."""
+        return self.numeric + self.categorical + self.codes
+
+    @classmethod
+    def infer(
+        cls,
+        table: pd.DataFrame,
+        *,
+        target: str | None = None,
+        images: Sequence[str] | None = None,
+        id: str | None = None,
+        group: str | None = None,
+    ) -> Schema:
+        """Guess the roles from names and values, and note the reason of every guess.
+
+        The rules, in this order, for a column that is not named in the call:
+
+        1. empty in every row: left out;
+        2. at least 90 % of the cells end like picture files: images;
+        3. the same value in every row: left out;
+        4. named like an id ("id", "house_id") or an index, all values different: id; named like an id, with
+           repeated values: categorical, even if they are numbers;
+        5. a running count of the rows (20 or more): id; never a feature, row order may give the target away;
+        6. named like a zipcode ("zip", "postal_code", "plz"), or text of one fixed length of at least 4
+           digits, some with a leading zero, values repeated: codes. Never by digits alone: 1985 is a year;
+        7. at least 90 % of the cells are numbers: numeric (``validate`` reports the others, row by row);
+        8. short text (60 characters at most), all values different: id;
+        9. more than 90 % of the values are different: left out as free text;
+        10. anything else: categorical.
+
+        Of several ids the best is kept (named so, index, text, count), and the others are left out.
+
+        Args:
+            table: Rows to look at; picture paths and numbers may be text.
+            target: The column to predict; without it, the only column named "target" or "price".
+            images: The columns of picture paths, also as one text with commas; without it, guessed. ``()``
+                for none.
+            id: The column that names a row; without it, guessed.
+            group: The column whose rows stay together; never guessed.
+
+        Raises:
+            SchemaError: The table has no rows or repeated column names, a named column does not exist, or the
+                target is not clear.
+        """
+        if isinstance(images, str):
+            images = [name.strip() for name in images.split(",")]
+        given = [
+            ("target", target),
+            ("id", id),
+            ("group", group),
+            *(("images", name) for name in images or ()),
+        ]
+        if problems := [*_table_problems(table), *_missing_columns(given, table)]:
+            raise SchemaError(*problems)
+        guesses = {name: (role, "given") for role, name in given if name is not None}
+        if target is None:
+            target = _only_target(table, guesses)
+            guesses[target] = ("target", "the only column named target or price")
+        guesses = guess_roles(table, guesses, may_be_image=images is None)
+
+        def columns_of(role: str) -> tuple[str, ...]:
+            return tuple(name for name, (guess, _) in guesses.items() if guess == role)
+
+        return cls(
+            target=target,
+            numeric=columns_of("numeric"),
+            categorical=columns_of("categorical"),
+            codes=columns_of("codes"),
+            images=columns_of("images") if images is None else tuple(images),
+            group=group,
+            id=id or next(iter(columns_of("id")), None),
+            reasons={name: reason for name, (_, reason) in guesses.items()},
+        )
+
+    def explain(self) -> str:
+        """Return one line per column: role, name, reason; the columns left out come last.
+
+        Example:
+            >>> print(Schema(target="price", numeric=["area"]).explain())
+            target   price  given
+            numeric  area   given
+        """
+        lines = [(role, name, self.reasons.get(name, "given")) for role, name in self._roles()]
+        used = {name for _, name, _ in lines}
+        lines += [(LEFT_OUT, name, reason) for name, reason in self.reasons.items() if name not in used]
+        widths = [max((len(line[part]) for line in lines), default=0) for part in (0, 1)]
+        return "\n".join(f"{role:{widths[0]}}  {name:{widths[1]}}  {why}" for role, name, why in lines)
+
+    def validate(self, table: pd.DataFrame, *, needs_target: bool = True) -> None:
+        """Check a table against the schema and report every problem at once.
+
+        Empty feature cells are fine (they are imputed), and so are columns the schema does not name.
+
+        Args:
+            table: Rows to check; numbers may be text.
+            needs_target: True for training and evaluation: target, id and group must be there, and the target
+                must be a number in every row. False for prediction, which needs features and images only.
+
+        Raises:
+            SchemaError: The table does not fit; ``problems`` lists all of it, five cells per column at most.
+        """
+        roles = [(role, name) for role, name in self._roles() if needs_target or role not in _SINGLE_ROLES]
+        problems = [*_table_problems(table, [name for _, name in roles]), *_missing_columns(roles, table)]
+        if needs_target and self.target is None:
+            problems.append("the schema names no target; give it one, such as Schema(target='price')")
+        once = ~table.columns.duplicated(keep=False)
+        columns = dict(table.loc[:, once].items())
+        for role, name in roles:
+            if name in columns:
+                problems += _cell_problems(role, columns[name], columns.get(self.id))
+        if problems:
+            raise SchemaError(*problems)
+
+    def without_images(self) -> Schema:
+        """Return the same schema for a model that sees the table only."""
+        return replace(self, images=(), reasons=self._reasons_without(self.images))
+
+    def only_images(self) -> Schema:
+        """Return the same schema for a model that sees the pictures only."""
+        reasons = self._reasons_without(self.features)
+        return replace(self, numeric=(), categorical=(), codes=(), reasons=reasons)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists and texts, ready for JSON; ``from_dict`` gives an equal schema."""
+        values = asdict(self)
+        return values | {role: list(values[role]) for role in _MANY_ROLES}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Schema:
+        """Build a schema from what ``to_dict`` returned or a person wrote; what is not there has its default.
+
+        Raises:
+            SchemaError: A key is unknown, or the roles contradict each other.
+        """
+        known = [entry.name for entry in fields(cls)]
+        if not isinstance(values, Mapping):
+            raise SchemaError(f"expected a mapping of role to columns, got {values!r}; write {{'target': ...}}")
+        if unknown := [key for key in values if key not in known]:
+            raise SchemaError(f"unknown keys {unknown}; a schema has only {', '.join(known)}")
+        return cls(**values)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the schema as JSON that a person can read and edit."""
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        Path(path).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Schema:
+        """Read a schema that ``save`` or a person wrote.
+
+        Raises:
+            SchemaError: The file is not there, is no JSON, or is no schema.
+        """
+        try:
+            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise SchemaError(f"there is no schema file {path}; write one with Schema.save(path)") from None
+        except SchemaError as error:
+            raise SchemaError(*(f"{path}: {problem}" for problem in error.problems)) from None
+        except ValueError as error:
+            raise SchemaError(f"{path} is not JSON in UTF-8 ({error}); correct or rewrite it") from None
+
+    def _roles(self) -> list[tuple[str, str]]:
+        """List (role, column) in the order in which people read them."""
+        single = [(role, getattr(self, role)) for role in _SINGLE_ROLES if getattr(self, role) is not None]
+        return single + [(role, name) for role in _MANY_ROLES for name in getattr(self, role)]
+
+    def _reasons_without(self, names: tuple[str, ...]) -> dict[str, str]:
+        return {name: reason for name, reason in self.reasons.items() if name not in names}
+
+
+def _table_problems(table: pd.DataFrame, names: Collection[str] | None = None) -> Iterator[str]:
+    if not isinstance(table, pd.DataFrame):
+        raise SchemaError(f"expected a pandas DataFrame, got {type(table).__name__}; wrap it in pd.DataFrame")
+    if len(table) == 0:
+        yield "the table has no rows; give it at least one"
+    names = table.columns if names is None else names
+    for name in names:
+        if not isinstance(name, str):
+            yield f"column name {name!r} is not text; rename it, for example to 'column_{name}'"
+    for name in table.columns[table.columns.duplicated()].unique():
+        if name in names:
+            yield f"the table has more than one column {name!r}; rename or remove the others"
+
+
+def _missing_columns(roles: Sequence[tuple[str, str | None]], table: pd.DataFrame) -> Iterator[str]:
+    for role, name in roles:
+        if name is not None and name not in table.columns:
+            close = difflib.get_close_matches(name, map(str, table.columns), n=1)
+            remedy = f"rename {close[0]!r}, if it is meant" if close else "add it, or correct the name"
+            yield f"the table has no column {name!r} ({role}); {remedy}"
+
+
+def _only_target(table: pd.DataFrame, taken: Collection[str]) -> str:
+    names = find_targets(table.columns, taken)
+    if len(names) != 1:
+        raise SchemaError(
+            f"the target is not clear: expected one column named target or price, got {names or 'none'}; "
+            f"name it (target=... or --target), one of: {', '.join(table.columns)}"
+        )
+    return names[0]
+
+
+def _cell_problems(role: str, column: pd.Series, ids: pd.Series | None) -> list[str]:
+    remedy = "write a finite number such as 1250.5, without separators or units"
+    if role in ("target", "numeric"):
+        numbers, is_bad = parse_numbers(column)
+        is_bad |= np.isnan(numbers) & (role == "target")
+        remedy += ", or remove the row" if role == "target" else ", or leave the cell empty"
+    elif role == "images":
+        is_bad = np.array([not _holds_paths(cell) for cell in column], dtype=bool)
+        remedy = "write the path of a picture file as text"
+    else:
+        return []
+    rows = np.flatnonzero(is_bad)
+    problems = []
+    for row in rows[:_NUM_CELLS_SHOWN]:
+        where = f"row {row}" if ids is None else f"row {row} (id {_show(ids.iloc[row])})"
+        problems.append(f"{where}, column {column.name!r}: got {_show(column.iloc[row])}; {remedy}")
+    if len(rows) > _NUM_CELLS_SHOWN:
+        problems.append(f"column {column.name!r}: {len(rows) - _NUM_CELLS_SHOWN} more cells like these")
+    return problems
+
+
+def _show(cell: object) -> str:
+    if is_missing(cell):
+        return "an empty cell"
+    return repr(cell) if isinstance(cell, str) else str(cell)
+
+
+def _holds_paths(cell: object) -> bool:
+    try:
+        split_paths(cell)
+    except ValueError:
+        return False
+    return True

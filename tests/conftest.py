@@ -1,0 +1,138 @@
+"""Where the tests find the real data, how property tests run, and two tiny trained runs that many tests share."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+# A shared machine is no reason to fail, and a failure must be the same failure on the next run.
+hypothesis.settings.register_profile("mixed_data", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("mixed_data")
+
+
+@pytest.fixture(scope="session")
+def houses_root() -> Path:
+    """The folder that holds "Houses Dataset"."""
+    return find_shared("MIXED_DATA_HOUSES", SHARED / "data/houses", holds="Houses Dataset/HousesInfo.txt")
+
+
+@pytest.fixture(scope="session")
+def mobilenet_weights() -> Path:
+    """ImageNet weights of MobileNetV2 without its top, for tests without network."""
+    return find_shared("MIXED_DATA_WEIGHTS", SHARED / "weights/mobilenet_v2_imagenet_notop.weights.h5", holds="")
+
+
+def find_shared(variable: str, default: Path, *, holds: str) -> Path:
+    """Return the path; without one, skip the test, or fail it where the variable asks for that path."""
+    path = Path(os.environ.get(variable) or default)
+    if (path / holds).exists():
+        return path
+    if os.environ.get(variable):
+        pytest.fail(f"{variable} is set, but {path / holds} does not exist")
+    pytest.skip(f"needs {path / holds}, or {variable} with another place")
+
+
+# TensorFlow needs seconds to compile a network, so that these runs are made once per session. Tests must leave their
+# folders as they are: copy what is to be changed.
+
+NUM_LISTINGS = 40
+TINY_NETWORK = {"epochs": 1, "image_size": 32, "units": 8, "target_transform": "log"}
+
+
+@pytest.fixture(scope="session")
+def listings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV as people have them, beside its photos: a missing cell, a missing file, one photo in two rows."""
+    folder = tmp_path_factory.mktemp("listings")
+    random = np.random.default_rng(0)
+    rows = range(NUM_LISTINGS)
+    for row in rows:
+        for view in ("front", "kitchen"):
+            pixels = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((32, 32)).save(folder / f"{row}_{view}.png")
+    (folder / "8_front.png").write_bytes((folder / "7_front.png").read_bytes())
+    (folder / "5_kitchen.png").unlink()
+    area = random.uniform(60.0, 260.0, NUM_LISTINGS).round(2)
+    table = pd.DataFrame(
+        {
+            "listing_id": [f"L{row}" for row in rows],
+            "area [m2]": area,
+            "rooms": random.integers(1, 7, NUM_LISTINGS),
+            "zipcode": random.choice(["02139", "85255", "10001"], NUM_LISTINGS),
+            "style": random.choice(["loft", "ranch"], NUM_LISTINGS),
+            "front": [f"{row}_front.png" for row in rows],
+            "kitchen": [f"{row}_kitchen.png" for row in rows],
+            "price": (3_000.0 * area * np.exp(random.normal(0.0, 0.8, NUM_LISTINGS))).round(2),
+        }
+    )
+    table.loc[3, "front"] = None
+    table.loc[4, "area [m2]"] = None
+    table.to_csv(folder / "listings.csv", index=False)
+    return folder / "listings.csv"
+
+
+@dataclass(frozen=True)
+class CommandRun:
+    """A run of the command line: how it was typed, its folder, and what it printed."""
+
+    arguments: list[str]
+    folder: Path
+    output: str
+    errors: str
+
+
+@pytest.fixture(scope="session")
+def hold_out_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> CommandRun:
+    """``train`` with one held-out part, the networks "table" and "weighted_sum"."""
+    from mixed_data.cli import main
+
+    folder = tmp_path_factory.mktemp("runs") / "hold out"
+    arguments = ["train", "--dataset", "table", "--data", str(listings), "--networks", "table,weighted_sum"]
+    arguments += [f"--{name.replace('_', '-')}={value}" for name, value in TINY_NETWORK.items()]
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        assert main([*arguments, "--out", str(folder)]) == 0, errors.getvalue()
+    return CommandRun(arguments, folder, output.getvalue(), errors.getvalue())
+
+
+@dataclass(frozen=True)
+class FoldsRun:
+    """A cross-validated study with its folder, and the (network, fold) pairs that were announced before each fit."""
+
+    study: Any
+    table: pd.DataFrame
+    folder: Path
+    watched: list[tuple[str, int]]
+
+
+@pytest.fixture(scope="session")
+def folds_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> FoldsRun:
+    """Two folds of "weighted_sum" only, with reference predictions that are 1 % too high."""
+    from mixed_data.preprocessing import MixedDataPreprocessor
+    from mixed_data.readers import read_table
+    from mixed_data.run import Plan, study, write_run
+
+    table, schema = read_table(data=listings)
+    network = {**TINY_NETWORK}
+    network["preprocessor"] = MixedDataPreprocessor(schema, image_size=network.pop("image_size"))
+    plan = Plan(networks=["weighted_sum"], options=network, folds=2)
+    watched = []
+    references = pd.DataFrame({"oracle": table["price"] * 1.01})
+    found = study(
+        table, schema, plan, references=references, watch=lambda name, fold: watched.append((name, fold)) or ()
+    )
+    folder = tmp_path_factory.mktemp("runs") / "folds"
+    folder.mkdir()
+    write_run(folder, found, table, schema, plan, {"made by": "conftest.py"})
+    return FoldsRun(found, table, folder, watched)
