@@ -1,0 +1,84 @@
+"""Drawing the photos of sample houses, in all processors at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from PIL import Image
+
+from mixed_data.readers.sample.bathroom import draw_bathroom
+from mixed_data.readers.sample.bedroom import draw_bedroom
+from mixed_data.readers.sample.canvas import Canvas
+from mixed_data.readers.sample.factors import FACTORS, VIEWS
+from mixed_data.readers.sample.front import draw_front
+from mixed_data.readers.sample.kitchen import draw_kitchen
+
+PAINTERS: dict[str, Callable[..., None]] = {
+    "front": draw_front,
+    "bedroom": draw_bedroom,
+    "bathroom": draw_bathroom,
+    "kitchen": draw_kitchen,
+}
+"""View -> the function that draws it from its factors."""
+
+_HOUSES_PER_FOLDER = 1_000
+_HOUSES_PER_TASK = 50
+
+
+def photo_path(house: int, view: str) -> str:
+    """Return the path of a photo, relative to the sample's folder; a thousand houses share a sub-folder."""
+    return f"photos/{house // _HOUSES_PER_FOLDER:03d}/{house:06d}_{view}.jpg"
+
+
+def draw_photo(view: str, factors: Mapping[str, Any], random: np.random.Generator) -> Image.Image:
+    """Draw one photo.
+
+    Args:
+        view: One of ``VIEWS``.
+        factors: The house's hidden factors; those of other views are ignored.
+        random: Where everything that says nothing about the house comes from.
+
+    Returns:
+        (96, 96) RGB.
+    """
+    canvas = Canvas(random)
+    PAINTERS[view](canvas, random, **{name: factors[name] for name in _FACTORS_OF_VIEW[view]})
+    return canvas.develop()
+
+
+def write_photos(
+    folder: Path, factors: pd.DataFrame, missing_photos: pd.DataFrame, *, seed: int, parallel: Parallel
+) -> None:
+    """Draw the photos of houses into files, each photo from a random stream of its own.
+
+    Args:
+        folder: The sample's folder.
+        factors: Hidden factors, indexed by the number of the house.
+        missing_photos: bool, one column per view: True where no photo is to be drawn.
+        seed: The sample's seed.
+        parallel: The worker processes.
+    """
+    for subfolder in {Path(photo_path(house, VIEWS[0])).parent for house in factors.index}:
+        (folder / subfolder).mkdir(parents=True, exist_ok=True)
+    parts = [slice(start, start + _HOUSES_PER_TASK) for start in range(0, len(factors), _HOUSES_PER_TASK)]
+    parallel(delayed(_write_part)(folder, factors.iloc[part], missing_photos.iloc[part], seed) for part in parts)
+
+
+def _write_part(folder: Path, factors: pd.DataFrame, missing_photos: pd.DataFrame, seed: int) -> None:
+    for house, traits, missing in zip(
+        factors.index, factors.to_dict("records"), missing_photos.to_dict("records"), strict=True
+    ):
+        for position, view in enumerate(VIEWS):
+            if not missing[view]:
+                random = np.random.default_rng([seed, int(house), position])
+                photo = draw_photo(view, traits, random)
+                # A varying quality keeps the size of the file from telling what the picture shows.
+                photo.save(folder / photo_path(int(house), view), "JPEG", quality=int(random.integers(76, 96)))
+
+
+_FACTORS_OF_VIEW = {view: [factor.name for factor in FACTORS if factor.view == view] for view in VIEWS}
