@@ -1,0 +1,213 @@
+"""What silently ruins a study: one house in two rows, with one of them in training and the other in the test.
+
+Rows are linked when they share a byte-identical photo, repeat each other, or carry the same declared group.
+``find_links`` says which and why, ``find_groups`` turns that into one group number per row for
+``mixed_data.split``, ``describe_links`` tells it to a person.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from mixed_data.cells import canonical_text, parse_numbers, split_paths
+from mixed_data.schema import Schema
+
+NUM_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Link:
+    """Rows that belong together, and why.
+
+    Attributes:
+        reason: ``"photo"`` for a byte-identical photo, ``"row"`` for equal feature and target cells,
+            ``"group"`` for the same value in the schema's group column.
+        rows: Positions of the rows, ascending, at least two.
+        shared: Name of the first of the photo's files, or the group value; empty for equal rows.
+    """
+
+    reason: Literal["photo", "row", "group"]
+    rows: tuple[int, ...]
+    shared: str = ""
+
+
+def find_groups(table: pd.DataFrame, schema: Schema) -> NDArray[np.int64]:
+    """Number the groups of rows that must stay on one side of every split.
+
+    Links chain: when row 0 shares a photo with row 1, and row 1 repeats row 2, all three are one group.
+
+    Args:
+        table: The rows, ``n`` of them; columns are matched by name.
+        schema: Roles of the columns.
+
+    Returns:
+        Group of each row, int64 of shape ``(n,)``, numbered from 0 in the order of first appearance.
+
+    Example:
+        >>> table = pd.DataFrame({"area": [70, 95, 70.0], "price": [1.0, 2.0, 1.0]})
+        >>> find_groups(table, Schema(numeric=("area",), target="price")).tolist()
+        [0, 1, 0]
+    """
+    return join_links(find_links(table, schema), len(table))
+
+
+def join_links(links: Iterable[Link], num_rows: int) -> NDArray[np.int64]:
+    """Number the groups that already known links make of the rows, as ``find_groups`` does."""
+    neighbours = [pair for link in links for pair in zip(link.rows, link.rows[1:], strict=False)]
+    first, second = np.array(neighbours, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(num_rows, num_rows))
+    _, labels = connected_components(graph, directed=False)
+    return pd.factorize(labels)[0].astype(np.int64)
+
+
+def find_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
+    """Find the rows that belong together, with the reason.
+
+    A photo counts by its bytes, not by its name; a missing, unreadable or empty file links nothing. Rows are
+    equal when all feature cells and the target mean the same (85255 is "85255"). A row without any feature is
+    not compared, because an equal price alone is no duplicate. Without a target, equal features are enough.
+
+    Args:
+        table: The rows; columns are matched by name.
+        schema: Roles of the columns.
+
+    Returns:
+        The links by photo, then by row, then by group, each in the order of their rows.
+    """
+    return [*_photo_links(table, schema), *_row_links(table, schema), *_group_links(table, schema)]
+
+
+def describe_links(links: Sequence[Link], table: pd.DataFrame, schema: Schema) -> list[str]:
+    """Say in sentences what the links are: repeated rows, shared photos, and where their targets disagree.
+
+    Args:
+        links: What ``find_links`` found in this table.
+        table: The rows.
+        schema: Roles of the columns; a row is called by its id, or else by its position.
+
+    Returns:
+        At most four sentences. Each names the five largest sets of rows and counts the others.
+    """
+    sets = {reason: [link for link in links if link.reason == reason] for reason in ("row", "photo", "group")}
+    facts = []
+    if repeated := {link.rows: "" for link in sets["row"]}:
+        cells = "features and target" if schema.target else "features"
+        num_repeats = sum(len(rows) - 1 for rows in repeated)
+        repeats = f"rows that repeat the {cells} of an earlier row: {num_repeats}"
+        facts.append(repeats + _list_sets(repeated, table, schema))
+    if photos := _count_photos(sets["photo"]):
+        facts.append(f"sets of rows that share a photo: {len(photos)}" + _list_sets(photos, table, schema))
+    if schema.target and (ranges := _differing_targets(photos, table[schema.target])):
+        facts.append(f"of these, with different targets: {len(ranges)}" + _list_sets(ranges, table, schema))
+    if declared := sets["group"]:
+        num_rows = sum(len(link.rows) for link in declared)
+        facts.append(f"rows that column {schema.group!r} keeps together: {num_rows} (groups: {len(declared)})")
+    return facts
+
+
+def _photo_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
+    rows_of: defaultdict[str, set[int]] = defaultdict(set)
+    for column in schema.images:
+        for row, cell in enumerate(table[column]):
+            for path in split_paths(cell):
+                rows_of[path].add(row)
+    sets = ((set().union(*(rows_of[path] for path in paths)), paths) for paths in _equal_files(rows_of))
+    links = [Link("photo", tuple(sorted(rows)), Path(paths[0]).name) for rows, paths in sets if len(rows) > 1]
+    return sorted(links, key=lambda link: link.rows)
+
+
+def _equal_files(paths: Iterable[str]) -> Iterator[list[str]]:
+    """Sort readable files into lists of equal bytes; only files of equal size need to be read."""
+    by_size: defaultdict[int, list[str]] = defaultdict(list)
+    for path in paths:
+        if size := _file_size(path):
+            by_size[size].append(path)
+    for candidates in by_size.values():
+        if len(candidates) == 1:
+            yield candidates
+            continue
+        by_digest: defaultdict[bytes, list[str]] = defaultdict(list)
+        for path in candidates:
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                by_digest[hashlib.file_digest(file, "sha256").digest()].append(path)
+        yield from by_digest.values()
+
+
+def _file_size(path: str) -> int:
+    """Return the size in bytes, 0 for what is no readable file."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a null character in the path
+        return 0
+    # Pipes and devices, which reading would not end, have no size; a folder has one.
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+
+def _row_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
+    features = [parse_numbers(table[name])[0] for name in schema.numeric]
+    features += [canonical_text(table[name]) for name in schema.categorical + schema.codes]
+    if not features:
+        return []
+    target = [parse_numbers(table[schema.target])[0]] if schema.target else []
+    codes = np.column_stack([pd.factorize(cells)[0] for cells in features + target])
+    compared = np.flatnonzero((codes[:, : len(features)] >= 0).any(axis=1))
+    _, kinds = np.unique(codes[compared], axis=0, return_inverse=True)
+    return [Link("row", rows) for rows in _equal_rows(pd.Series(kinds, index=compared))]
+
+
+def _group_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
+    if schema.group is None:
+        return []
+    values = canonical_text(table[schema.group]).reset_index(drop=True)
+    return [Link("group", rows, values[rows[0]]) for rows in _equal_rows(values.dropna())]
+
+
+def _equal_rows(values: pd.Series) -> list[tuple[int, ...]]:
+    """List the sets of two or more index labels that have the same value."""
+    sets = values.groupby(values).groups.values()
+    return sorted(tuple(sorted(map(int, rows))) for rows in sets if len(rows) > 1)
+
+
+def _count_photos(links: Iterable[Link]) -> dict[tuple[int, ...], str]:
+    names: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
+    for link in links:
+        names[link.rows].append(link.shared)
+    return {rows: found[0] if len(found) == 1 else f"{len(found)} photos" for rows, found in names.items()}
+
+
+def _differing_targets(sets: Iterable[tuple[int, ...]], target: pd.Series) -> dict[tuple[int, ...], str]:
+    numbers, _ = parse_numbers(target)
+    ranges = {rows: (numbers[list(rows)].min(), numbers[list(rows)].max()) for rows in sets}
+    return {rows: f"{low:,.12g} to {high:,.12g}" for rows, (low, high) in ranges.items() if low < high}
+
+
+def _list_sets(notes: Mapping[tuple[int, ...], str], table: pd.DataFrame, schema: Schema) -> str:
+    """Write " (59 = 72: 3 photos; 331 = 351: 331_frontal.jpg; and 2 more)", the largest sets first."""
+    largest = sorted(notes, key=lambda rows: (-len(rows), rows))
+    shown = []
+    for rows in largest[:NUM_SHOWN]:
+        names = [_name_row(row, table, schema) for row in rows[:NUM_SHOWN]]
+        more = [f"{len(rows) - NUM_SHOWN} more"] if len(rows) > NUM_SHOWN else []
+        shown.append(" = ".join(names + more) + (f": {notes[rows]}" if notes[rows] else ""))
+    if len(largest) > NUM_SHOWN:
+        shown.append(f"and {len(largest) - NUM_SHOWN} more")
+    return f" ({'; '.join(shown)})"
+
+
+def _name_row(row: int, table: pd.DataFrame, schema: Schema) -> str:
+    name = canonical_text(table[schema.id].iloc[[row]]).iloc[0] if schema.id else None
+    return name or f"row {row}"
