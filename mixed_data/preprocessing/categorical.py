@@ -1,0 +1,170 @@
+"""One categorical column: one-hot levels, a place for rare and unseen ones, and prefixes of codes."""
+
+from __future__ import annotations
+
+import reprlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixed_data.preprocessing.state import FLAG, INTEGER, OBJECTS, TEXT, TEXTS, check_fields, optional
+
+OTHER = "<other>"
+MISSING = "<missing>"
+
+
+@dataclass(frozen=True)
+class LevelGroup:
+    """The one-hot levels of a column's whole text, or of its first `prefix` characters.
+
+    Attributes:
+        prefix: How many leading characters count; None for the whole text.
+        kept: Levels with a feature of their own, sorted.
+        rare: Levels of too few training rows, sorted; they share the feature "<other>" with unseen levels.
+            Without rare levels there is no such feature (nothing would have trained it), and an unseen level
+            is none of the others: all zeros.
+        missing: Whether a feature says that the cell was missing; only ever true for the whole text, whose
+            feature the prefixes would repeat.
+    """
+
+    prefix: int | None
+    kept: tuple[str, ...]
+    rare: tuple[str, ...]
+    missing: bool
+
+    @classmethod
+    def learn(cls, texts: Sequence[str | None], prefix: int | None, min_frequency: int) -> LevelGroup:
+        """Count the levels of the training rows."""
+        counts = Counter(text[:prefix] for text in texts if text is not None)
+        kept = sorted(level for level, count in counts.items() if count >= min_frequency)
+        rare = sorted(level for level, count in counts.items() if count < min_frequency)
+        return cls(prefix, tuple(kept), tuple(rare), prefix is None and None in texts)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The levels that have a feature, in order; none where a single one would be constant."""
+        labels = self.kept + ((OTHER,) if self.rare else ()) + ((MISSING,) if self.missing else ())
+        return labels if len(labels) > 1 else ()
+
+    def encode(self, texts: Sequence[str | None]) -> np.ndarray:
+        """Return the one-hot levels, float32 (n, len(labels))."""
+        width = len(self.labels)
+        if not width:
+            return np.zeros((len(texts), 0), dtype=np.float32)
+        none = width  # a spare column for "none of the levels", cut off at the end
+        positions = {level: position for position, level in enumerate(self.kept)}
+        other = len(self.kept) if self.rare else none
+        missing = width - 1 if self.missing else other if self.prefix is None else none
+        one_hot = np.zeros((len(texts), width + 1), dtype=np.float32)
+        for row, text in enumerate(texts):
+            one_hot[row, missing if text is None else positions.get(text[: self.prefix], other)] = 1.0
+        return one_hot[:, :width]
+
+    def describe(self, title: str, min_frequency: int) -> list[str]:
+        """Say which levels were merged, or why the group has no feature."""
+        few = f"fewer than {min_frequency} rows"
+        if self.labels:
+            if not self.rare:
+                return []
+            number = f"{len(self.rare)} level{'s' if len(self.rare) > 1 else ''}"
+            return [f"{title}: {number} with {few} in 'other': {', '.join(self.rare)}"]
+        if self.rare:
+            return [f"{title}: every level ({len(self.rare)}) has {few}: dropped"]
+        if self.kept:
+            return [f"{title}: only one level in training ({reprlib.repr(self.kept[0])}): dropped"]
+        return [f"{title}: no value in any training row: dropped"]
+
+
+@dataclass(frozen=True)
+class CategoricalColumn:
+    """What was learned about one categorical column or code.
+
+    Attributes:
+        name: The column.
+        groups: The levels of the whole text first, then those of each prefix.
+    """
+
+    name: str
+    groups: tuple[LevelGroup, ...]
+
+    @classmethod
+    def learn(
+        cls, name: str, texts: Sequence[str | None], *, min_frequency: int, prefixes: Sequence[int] = ()
+    ) -> tuple[CategoricalColumn | None, list[str]]:
+        """Learn from the training texts.
+
+        Args:
+            name: The column.
+            texts: (n,) canonical texts, None where missing.
+            min_frequency: A level of fewer rows is rare.
+            prefixes: Lengths of leading parts that get levels of their own.
+
+        Returns:
+            The column, None if it says nothing; and what a person should know about it.
+        """
+        longest = max((len(text) for text in texts if text is not None), default=0)
+        useful = [prefix for prefix in prefixes if prefix < longest]
+        column = cls(name, tuple(LevelGroup.learn(texts, p, min_frequency) for p in (None, *useful)))
+        notes = []
+        for group in column.groups:
+            notes += group.describe(column._title(group), min_frequency)
+        notes += [f"{name}[:{p}]: would repeat the whole code: dropped" for p in prefixes if p >= longest > 0]
+        return (column if column.feature_names() else None), notes
+
+    def feature_names(self) -> list[str]:
+        """Name the features, in the order of `encode`."""
+        return [f"{self._title(group)}={label}" for group in self.groups for label in group.labels]
+
+    def encode(self, texts: Sequence[str | None]) -> np.ndarray:
+        """Return the one-hot features of each text, float32 (n, number of feature names)."""
+        return np.hstack([group.encode(texts) for group in self.groups])
+
+    def find_warnings(self, texts: Sequence[str | None]) -> Iterator[tuple[int, str]]:
+        """Yield (row position, warning) for each cell that is missing or was not seen in training."""
+        whole = self.groups[0]
+        seen = {*whole.kept, *whole.rare}
+        stand_in = "'other'" if whole.rare and whole.labels else "none of the known levels"
+        for row, text in enumerate(texts):
+            if text is None:
+                level = "a level of its own" if whole.missing and whole.labels else stand_in
+                yield row, f"{self.name} is missing: read as {level}"
+            elif text not in seen:
+                known = [f"{self._title(g)}={text[: g.prefix]}" for g in self.groups if text[: g.prefix] in g.kept]
+                but = f", but {known[0]} is known" if known else ""
+                yield (
+                    row,
+                    f"{self.name} is {reprlib.repr(text)}, not seen in training: read as {stand_in}{but}",
+                )
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what was learned as a JSON-able dict."""
+        groups = [{**vars(group), "kept": list(group.kept), "rare": list(group.rare)} for group in self.groups]
+        return {"kind": "categorical", "name": self.name, "groups": groups}
+
+    @classmethod
+    def from_state(cls, state: Any) -> CategoricalColumn:
+        """Rebuild the column of `get_state`.
+
+        Raises:
+            ValueError: if the state does not describe one.
+        """
+        state = check_fields(state, "categorical column", {"kind": TEXT, "name": TEXT, "groups": OBJECTS})
+        what = f"categorical column {state['name']!r}"
+        fields = {"prefix": optional(INTEGER), "kept": TEXTS, "rare": TEXTS, "missing": FLAG}
+        groups = []
+        for group in state["groups"]:
+            check_fields(group, what, fields)
+            levels = group["kept"] + group["rare"]
+            if len(set(levels)) < len(levels):
+                raise ValueError(f"{what}: a level is listed twice.")
+            groups.append(LevelGroup(group["prefix"], tuple(group["kept"]), tuple(group["rare"]), group["missing"]))
+        prefixes = [group.prefix for group in groups]
+        if prefixes[:1] != [None] or any(prefix is None or prefix < 1 for prefix in prefixes[1:]):
+            raise ValueError(f"{what}: expected the whole text first, then prefixes of 1 or more, got {prefixes}.")
+        return cls(state["name"], tuple(groups))
+
+    def _title(self, group: LevelGroup) -> str:
+        return self.name if group.prefix is None else f"{self.name}[:{group.prefix}]"

@@ -1,0 +1,60 @@
+"""The columns of a table: their cells as numbers or texts, and what was learned about them from a state."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixed_data.cells import canonical_text, parse_numbers
+from mixed_data.preprocessing.categorical import CategoricalColumn
+from mixed_data.preprocessing.numeric import NumericColumn
+
+_NUM_CELLS_SHOWN = 5
+
+
+def read_cells(table: pd.DataFrame, numeric: Collection[str]) -> dict[str, Any]:
+    """Read every cell of a table.
+
+    Args:
+        table: (n, columns), each name once.
+        numeric: Names of the columns that hold numbers; the others hold texts.
+
+    Returns:
+        Per column, float64 (n,) with NaN where missing, or a list of n canonical texts with None where missing.
+
+    Raises:
+        ValueError: Some numeric cells are present but not finite numbers (the first five are named).
+    """
+    cells: dict[str, Any] = {}
+    problems = []
+    for name in table:
+        if name not in numeric:
+            cells[name] = canonical_text(table[name]).tolist()
+            continue
+        cells[name], is_bad = parse_numbers(table[name])
+        problems += [(row, name, table[name].iloc[row]) for row in np.flatnonzero(is_bad)]
+    if problems:
+        shown = [f"row {row}, column {name!r}: {cell!r}" for row, name, cell in problems[:_NUM_CELLS_SHOWN]]
+        more = f"; … ({len(problems)} cells)" if len(problems) > _NUM_CELLS_SHOWN else ""
+        raise ValueError(
+            f"Expected finite numbers or empty cells, got {'; '.join(shown)}{more}. "
+            "Correct or empty them, or make the column categorical."
+        )
+    return cells
+
+
+def column_from_state(state: dict[str, Any]) -> NumericColumn | CategoricalColumn:
+    """Rebuild the column of `NumericColumn.get_state` or `CategoricalColumn.get_state`.
+
+    Raises:
+        ValueError: The state describes neither.
+    """
+    kind = state.get("kind")
+    if kind == "numeric":
+        return NumericColumn.from_state(state)
+    if kind == "categorical":
+        return CategoricalColumn.from_state(state)
+    raise ValueError(f"Expected the state of a numeric or categorical column, got kind {kind!r}.")

@@ -1,0 +1,292 @@
+"""The picture columns of a table become one array of photos, a mask, and per-row words on what is missing."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from mixed_data.cells import split_paths
+from mixed_data.preprocessing.photos import MAX_PIXELS, RESIZE_POLICIES, PhotoError, load_photo
+from mixed_data.preprocessing.state import FLAG, INTEGER, INTEGERS, TEXT, TEXTS, check_state
+
+STATE_FORMAT = "mixed_data.ImagePreprocessor"
+STATE_VERSION = 1
+_STATE_FIELDS = {
+    "columns": TEXTS,
+    "size": INTEGERS,
+    "resize": TEXT,
+    "montage": FLAG,
+    "max_pixels": INTEGER,
+    "num_photos": INTEGERS,
+}
+_MAX_PHOTOS = 1000
+_MAX_THREADS = 8
+_MAX_NAMED = 5
+
+
+class ImagePreprocessor(TransformerMixin, BaseEstimator):
+    """Decode the photos that a table names into arrays of one size, in the table's order.
+
+    A photo that is missing or unusable stays black, has mask False and is reported with its row; it is never
+    replaced by another photo, and no row depends on any other. Decoded photos are remembered (see
+    `photos.load_photo`), so that transforming the same rows again is fast.
+
+    Args:
+        columns: the columns that hold paths; one cell may hold several, separated by ";".
+        size: pixels of each view: a number for a square, or (height, width).
+        resize: `"crop"`, `"pad"` or `"stretch"`; see `photos.load_photo`.
+        montage: tile all photos of a row into one view, row by row in a square grid (2 x 2 for two to four
+            photos); missing tiles are black, and the view's mask is False only when all of them are missing.
+        max_pixels: photos with more pixels than this in their header are not decoded.
+
+    Attributes:
+        num_photos_: for each column the most photos that one training row has (at least 1), a list of ints.
+        views_: the names of the V views: `"frontal"` for a column with one photo, `"photos[0]"`,
+            `"photos[1]"` … for one with several, or just `"montage"`.
+
+    Example:
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"frontal": ["no_such_photo.jpg", None]})
+        >>> images, mask, row_warnings = ImagePreprocessor(["frontal"], size=32).fit(table).transform(table)
+        >>> images.shape, mask.tolist()
+        ((2, 1, 32, 32, 3), [[False], [False]])
+        >>> row_warnings
+        [['frontal: no_such_photo.jpg: no such file'], ['frontal: no photo given']]
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str] = (),
+        *,
+        size: int | tuple[int, int] = 64,
+        resize: str = "crop",
+        montage: bool = False,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.columns = columns
+        self.size = size
+        self.resize = resize
+        self.montage = montage
+        self.max_pixels = max_pixels
+
+    def fit(self, table: pd.DataFrame, y: object = None) -> ImagePreprocessor:
+        """Learn how many photos each column holds; no photo is opened.
+
+        Args:
+            table: the training rows.
+            y: ignored, for scikit-learn's sake.
+
+        Returns:
+            This object.
+
+        Raises:
+            ValueError: for a parameter out of range, a missing column, or cells that hold no text.
+        """
+        self._check_parameters()
+        self._check_columns(table)
+        problems: list[str] = []
+        num_photos = [_most_photos(table[column], column, problems) for column in self.columns]
+        if problems:
+            raise ValueError(f"The image columns must hold paths: {_first_few(problems, '; ')}.")
+        self._set_views(num_photos)
+        return self
+
+    def transform(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
+        """Load the photos of every row.
+
+        Args:
+            table: rows with the image columns, in any order; other columns are ignored.
+
+        Returns:
+            The images, uint8 of shape (n, V, H, W, 3), RGB, black where there is no photo; the mask, bool of
+            shape (n, V), True where there is one; and for each row the list of its warnings
+            (`"frontal: /photos/7.jpg: no such file"`), empty when all is well.
+
+        Raises:
+            ValueError: for a missing column. Never for a bad photo.
+        """
+        check_is_fitted(self)
+        self._check_columns(table)
+        height, width = _height_and_width(self.size)
+        num_rows, num_views = len(table), len(self.views_)
+        images = np.zeros((num_rows, num_views, height, width, 3), dtype=np.uint8)
+        mask = np.zeros((num_rows, num_views), dtype=bool)
+        if num_views == 0:
+            return images, mask, [[] for _ in range(num_rows)]
+        cells = [table[column].tolist() for column in self.columns]
+
+        def fill_row(row: int) -> list[str]:
+            return self._fill_row([column[row] for column in cells], images[row], mask[row])
+
+        # Pillow decodes without holding Python's lock. Each row has its own part of the arrays, so that the
+        # order in which the threads come to them changes nothing.
+        with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+            return images, mask, list(pool.map(fill_row, range(num_rows)))
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything that `transform` needs as a dict that JSON can hold."""
+        check_is_fitted(self)
+        return {
+            "format": STATE_FORMAT,
+            "version": STATE_VERSION,
+            "columns": list(self.columns),
+            "size": [int(side) for side in _height_and_width(self.size)],
+            "resize": self.resize,
+            "montage": bool(self.montage),
+            "max_pixels": int(self.max_pixels),
+            "num_photos": list(self.num_photos_),
+        }
+
+    @classmethod
+    def from_state(cls, state: Any) -> ImagePreprocessor:
+        """Rebuild a fitted preprocessor from `get_state`; nothing in the state is executed.
+
+        Args:
+            state: what `get_state` gave, possibly by way of JSON.
+
+        Returns:
+            A fitted preprocessor that transforms as the original did.
+
+        Raises:
+            ValueError: when the state is of another version, incomplete, or holds values out of range.
+        """
+        check_state(state, STATE_FORMAT, STATE_VERSION, _STATE_FIELDS)
+        size = tuple(state["size"])
+        preprocessor = cls(
+            state["columns"],
+            size=size[0] if len(set(size)) == 1 and len(size) == 2 else size,
+            resize=state["resize"],
+            montage=state["montage"],
+            max_pixels=state["max_pixels"],
+        )
+        preprocessor._check_parameters()
+        num_photos = state["num_photos"]
+        if len(num_photos) != len(preprocessor.columns) or min(num_photos, default=1) < 1:
+            raise ValueError(f"Expected one positive number of photos per column in the state, got {num_photos!r}.")
+        preprocessor._set_views(num_photos)
+        return preprocessor
+
+    def _set_views(self, num_photos: list[int]) -> None:
+        total = sum(num_photos)
+        if total > _MAX_PHOTOS:
+            raise ValueError(f"Expected at most {_MAX_PHOTOS} photos per row, got {num_photos} for {self.columns}.")
+        height, width = _height_and_width(self.size)
+        if self.montage and math.isqrt(max(total - 1, 0)) >= min(height, width):
+            raise ValueError(f"A montage of {total} photos needs a larger size than {self.size!r}.")
+        self.num_photos_ = num_photos
+        self.views_ = ["montage"] if self.montage and num_photos else self._photo_names(num_photos)
+
+    def _photo_names(self, num_photos: list[int]) -> list[str]:
+        return [
+            column if count == 1 else f"{column}[{position}]"
+            for column, count in zip(self.columns, num_photos, strict=True)
+            for position in range(count)
+        ]
+
+    def _fill_row(self, cells: list[object], images: np.ndarray, mask: np.ndarray) -> list[str]:
+        """Load one row's photos into its (V, H, W, 3) part of the images and return its warnings."""
+        warnings: list[str] = []
+        names = self._photo_names(self.num_photos_)
+        places = _tiles(images[0], len(names)) if self.montage else list(images)
+        is_loaded = np.zeros(len(names), dtype=bool)
+        first = 0
+        for column, count, cell in zip(self.columns, self.num_photos_, cells, strict=True):
+            here = slice(first, first + count)
+            is_loaded[here] = self._fill_cell(column, cell, names[here], places[here], warnings)
+            first += count
+        mask[:] = is_loaded.any() if self.montage else is_loaded
+        return warnings
+
+    def _fill_cell(
+        self, column: str, cell: object, names: list[str], places: list[np.ndarray], warnings: list[str]
+    ) -> list[bool]:
+        try:
+            paths = split_paths(cell)
+        except ValueError as error:
+            warnings.append(f"{column}: {error}")
+            return [False] * len(places)
+        is_loaded = [False] * len(places)
+        for position, (path, place) in enumerate(zip(paths, places, strict=False)):
+            try:
+                height, width = place.shape[:2]
+                place[:] = load_photo(path, height, width, resize=self.resize, max_pixels=self.max_pixels)
+                is_loaded[position] = True
+            except PhotoError as error:
+                warnings.append(f"{names[position]}: {path}: {error}")
+        without = names[len(paths) :]
+        if without:
+            span = without[0] if len(without) == 1 else f"{without[0]} to {without[-1]}"
+            warnings.append(f"{span}: no photo given")
+        left_out = paths[len(places) :]
+        if left_out:
+            warnings.append(f"{column}: more photos than in training, left out: {_first_few(left_out, ', ')}")
+        return is_loaded
+
+    def _check_parameters(self) -> None:
+        problems = []
+        if isinstance(self.columns, str) or not all(isinstance(column, str) for column in self.columns):
+            problems.append(f"columns must be a list of column names, got {self.columns!r}")
+        elif len(set(self.columns)) < len(self.columns):
+            problems.append(f"columns must not repeat, got {list(self.columns)}")
+        sides = self.size if isinstance(self.size, tuple) else (self.size, self.size)
+        if len(sides) != 2 or not all(_is_positive_integer(side) for side in sides):
+            problems.append(f"size must be a positive integer or (height, width), got {self.size!r}")
+        if self.resize not in RESIZE_POLICIES:
+            problems.append(f"resize must be one of {', '.join(RESIZE_POLICIES)}, got {self.resize!r}")
+        if not isinstance(self.montage, bool | np.bool_):
+            problems.append(f"montage must be True or False, got {self.montage!r}")
+        if not _is_positive_integer(self.max_pixels):
+            problems.append(f"max_pixels must be a positive integer, got {self.max_pixels!r}")
+        if problems:
+            raise ValueError("; ".join(problems) + ".")
+
+    def _check_columns(self, table: pd.DataFrame) -> None:
+        if not isinstance(table, pd.DataFrame):
+            raise ValueError(f"Expected a pandas DataFrame, got {type(table).__name__}.")
+        present = list(table.columns)
+        missing = [column for column in self.columns if column not in present]
+        if missing:
+            raise ValueError(f"The table lacks image column(s) {missing}; it has {present}.")
+        repeated = [column for column in self.columns if present.count(column) > 1]
+        if repeated:
+            raise ValueError(f"The table has several columns named {repeated}; rename or drop one.")
+
+
+def _most_photos(cells: pd.Series, column: str, problems: list[str]) -> int:
+    """Return the largest number of photos in one cell, at least 1, and append what is no path."""
+    most = 1
+    for row, cell in enumerate(cells.tolist()):
+        try:
+            most = max(most, len(split_paths(cell)))
+        except ValueError as error:
+            problems.append(f"row {row}, column {column!r}: {error}")
+    return most
+
+
+def _tiles(image: np.ndarray, num_tiles: int) -> list[np.ndarray]:
+    """Cut one (H, W, 3) array into a square grid; returns views of it, row by row, one per photo."""
+    grid = math.isqrt(num_tiles - 1) + 1
+    height, width = image.shape[0] // grid, image.shape[1] // grid
+    corners = [(row * height, column * width) for row in range(grid) for column in range(grid)]
+    return [image[top : top + height, left : left + width] for top, left in corners[:num_tiles]]
+
+
+def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def _is_positive_integer(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value > 0)
+
+
+def _first_few(texts: list[str], separator: str) -> str:
+    more = len(texts) - _MAX_NAMED
+    return separator.join(texts[:_MAX_NAMED]) + (f"{separator}and {more} more" if more > 0 else "")

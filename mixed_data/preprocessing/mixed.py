@@ -1,0 +1,233 @@
+"""Table and photos together: one object that turns rows of a DataFrame into the arrays a model reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from mixed_data.preprocessing.images import ImagePreprocessor
+from mixed_data.preprocessing.state import OBJECT, check_state, read_json, write_json
+from mixed_data.preprocessing.tabular import TabularPreprocessor
+from mixed_data.schema import Schema
+
+_FORMAT = "mixed_data.MixedDataPreprocessor"
+_VERSION = 1
+
+
+class Inputs(dict[str, np.ndarray]):
+    """What a model reads: a dict of arrays, with what was doubtful about each row beside it.
+
+    - "tabular": float32 (n, d), see `MixedDataPreprocessor.get_feature_names_out`;
+    - "images": uint8 (n, V, H, W, 3), RGB, 0 to 255; zeros where there is no photo;
+    - "image_mask": bool (n, V), False where a photo is missing or unreadable.
+
+    All three are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only,
+    and wants `dict(inputs)`.
+
+    Args:
+        arrays: The three arrays.
+        row_warnings: For each row, what was doubtful in it; empty lists for rows in order.
+    """
+
+    def __init__(
+        self,
+        arrays: Mapping[str, np.ndarray] | Iterable[tuple[str, np.ndarray]] = (),
+        row_warnings: Sequence[list[str]] = (),
+    ) -> None:
+        super().__init__(arrays)
+        self.row_warnings: list[list[str]] = list(row_warnings)
+
+    def take(self, rows: np.ndarray | Sequence[int] | slice) -> Inputs:
+        """Return some of the rows.
+
+        Args:
+            rows: Their positions, a bool per row, or a slice.
+        """
+        positions = np.arange(len(self.row_warnings))[rows]
+        arrays = {name: array[positions] for name, array in self.items()}
+        return Inputs(arrays, [self.row_warnings[position] for position in positions])
+
+
+# What comes out is a dict, which `set_output(transform="pandas")` must leave alone: no automatic wrapping.
+class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Learn from training rows how to read a table with photos, and read any rows that way ever after.
+
+    A scikit-learn transformer that knows nothing of Keras: its arrays feed any model. A row's result depends
+    on that row and on what `fit` learned, never on the other rows of the call, so a large table may be read
+    part by part. Missing cells and photos are imputed or masked, never replaced by another row's, and each is
+    listed in `Inputs.row_warnings`.
+
+    In a scikit-learn pipeline in front of a regressor that wants a matrix, use `TabularPreprocessor(schema)`.
+
+    Args:
+        schema: Which column plays which role (`Schema.infer(table)` guesses).
+        image_size: Pixels of each photo: a number for a square, or (height, width).
+        resize: "crop", "pad" or "stretch"; see `ImagePreprocessor`.
+        montage: Put the photos of a row into one; see `ImagePreprocessor`.
+        log: "auto" or "never"; see `TabularPreprocessor`, also for the rest.
+        piecewise_linear_bins: Quantile bins per numeric column; 0 for none.
+        ratios: Whether to add ratios of numeric columns.
+        min_frequency: Levels of fewer training rows are merged into "other".
+        code_prefixes: Lengths of the leading parts of codes that get levels of their own.
+
+    Attributes:
+        tabular_: The fitted `TabularPreprocessor`; its `report_` lists what was dropped or merged.
+        images_: The fitted `ImagePreprocessor`.
+        n_features_in_: How many columns are read.
+        feature_names_in_: Their names.
+
+    Example:
+        >>> from sklearn.linear_model import Ridge
+        >>> table = pd.DataFrame({"area": [900, 1500, 2100], "price": [1.0, 2.0, 3.0]})
+        >>> preprocessor = MixedDataPreprocessor(Schema(target="price", numeric=["area"]))
+        >>> model = Ridge(alpha=1e-6).fit(preprocessor.fit_transform(table)["tabular"], table["price"])
+        >>> inputs = preprocessor.transform(pd.DataFrame({"area": ["1500", None]}))
+        >>> model.predict(inputs["tabular"]).round(2).tolist(), inputs.row_warnings
+        ([2.0, 2.0], [[], ['area is missing: imputed 1500']])
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        *,
+        image_size: int | tuple[int, int] = 64,
+        resize: str = "crop",
+        montage: bool = False,
+        log: str = "auto",
+        piecewise_linear_bins: int = 0,
+        ratios: bool = True,
+        min_frequency: int = 1,
+        code_prefixes: Sequence[int] = (3, 2),
+    ) -> None:
+        self.schema = schema
+        self.image_size = image_size
+        self.resize = resize
+        self.montage = montage
+        self.log = log
+        self.piecewise_linear_bins = piecewise_linear_bins
+        self.ratios = ratios
+        self.min_frequency = min_frequency
+        self.code_prefixes = code_prefixes
+
+    @property
+    def views_(self) -> list[str]:
+        """The names of the V views, in the order of the arrays."""
+        return self.images_.views_
+
+    def fit(self, table: pd.DataFrame, y: object = None) -> MixedDataPreprocessor:
+        """Learn from the training rows, forgetting what was learned before.
+
+        Args:
+            table: The training rows; the target column is not needed.
+            y: Ignored; there by scikit-learn's convention.
+
+        Raises:
+            ValueError: The table does not fit the schema (all problems are listed), or a setting is out of
+                range.
+        """
+        self._check_table(table)
+        tabular = TabularPreprocessor(
+            self.schema,
+            log=self.log,
+            piecewise_linear_bins=self.piecewise_linear_bins,
+            ratios=self.ratios,
+            min_frequency=self.min_frequency,
+            code_prefixes=self.code_prefixes,
+        )
+        images = ImagePreprocessor(self.schema.images, size=self.image_size, resize=self.resize, montage=self.montage)
+        self._set_parts(tabular.fit(table), images.fit(table))
+        return self
+
+    def transform(self, table: pd.DataFrame) -> Inputs:
+        """Read each row by itself.
+
+        Args:
+            table: Any rows; columns are matched by name, others are ignored.
+
+        Returns:
+            The arrays, and the warnings of each row.
+
+        Raises:
+            ValueError: The table does not fit the schema (all problems are listed).
+        """
+        check_is_fitted(self)
+        self._check_table(table)
+        tabular, tabular_warnings = self.tabular_.transform_with_warnings(table)
+        images, image_mask, image_warnings = self.images_.transform(table)
+        row_warnings = [list(a) + list(b) for a, b in zip(tabular_warnings, image_warnings, strict=True)]
+        return Inputs({"tabular": tabular, "images": images, "image_mask": image_mask}, row_warnings)
+
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
+        """Name the columns of "tabular".
+
+        Args:
+            input_features: Ignored, since columns are matched by name; there by scikit-learn's convention.
+
+        Returns:
+            Array of text, (d,).
+        """
+        check_is_fitted(self)
+        return self.tabular_.get_feature_names_out()
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the settings and all that was learned as a JSON-able dict."""
+        check_is_fitted(self)
+        return {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "tabular": self.tabular_.get_state(),
+            "images": self.images_.get_state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: Any) -> MixedDataPreprocessor:
+        """Rebuild the fitted preprocessor of `get_state`; nothing in the state is executed.
+
+        Raises:
+            ValueError: The state has another format or version, or a field is missing or contradicts another.
+        """
+        parts = check_state(state, _FORMAT, _VERSION, {"tabular": OBJECT, "images": OBJECT})
+        tabular = TabularPreprocessor.from_state(parts["tabular"])
+        images = ImagePreprocessor.from_state(parts["images"])
+        if tabular.schema is None or tuple(images.columns) != tabular.schema.images:
+            raise ValueError(f"{_FORMAT} state: the schema's image columns must be {list(images.columns)}.")
+        height, width = parts["images"]["size"]
+        preprocessor = cls(
+            **tabular.get_params(deep=False),
+            image_size=height if height == width else (height, width),
+            resize=images.resize,
+            montage=images.montage,
+        )
+        preprocessor._set_parts(tabular, images)
+        return preprocessor
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the state as a JSON file, whole or not at all."""
+        write_json(path, self.get_state())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> MixedDataPreprocessor:
+        """Read the file of `save`.
+
+        Raises:
+            ValueError: The file is not JSON, or not such a state.
+        """
+        return cls.from_state(read_json(path))
+
+    def _set_parts(self, tabular: TabularPreprocessor, images: ImagePreprocessor) -> None:
+        self.tabular_ = tabular
+        self.images_ = images
+        self.feature_names_in_ = np.array([*self.schema.features, *self.schema.images], dtype=object)
+        self.n_features_in_ = len(self.feature_names_in_)
+
+    def _check_table(self, table: pd.DataFrame) -> None:
+        if not isinstance(self.schema, Schema):
+            got = type(self.schema).__name__
+            raise ValueError(f"Expected a Schema, got {got}. Schema.infer(table) guesses one.")
+        self.schema.validate(table, needs_target=False)

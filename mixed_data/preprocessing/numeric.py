@@ -1,0 +1,226 @@
+"""One numeric column: impute, perhaps take the logarithm, scale robustly, clip smoothly, perhaps bin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixed_data.preprocessing.state import FLAG, NUMBER, NUMBERS, TEXT, check_fields, optional
+
+SKEWNESS_FOR_LOG = 1.0  # the skewness of an exponential distribution is 2, of a symmetric one 0
+DISTINCT_FOR_LOG = 20  # counts such as bedrooms have fewer distinct values, and stay linear
+CLIP = 3.0  # what the smooth clip tends to for an endless outlier
+RELATIVE_NOISE = 1e-12  # a spread below this share of the values is rounding noise, not information
+
+
+def skewness(values: np.ndarray) -> float:
+    """Return the third standardised moment, 0.0 where the values do not vary.
+
+    Args:
+        values: float64 (n,), all finite.
+    """
+    deviations = values - values.mean()
+    variance = np.mean(deviations**2)
+    if variance <= (RELATIVE_NOISE * np.abs(values).max()) ** 2:
+        return 0.0
+    return float(np.mean(deviations**3) / variance**1.5)
+
+
+def smooth_clip(values: np.ndarray) -> np.ndarray:
+    """Return x / sqrt(1 + (x / 3)^2): nearly x around 0, always inside -3 and 3.
+
+    Reference: Holzmüller et al. 2024, "Better by default", arXiv:2407.04491.
+    """
+    bounded = np.clip(values, -1e100, 1e100)  # else the square overflows and an outlier would come out as 0
+    return bounded / np.sqrt(1.0 + (bounded / CLIP) ** 2)
+
+
+def piecewise_linear(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Encode each value by how far it fills each bin: 1 for bins below it, 0 above, a share in its own.
+
+    Departs from the paper in one thing: the outermost bins are clipped to 0..1 too, so that an outlier stays
+    bounded (the scaled value beside it still tells how far out it is).
+
+    Args:
+        values: float64 (n,).
+        edges: float64 (bins + 1,), strictly increasing.
+
+    Returns:
+        float64 (n, bins), each in 0..1.
+
+    Reference: Gorishniy et al. 2022, "On Embeddings for Numerical Features", arXiv:2203.05556.
+    """
+    return np.clip((values[:, None] - edges[:-1]) / np.diff(edges), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """What was learned about one numeric column.
+
+    Attributes:
+        name: The column.
+        median: Of the training values, in the column's own unit; stands in for a missing cell.
+        scale: Interquartile range (after the log, if any), or half the range where the quartiles coincide;
+            None where the values do not vary and only their absence says something.
+        log_above: None for a linear column; else the smallest training value. From there on the logarithm is
+            taken, below it its tangent, so that 0 or a negative number stays finite and in order.
+        indicator: Whether a feature says that the cell was missing.
+        bin_edges: Of the piecewise-linear encoding, after the log if any; empty without it.
+    """
+
+    name: str
+    median: float
+    scale: float | None
+    log_above: float | None
+    indicator: bool
+    bin_edges: tuple[float, ...]
+
+    @classmethod
+    def learn(
+        cls, name: str, values: np.ndarray, *, log: str, piecewise_linear_bins: int
+    ) -> tuple[NumericColumn | None, list[str]]:
+        """Learn from the training values.
+
+        The log is taken (`log="auto"`) where all values are positive, at least 20 differ, their skewness is
+        above 1, and the log brings it nearer to 0.
+
+        Args:
+            name: The column.
+            values: float64 (n,), NaN where missing.
+            log: "auto" or "never".
+            piecewise_linear_bins: How many quantile bins; 0 for none.
+
+        Returns:
+            The column, None if it says nothing; and what a person should know about it.
+        """
+        observed = values[~np.isnan(values)]
+        if not len(observed):
+            return None, [f"{name}: no value in any training row: dropped"]
+        indicator = len(observed) < len(values)
+        median = float(np.median(observed))
+        notes = []
+        log_above = None
+        if log == "auto" and _gains_from_log(observed):
+            log_above = float(observed.min())
+            notes.append(f"{name}: on a logarithmic scale (skewness {skewness(observed):.2f}, all positive)")
+            observed = np.log(observed)
+        scale = _spread(observed)
+        if scale is None:
+            kept = "only whether it is missing is kept" if indicator else "dropped"
+            notes.append(f"{name}: the same value in every training row ({median:.10g}): {kept}")
+            return (cls(name, median, None, None, True, ()) if indicator else None), notes
+        edges = _bin_edges(observed, piecewise_linear_bins)
+        return cls(name, median, scale, log_above, indicator, edges), notes
+
+    def feature_names(self) -> list[str]:
+        """Name the features, in the order of `encode`."""
+        names = [] if self.scale is None else [self.name]
+        names += [f"{self.name}[bin {number}]" for number in range(1, len(self.bin_edges))]
+        return names + ([f"{self.name}=<missing>"] if self.indicator else [])
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Encode each value by itself.
+
+        Args:
+            values: float64 (n,), NaN where missing.
+
+        Returns:
+            float32 (n, number of feature names); the scaled value of an imputed cell is exactly 0.
+        """
+        missing = np.isnan(values)
+        features = []
+        with np.errstate(over="ignore"):  # infinity is as good as any huge number: both are clipped
+            if self.scale is not None:
+                worked = self._work(np.where(missing, self.median, values))
+                centre = self._work(np.array([self.median]))
+                features.append(smooth_clip((worked - centre) / self.scale)[:, None])
+                if self.bin_edges:
+                    features.append(piecewise_linear(worked, np.array(self.bin_edges)))
+        if self.indicator:
+            features.append(missing[:, None])
+        return np.hstack(features).astype(np.float32)
+
+    def find_warnings(self, values: np.ndarray) -> Iterator[tuple[int, str]]:
+        """Yield (row position, warning) for each cell that was replaced or lies outside the log's domain."""
+        for row in np.flatnonzero(np.isnan(values)):
+            yield int(row), f"{self.name} is missing: imputed {self.median:.10g}"
+        if self.log_above is not None:
+            for row in np.flatnonzero(values <= 0):
+                yield (
+                    int(row),
+                    f"{self.name} is {values[row]:.10g}, but was positive in training: "
+                    f"extrapolated from {self.log_above:.10g}",
+                )
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what was learned as a JSON-able dict."""
+        return {"kind": "numeric", **vars(self), "bin_edges": list(self.bin_edges)}
+
+    @classmethod
+    def from_state(cls, state: Any) -> NumericColumn:
+        """Rebuild the column of `get_state`.
+
+        Raises:
+            ValueError: if the state does not describe one.
+        """
+        fields = {
+            "kind": TEXT,
+            "name": TEXT,
+            "median": NUMBER,
+            "scale": optional(NUMBER),
+            "log_above": optional(NUMBER),
+            "indicator": FLAG,
+            "bin_edges": NUMBERS,
+        }
+        state = check_fields(state, "numeric column", fields)
+        scale, log_above = (None if state[name] is None else float(state[name]) for name in ("scale", "log_above"))
+        edges = tuple(float(edge) for edge in state["bin_edges"])
+        column = cls(state["name"], float(state["median"]), scale, log_above, state["indicator"], edges)
+        column._check()
+        return column
+
+    def _check(self) -> None:
+        problems = []
+        if self.scale is not None and self.scale <= 0:
+            problems.append(f"scale must be positive, got {self.scale}")
+        if self.log_above is not None and self.log_above <= 0:
+            problems.append(f"log_above must be positive, got {self.log_above}")
+        if len(self.bin_edges) == 1 or np.any(np.diff(self.bin_edges) <= 0):
+            problems.append(f"bin_edges must be two or more, strictly increasing, got {self.bin_edges}")
+        if self.scale is None and (self.bin_edges or not self.indicator):
+            problems.append("scale may be null only where there are no bins, but an indicator")
+        if problems:
+            raise ValueError(f"numeric column {self.name!r}: {'; '.join(problems)}.")
+
+    def _work(self, values: np.ndarray) -> np.ndarray:
+        if self.log_above is None:
+            return values
+        tangent = np.minimum(values - self.log_above, 0.0) / self.log_above
+        return np.log(np.maximum(values, self.log_above)) + tangent
+
+
+def _gains_from_log(values: np.ndarray) -> bool:
+    if values.min() <= 0 or len(np.unique(values)) < DISTINCT_FOR_LOG:
+        return False
+    before = skewness(values)
+    return before > SKEWNESS_FOR_LOG and abs(skewness(np.log(values))) < before
+
+
+def _spread(values: np.ndarray) -> float | None:
+    noise = RELATIVE_NOISE * np.abs(values).max()
+    lower, upper = np.quantile(values, [0.25, 0.75])
+    for spread in (upper - lower, (values.max() - values.min()) / 2):
+        if spread > noise:
+            return float(spread)
+    return None
+
+
+def _bin_edges(values: np.ndarray, bins: int) -> tuple[float, ...]:
+    # One single bin, or any bins of a two-valued column, would only repeat the scaled value.
+    if not bins or len(np.unique(values)) < 3:
+        return ()
+    edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, bins + 1)))
+    return tuple(edges.tolist()) if len(edges) > 2 else ()

@@ -1,0 +1,224 @@
+"""One photo file becomes one uint8 array: opened safely, upright, RGB, resized, remembered.
+
+Photos come from strangers, so the format is recognised by content and only seven raster formats are read
+(Pillow as a whole would, for instance, hand PostScript to Ghostscript), the pixel count is checked in the
+header before anything is decoded, and whatever is wrong with a file becomes a `PhotoError` with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import threading
+from collections.abc import Callable
+from typing import BinaryIO
+
+import cachetools
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+RESIZE_POLICIES = ("crop", "pad", "stretch")
+MAX_PIXELS = 50_000_000
+# Grey lies in the middle of the value range, so borders are near zero once a model centres its pixels.
+PAD_COLOUR = (128, 128, 128)
+CACHE_BYTES = 512 * 2**20
+
+# Pixels are first thinned out cheaply to not less than this many times the size wanted, then averaged well;
+# 2.0 is what Pillow's own `thumbnail` uses.
+_REDUCING_GAP = 2.0
+
+# Pillow's readers are called directly, not through `Image.open`, because that one also applies the global
+# `Image.MAX_IMAGE_PIXELS`, which warns or raises by a limit that is not the caller's `max_pixels`.
+_READERS: dict[bytes, Callable[[BinaryIO], ImageFile.ImageFile]] = {
+    rb"\xff\xd8\xff": JpegImagePlugin.JpegImageFile,  # an MPO file starts with a JPEG, and that one is read
+    rb"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
+    rb"RIFF....WEBP": WebPImagePlugin.WebPImageFile,
+    rb"GIF8[79]a": GifImagePlugin.GifImageFile,
+    rb"BM": BmpImagePlugin.BmpImageFile,
+    rb"II\*\0|MM\0\*": TiffImagePlugin.TiffImageFile,
+    rb"....ftyp(avi[fs]|mif1|msf1)": AvifImagePlugin.AvifImageFile,
+}
+_LONGEST_SIGNATURE = 12
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_cache: cachetools.LRUCache[tuple[str | int, ...], np.ndarray] = cachetools.LRUCache(
+    maxsize=CACHE_BYTES, getsizeof=lambda photo: photo.nbytes
+)
+_cache_lock = threading.Lock()
+
+
+class PhotoError(ValueError):
+    """A photo that cannot be used; the message is the reason, without the path."""
+
+
+def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Return one photo as an array, from the cache when the unchanged file was loaded before.
+
+    Transparent parts become white, 16-bit grey is scaled to 8 bits, an animation gives its first frame, and
+    the EXIF orientation is applied. Colour profiles are ignored. Downscaling is bicubic, antialiased, after a
+    quick reduction (a JPEG's own, where there is one) to not less than twice the size wanted; it is
+    deterministic. A truncated file is an error, but bytes garbled in the middle of a JPEG cannot be told from
+    a picture.
+
+    The cache lives as long as the process, is shared by all threads, and holds the `CACHE_BYTES` of photos
+    used last, so that cross-validation and permutation importance decode each photo once. A file that changed
+    (its size or one of its times) is decoded again. Failures are not remembered.
+
+    Args:
+        path: a local file; nothing else is ever followed.
+        height: rows of pixels wanted.
+        width: columns of pixels wanted.
+        resize: `"crop"` keeps the largest centred part of the right shape, `"pad"` keeps everything and fills
+            the rest with `PAD_COLOUR`, `"stretch"` keeps everything and lets the shape suffer.
+        max_pixels: width x height in the file's header above which nothing is decoded. (Pillow refuses TIFF
+            and WebP files of over 179 million pixels in any case.)
+
+    Returns:
+        uint8 array of shape (height, width, 3), RGB, read-only because the cache holds the same array.
+
+    Raises:
+        PhotoError: with the reason, when the file is missing, no regular file, no picture, too large or
+            damaged.
+        ValueError: when `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` is on.
+    """
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise ValueError(
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on in this process, so that half a photo would pass for "
+            "a whole one; set it to False."
+        )
+    key = (*_file_identity(path), height, width, resize, max_pixels)
+    with _cache_lock:
+        photo = _cache.get(key)
+    if photo is not None:
+        return photo
+    # Anything may come out of a decoder that is fed damaged bytes (struct.error, zlib.error, MemoryError …),
+    # and none of it may stop the other photos.
+    try:
+        photo = _decode(path, height, width, resize, max_pixels)
+    except PhotoError:
+        raise
+    except Exception as error:
+        raise PhotoError(f"cannot be decoded: {error or type(error).__name__}") from error
+    if photo.nbytes <= CACHE_BYTES:
+        with _cache_lock:
+            _cache[key] = photo
+    return photo
+
+
+def clear_photo_cache() -> None:
+    """Forget every decoded photo and free the memory, for example before measuring."""
+    with _cache_lock:
+        _cache.clear()
+
+
+def _file_identity(path: str) -> tuple[str, int, int, int]:
+    """Return what changes whenever the file does, after checking that reading it cannot hang."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise PhotoError("no such file") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte or a lone surrogate in the path
+        raise PhotoError(f"cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise PhotoError("a folder, not a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise PhotoError("a pipe, socket or device, not a file")
+    # The change time as well: unpacking or rsync can put another picture of equal size under an old date.
+    return os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _decode(path: str, height: int, width: int, resize: str, max_pixels: int) -> np.ndarray:
+    with open(path, "rb") as stream:
+        image = _open_image(stream)
+        if image.width * image.height > max_pixels:
+            raise PhotoError(
+                f"{image.width:,} x {image.height:,} pixels are more than max_pixels={max_pixels:,} allows"
+            )
+        # The same for both sides, because the photo may still have to be turned.
+        side = int(_REDUCING_GAP * max(height, width))
+        image.draft(None, (side, side))
+        image.load()
+        return np.asarray(_resize(_unify_mode(_turn_upright(image)), height, width, resize))
+
+
+def _open_image(stream: BinaryIO) -> ImageFile.ImageFile:
+    """Read the header only, with the reader that the first bytes ask for, whatever the file's name says."""
+    start = stream.read(_LONGEST_SIGNATURE)
+    stream.seek(0)
+    if not start:
+        raise PhotoError("the file is empty")
+    for signature, reader in _READERS.items():
+        if re.match(signature, start, re.DOTALL):
+            return reader(stream)
+    raise PhotoError("not a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture")
+
+
+def _turn_upright(image: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation (`ImageOps.exif_transpose` also rewrites the EXIF data and may fail)."""
+    try:
+        method = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # damaged EXIF data around a good picture: viewers show it as it lies, and so do we
+        method = None
+    return image if method is None else image.transpose(method)
+
+
+def _unify_mode(image: Image.Image) -> Image.Image:
+    """Return the picture in a mode whose pixels can be averaged: L, RGB, or RGBA if parts are transparent."""
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion clips everything above 255 to white. 65,535 = 255 x 257, so this rounds.
+        return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise PhotoError("32-bit pixels do not say which value is white; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image if image.mode == "L" else image.convert("RGB")
+
+
+def _resize(image: Image.Image, height: int, width: int, policy: str) -> Image.Image:
+    """Resize under one of `RESIZE_POLICIES`, in one step, and give RGB."""
+    box = (0.0, 0.0, float(image.width), float(image.height))
+    inner = (width, height)
+    if policy == "crop":
+        kept_width = min(image.width, image.height * width / height)
+        kept_height = min(image.height, image.width * height / width)
+        left, top = (image.width - kept_width) / 2, (image.height - kept_height) / 2
+        box = (left, top, left + kept_width, top + kept_height)
+    elif policy == "pad":
+        scale = min(width / image.width, height / image.height)
+        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    picture = image.resize(inner, Image.Resampling.BICUBIC, box=box, reducing_gap=_REDUCING_GAP)
+    picture = _flatten(picture)
+    if inner == (width, height):
+        return picture
+    canvas = Image.new("RGB", (width, height), PAD_COLOUR)
+    canvas.paste(picture, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return canvas
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    if image.mode != "RGBA":
+        return image.convert("RGB")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    return white

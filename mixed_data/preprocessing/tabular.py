@@ -1,0 +1,335 @@
+"""The columns of a table become one float32 matrix; what it learns, it learns in `fit` and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mixed_data.preprocessing.categorical import CategoricalColumn
+from mixed_data.preprocessing.columns import column_from_state, read_cells
+from mixed_data.preprocessing.numeric import NumericColumn
+from mixed_data.preprocessing.ratios import LogRatio, check_ratios, learn_ratios
+from mixed_data.preprocessing.state import (
+    FLAG,
+    INTEGER,
+    INTEGERS,
+    OBJECT,
+    OBJECTS,
+    TEXT,
+    TEXTS,
+    check_fields,
+    check_state,
+    optional,
+)
+from mixed_data.schema import Schema
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = "mixed_data.TabularPreprocessor"
+_VERSION = 1
+_LOGS = ("auto", "never")
+
+
+class TabularPreprocessor(TransformerMixin, BaseEstimator):
+    """Turn numeric columns, categories and codes into numbers that suit a network and a linear model alike.
+
+    Every cell is encoded by itself, with what was learned from the training rows only:
+
+    - numeric: median imputation, with a missing indicator where training cells were missing; a logarithm for
+      positive, skewed columns (the rule stands at `NumericColumn.learn`); minus the median, divided by the
+      interquartile range; a smooth clip to -3..3, so that no outlier can run away with the prediction;
+      optionally a piecewise-linear encoding beside it;
+    - ratios: the logarithm of each positive numeric column over each other, area per bedroom, as long as there are
+      at most five such columns;
+    - categorical: one-hot levels; those of fewer than `min_frequency` rows share the level "other", which
+      therefore is trained and also takes what was never seen; a level for missing cells if there were any;
+    - codes: the same, plus levels of their first characters, so that a zipcode with a single house still
+      tells its region.
+
+    Constant and empty columns are dropped. Everything dropped or merged is listed in `report_` and logged.
+
+    Args:
+        schema: Which column plays which role; columns are matched by name, and others are ignored. Without
+            one, every column is numeric, and a NumPy array will do.
+        log: "auto" or "never".
+        piecewise_linear_bins: How many quantile bins each numeric column gets beside its scaled value; 0 for
+            none. Bins help a network with thresholds, and cost as many features.
+        ratios: Whether to add ratios; without a schema there are none.
+        min_frequency: Levels of fewer training rows are merged into "other". With 1, every level of the training
+            rows has a feature, and an unseen level is none of them.
+        code_prefixes: Lengths of the leading parts of codes that get levels of their own.
+
+    Attributes:
+        columns_: What was learned, one entry per column that was kept.
+        ratios_: What was learned about ratios.
+        report_: One line for each column or level that was dropped or merged, or put on a logarithmic scale;
+            one that lists the ratios.
+        n_features_in_: How many columns are read.
+        feature_names_in_: Their names.
+
+    Example:
+        >>> table = pd.DataFrame({"area": [1200, 2400, None, 900], "zipcode": [85255, 85255, 85331, 92880]})
+        >>> schema = Schema(numeric=["area"], codes=["zipcode"])
+        >>> preprocessor = TabularPreprocessor(schema, min_frequency=2, code_prefixes=[2]).fit(table)
+        >>> preprocessor.get_feature_names_out().tolist()[1:]
+        ['area=<missing>', 'zipcode=85255', 'zipcode=<other>', 'zipcode[:2]=85', 'zipcode[:2]=<other>']
+        >>> new = pd.DataFrame({"area": [1200], "zipcode": ["85299"]})
+        >>> features, row_warnings = preprocessor.transform_with_warnings(new)
+        >>> features.tolist()
+        [[0.0, 0.0, 0.0, 1.0, 1.0, 0.0]]
+        >>> row_warnings
+        [["zipcode is '85299', not seen in training: read as 'other', but zipcode[:2]=85 is known"]]
+    """
+
+    def __init__(
+        self,
+        schema: Schema | None = None,
+        *,
+        log: str = "auto",
+        piecewise_linear_bins: int = 0,
+        ratios: bool = True,
+        min_frequency: int = 1,
+        code_prefixes: Sequence[int] = (3, 2),
+    ) -> None:
+        self.schema = schema
+        self.log = log
+        self.piecewise_linear_bins = piecewise_linear_bins
+        self.ratios = ratios
+        self.min_frequency = min_frequency
+        self.code_prefixes = code_prefixes
+
+    def fit(self, table: pd.DataFrame, y: object = None) -> TabularPreprocessor:
+        """Learn from the training rows, forgetting what was learned before.
+
+        Args:
+            table: The training rows, (n, columns); n at least 1.
+            y: Ignored; there by scikit-learn's convention.
+
+        Raises:
+            ValueError: A setting is none of its choices, a column is missing, there are no rows, or a numeric
+                cell is present but not a number (the first five are named).
+        """
+        self._check_settings()
+        table = self._select(table, reset=True)
+        if not len(table):
+            raise ValueError("Expected at least one training row, got a table with 0 rows.")
+        self.columns_: list[NumericColumn | CategoricalColumn] = []
+        self.report_: list[str] = []
+        cells_of = read_cells(table, self._numeric_names())
+        for name, cells in cells_of.items():
+            column, notes = self._learn(name, cells)
+            self.columns_ += [column] if column else []
+            self.report_ += notes
+        self.ratios_ = learn_ratios({name: cells_of[name] for name in self._ratio_columns()})
+        if self.ratios_:
+            self.report_.append(f"ratios: {', '.join(ratio.name for ratio in self.ratios_)}")
+        for line in self.report_:
+            logger.info(line)
+        return self
+
+    def transform(self, table: pd.DataFrame) -> np.ndarray:
+        """Encode each row by itself.
+
+        Args:
+            table: Any rows, (n, columns).
+
+        Returns:
+            float32 (n, d), without units; no NaN. Columns as `get_feature_names_out` says.
+
+        Raises:
+            ValueError: A column is missing, or a numeric cell is present but not a number.
+        """
+        return self.transform_with_warnings(table)[0]
+
+    def transform_with_warnings(self, table: pd.DataFrame) -> tuple[np.ndarray, list[list[str]]]:
+        """Encode each row as `transform` does, and say what was doubtful in it.
+
+        Returns:
+            The features, float32 (n, d); and for each row the warnings: missing cells and what stands in for
+            them, levels not seen in training, values outside the domain of a logarithm.
+        """
+        check_is_fitted(self)
+        table = self._select(table, reset=False)
+        cells = read_cells(table, self._numeric_names())
+        features = [np.zeros((len(table), 0), dtype=np.float32)]
+        row_warnings: list[list[str]] = [[] for _ in range(len(table))]
+        for column in self.columns_:
+            features.append(column.encode(cells[column.name]))
+            for row, warning in column.find_warnings(cells[column.name]):
+                row_warnings[row].append(warning)
+        features += [ratio.encode(cells) for ratio in self.ratios_]
+        return np.hstack(features), row_warnings
+
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
+        """Name the features, for example "area", "area=<missing>", "zipcode=85255", "zipcode[:3]=852".
+
+        Args:
+            input_features: The names of the columns; needed only to rename those of a NumPy array.
+
+        Returns:
+            Array of text, (d,).
+
+        Raises:
+            ValueError: The names given are not the ones of `fit`.
+        """
+        check_is_fitted(self)
+        names = self._input_names()
+        given = names if input_features is None else list(input_features)
+        if hasattr(self, "feature_names_in_") and given != names:
+            raise ValueError(f"input_features is not equal to feature_names_in_: {given} instead of {names}.")
+        if len(given) != len(names):
+            raise ValueError(f"input_features should have length equal to {len(names)}, got {len(given)}.")
+        titles = dict(zip(names, given, strict=True))
+        named = [replace(column, name=titles[column.name]).feature_names() for column in self.columns_]
+        flat = [name for names in named for name in names] + [ratio.name for ratio in self.ratios_]
+        return np.array(flat, dtype=object)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the settings and all that was learned as a JSON-able dict."""
+        check_is_fitted(self)
+        return {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "schema": None if self.schema is None else self.schema.to_dict(),
+            "settings": {
+                "log": self.log,
+                "piecewise_linear_bins": int(self.piecewise_linear_bins),
+                "ratios": bool(self.ratios),
+                "min_frequency": int(self.min_frequency),
+                "code_prefixes": [int(prefix) for prefix in self.code_prefixes],
+            },
+            "inputs": self._input_names(),
+            "inputs_are_named": hasattr(self, "feature_names_in_"),
+            "columns": [column.get_state() for column in self.columns_],
+            "ratios": [ratio.get_state() for ratio in self.ratios_],
+            "report": list(self.report_),
+        }
+
+    @classmethod
+    def from_state(cls, state: Any) -> TabularPreprocessor:
+        """Rebuild the fitted preprocessor of `get_state`; nothing in the state is executed.
+
+        Raises:
+            ValueError: The state has another format or version, or a field is missing or contradicts another.
+        """
+        state = check_state(state, _FORMAT, _VERSION, _FIELDS)
+        settings = check_fields(state["settings"], f"{_FORMAT} settings", _SETTINGS)
+        schema = None if state["schema"] is None else Schema.from_dict(state["schema"])
+        preprocessor = cls(schema, **{**settings, "code_prefixes": tuple(settings["code_prefixes"])})
+        preprocessor._check_settings()
+        preprocessor.n_features_in_ = len(state["inputs"])
+        if state["inputs_are_named"]:
+            preprocessor.feature_names_in_ = np.array(state["inputs"], dtype=object)
+        preprocessor.columns_ = [column_from_state(column) for column in state["columns"]]
+        preprocessor.ratios_ = [LogRatio.from_state(ratio) for ratio in state["ratios"]]
+        preprocessor.report_ = list(state["report"])
+        preprocessor._check_learned(state["inputs"])
+        return preprocessor
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that missing numbers are welcome and that float32 comes out."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def _check_settings(self) -> None:
+        problems = []
+        if self.log not in _LOGS:
+            problems.append(f"log must be one of {_LOGS}, got {self.log!r}")
+        if not _is_integer(self.piecewise_linear_bins, at_least=0):
+            problems.append(f"piecewise_linear_bins must be 0 or more, got {self.piecewise_linear_bins!r}")
+        if not isinstance(self.ratios, bool | np.bool_):
+            problems.append(f"ratios must be True or False, got {self.ratios!r}")
+        if not _is_integer(self.min_frequency, at_least=1):
+            problems.append(f"min_frequency must be 1 or more, got {self.min_frequency!r}")
+        prefixes = list(self.code_prefixes)
+        if not all(_is_integer(p, at_least=1) for p in prefixes) or len(set(prefixes)) < len(prefixes):
+            problems.append(f"code_prefixes must be different lengths of 1 or more, got {self.code_prefixes!r}")
+        if problems:
+            raise ValueError(f"{type(self).__name__}: {'; '.join(problems)}.")
+
+    def _check_learned(self, names: list[str]) -> None:
+        """Check that a loaded state agrees with itself."""
+        expected = list(self.schema.features) if self.schema else self._input_names()
+        if names != expected or len(set(names)) < len(names):
+            raise ValueError(f"{_FORMAT} state: expected the inputs {expected}, each once, got {names}.")
+        learned = [column.name for column in self.columns_]
+        if learned != [name for name in names if name in learned]:
+            raise ValueError(f"{_FORMAT} state: expected columns in the order {names}, got {learned}.")
+        for column in self.columns_:
+            if isinstance(column, NumericColumn) != self._is_numeric(column.name):
+                raise ValueError(f"{_FORMAT} state: column {column.name!r} has another role in the schema.")
+        check_ratios(self.ratios_, self._ratio_columns())
+
+    def _is_numeric(self, name: str) -> bool:
+        return self.schema is None or name in self.schema.numeric
+
+    def _numeric_names(self) -> set[str]:
+        return set(self._input_names() if self.schema is None else self.schema.numeric)
+
+    def _ratio_columns(self) -> tuple[str, ...]:
+        return self.schema.numeric if self.ratios and self.schema is not None else ()
+
+    def _input_names(self) -> list[str]:
+        names = getattr(self, "feature_names_in_", None)
+        return [f"x{position}" for position in range(self.n_features_in_)] if names is None else names.tolist()
+
+    def _select(self, table: Any, *, reset: bool) -> pd.DataFrame:
+        """Return the columns to read, under the names to use for them."""
+        if self.schema is None:
+            if isinstance(table, pd.DataFrame):
+                table = validate_data(self, table, reset=reset, skip_check_array=True)
+            else:
+                array = validate_data(self, table, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")
+                table = pd.DataFrame(array)
+            return table.set_axis(self._input_names(), axis="columns")
+        if not isinstance(table, pd.DataFrame):
+            raise ValueError(f"Expected a pandas DataFrame with named columns, got {type(table).__name__}.")
+        features = list(self.schema.features)
+        counts = {name: int((table.columns == name).sum()) for name in features}
+        problems = [f"column {name!r} is missing" for name, count in counts.items() if not count]
+        problems += [f"column {name!r} is there {count} times" for name, count in counts.items() if count > 1]
+        if problems:
+            raise ValueError(f"The table does not fit the schema: {'; '.join(problems)}.")
+        if reset:
+            self.feature_names_in_ = np.array(features, dtype=object)
+            self.n_features_in_ = len(features)
+        return table[features]
+
+    def _learn(self, name: str, cells: Any) -> tuple[NumericColumn | CategoricalColumn | None, list[str]]:
+        if self._is_numeric(name):
+            return NumericColumn.learn(name, cells, log=self.log, piecewise_linear_bins=self.piecewise_linear_bins)
+        is_code = self.schema is not None and name in self.schema.codes
+        prefixes = [int(prefix) for prefix in self.code_prefixes] if is_code else []
+        return CategoricalColumn.learn(name, cells, min_frequency=self.min_frequency, prefixes=prefixes)
+
+
+_SETTINGS = {
+    "log": TEXT,
+    "piecewise_linear_bins": INTEGER,
+    "ratios": FLAG,
+    "min_frequency": INTEGER,
+    "code_prefixes": INTEGERS,
+}
+_FIELDS = {
+    "schema": optional(OBJECT),
+    "settings": OBJECT,
+    "inputs": TEXTS,
+    "inputs_are_named": FLAG,
+    "columns": OBJECTS,
+    "ratios": OBJECTS,
+    "report": TEXTS,
+}
+
+
+def _is_integer(value: object, *, at_least: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= at_least
