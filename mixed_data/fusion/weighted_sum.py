@@ -1,0 +1,63 @@
+"""The weighted sum of two or more branches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from mixed_data.fusion.weighted import WeightedFusion
+
+
+@keras.saving.register_keras_serializable(package="mixed_data")
+class WeightedSum(WeightedFusion):
+    """Merges inputs a, b into alpha * a + (1 - alpha) * b, or N inputs into w1 * a + w2 * b + w3 * c + ...
+
+    One readable number per branch instead of a matrix. ``WeightedSum(alpha=0.1)`` fixes it, ``WeightedSum()``
+    learns it. Learning starts at equal weights; starting at alpha = 1 would silence the second branch, whose
+    layers would then get no gradient.
+
+    What alpha means, and what it does not:
+
+    - It is the share of branch a in the sum, not its importance. If a's numbers are nine times as large as
+      b's, alpha = 0.1 gives both the same say, and the layers before can undo any alpha by their scale.
+      ``normalize=True`` puts both on one scale, so that alpha can at least be read.
+    - Training from another seed gives another alpha. Report its spread over several seeds, and beside it an
+      ablation: the error with one branch only. That, not alpha, says what a branch is worth.
+
+    With three or more inputs the largest learned weight is at most 1,000 times the smallest (a smaller one in
+    ``alpha`` is raised to that to start from): a softmax pushed further would hardly come back. Exclude the
+    variables ``alpha`` and ``logits`` from weight decay: it would pull alpha to 0, whatever the data say.
+
+    Args:
+        alpha: Weight of the first of two inputs, or one weight per input, summing to 1. ``None`` starts all
+            inputs with equal weights and learns.
+        learnable: Whether to train the weights, starting from ``alpha``. Default: only without ``alpha``.
+        units: Project every input to this many features first. ``None`` merges the inputs as they are, which
+            must have equal widths.
+        normalize: Put every branch on one scale first, see ``Fusion``.
+        **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
+
+    Returns:
+        Called on tensors ``(n, ..., d)``, all of one shape: one tensor ``(n, ..., d)``.
+
+    Raises:
+        ValueError: As ``WeightedFusion``.
+
+    Example:
+        >>> import numpy as np
+        >>> from mixed_data.fusion import WeightedSum
+        >>> layer = WeightedSum(alpha=0.1)
+        >>> float(layer([np.array([[10.0]]), np.array([[20.0]])])[0, 0])
+        19.0
+        >>> layer.fusion_weights()
+        array([0.1, 0.9])
+
+    Reference:
+        Learned softmax weights over layers: Peters et al. (2018), arXiv:1802.05365. Weighted averages of
+        predictions: Breiman (1996), doi:10.1007/BF00117832.
+    """
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """Sums the inputs, each times its weight."""
+        return self.weighted_total(inputs)
