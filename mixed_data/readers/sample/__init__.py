@@ -12,7 +12,7 @@ bedroom, finish and bathtub in the bathroom, finish and island in the kitchen. T
     p = sum over the factors of effect x (factor - its mean), with mean 0 and standard deviation 0.36, a
         quarter of its variance from each photo
     s = ``photo_signal``, 1 by default
-    k = 0.08 / 0.36: a larger house makes more of its looks; this interaction has standard deviation 0.08
+    k = 0.06 / 0.36: a larger house makes more of its looks; this interaction has standard deviation 0.06
     noise is normal with standard deviation 0.21
 
 Factors, columns and noise are independent of each other; some cells and photos are missing, completely at

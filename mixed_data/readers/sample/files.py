@@ -42,7 +42,7 @@ _logger = logging.getLogger(__name__)
 
 
 def read_sample(
-    root: str | os.PathLike[str], *, rows: int = 1_500, seed: int = 0, photo_signal: float = 1.0
+    root: str | os.PathLike[str], *, rows: int = 2_000, seed: int = 0, photo_signal: float = 1.0
 ) -> tuple[pd.DataFrame, Schema]:
     """Return the generated house prices; generate them first if they are not there yet.
 
@@ -70,7 +70,7 @@ def read_sample(
 
 
 def oracle_predictions(
-    root: str | os.PathLike[str], *, rows: int = 1_500, seed: int = 0, photo_signal: float = 1.0
+    root: str | os.PathLike[str], *, rows: int = 2_000, seed: int = 0, photo_signal: float = 1.0
 ) -> pd.DataFrame:
     """Return the best possible predictions of the prices that ``read_sample`` gives for the same arguments.
 
@@ -97,7 +97,7 @@ def oracle_predictions(
 
 
 def generate_sample(
-    folder: str | os.PathLike[str], *, rows: int = 1_500, seed: int = 0, photo_signal: float = 1.0
+    folder: str | os.PathLike[str], *, rows: int = 2_000, seed: int = 0, photo_signal: float = 1.0
 ) -> None:
     """Write a sample into a new folder; the folder appears when everything is in it, or not at all.
 

@@ -27,10 +27,10 @@ from mixed_data.readers.sample.factors import (
 BASE_LOG_PRICE = 12.75
 """Log price of a house whose terms are all zero, about $345,000."""
 
-INTERACTION_SD = 0.08
+INTERACTION_SD = 0.06
 """Standard deviation of the interaction: a larger house makes more of its looks."""
 
-NOISE_SD = 0.21
+NOISE_SD = 0.235
 """Standard deviation of what neither the columns nor the pictures say."""
 
 

@@ -1,0 +1,32 @@
+# One verb per job; CI calls `test`, `lint` and `types`.
+PYTHON ?= python
+
+.PHONY: check format lint types test
+check: format lint types test
+
+format:
+	$(PYTHON) -m ruff format .
+
+lint:
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy
+
+test:
+	$(PYTHON) -m pytest
+
+# The Keras layers and models under the other two backends, without TensorFlow; not part of `make check`.
+BACKEND_TESTS = $(wildcard tests/test_fusion.py tests/test_fusion_weights.py tests/test_branches.py tests/test_model.py)
+BACKENDS_VENV ?= .venv-backends
+
+.PHONY: backends
+backends: $(BACKENDS_VENV)/installed
+	KERAS_BACKEND=jax $(BACKENDS_VENV)/bin/python -m pytest -q $(BACKEND_TESTS)
+	KERAS_BACKEND=torch $(BACKENDS_VENV)/bin/python -m pytest -q $(BACKEND_TESTS)
+
+$(BACKENDS_VENV)/installed: requirements-backends.txt
+	python3 -m venv $(BACKENDS_VENV)
+	$(BACKENDS_VENV)/bin/python -m pip install -r requirements-backends.txt
+	touch $@

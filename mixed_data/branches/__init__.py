@@ -1,0 +1,14 @@
+"""Branches: one network per modality, each ending in one vector per row.
+
+To add one, write a file with a function of the same signature, and a line here; the contract test in
+``tests/test_branches.py`` runs over these registries.
+"""
+
+from mixed_data.branches.cnn import cnn
+from mixed_data.branches.mlp import mlp
+from mixed_data.branches.views import MaskedMean, ViewEmbedding
+
+TABULAR_BRANCHES = {"mlp": mlp}
+IMAGE_BRANCHES = {"cnn": cnn}
+
+__all__ = ["IMAGE_BRANCHES", "TABULAR_BRANCHES", "MaskedMean", "ViewEmbedding", "cnn", "mlp"]

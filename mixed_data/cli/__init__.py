@@ -1,0 +1,156 @@
+"""The command line: ``python -m mixed_data train | evaluate | predict | download``.
+
+Exit code 0: done; 1: something in the data or the environment is wrong (one paragraph on stderr, ``--debug`` for the
+traceback); 2: the command was typed wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mixed_data import __version__
+from mixed_data.cli import commands
+from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
+
+PRESETS = ("tutorial",)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = make_parser().parse_args(arguments)
+    options.command = shlex.join(["python", "-m", "mixed_data", *arguments])
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    try:
+        options.run(options)
+    except (ValueError, OSError, ImportError) as error:
+        if options.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("stopped; nothing was written after the last finished step", file=sys.stderr)
+        return 1
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Build the parser; imports neither Keras nor TensorFlow, so that ``--help`` is quick."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    common.add_argument("--verbose", action="store_true", help="log what is learned, dropped and merged")
+    parser = argparse.ArgumentParser(
+        prog="python -m mixed_data", description="Predict a number from a table plus pictures."
+    )
+    parser.add_argument("--version", action="version", version=f"mixed_data {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, (function, add_arguments, text, example) in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            parents=[common],
+            help=text,
+            description=text,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add_arguments(command)
+        command.set_defaults(run=function)
+    return parser
+
+
+def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("data")
+    data.add_argument("--dataset", choices=DATASET_OPTIONS, default="sample", help="default: %(default)s")
+    data.add_argument("--root", type=Path, help="folder of the data set, or that relative photo paths start from")
+    data.add_argument("--data", type=Path, help="table: a CSV or Parquet file")
+    data.add_argument("--schema", type=Path, help="table: JSON file with the role of each column")
+    data.add_argument("--target", metavar="COL", help="table: column to predict")
+    data.add_argument("--images", metavar="COL[,COL…]", help="table: columns with photo paths")
+    data.add_argument("--id", metavar="COL", help="table: what a person calls a row; never a feature")
+    data.add_argument("--group", metavar="COL", help="table: rows of one group stay on one side of a split")
+    data.add_argument("--rows", type=int, help="sample: number of houses")
+    data.add_argument("--seed", type=int, help="sample: seed of the generated houses")
+    data.add_argument("--photo-signal", type=float, help="sample: strength of what only the photos show; 0 for none")
+    study = parser.add_argument_group("study")
+    study.add_argument(
+        "--preset",
+        choices=PRESETS,
+        help="tutorial: a well-known tutorial's protocol and networks (mlp, cnn, mixed) on the houses, 10 to 30 "
+        "minutes on two cores; only --root, --networks, --epochs, --seeds and --out apply",
+    )
+    study.add_argument("--seeds", type=int, default=5, help="tutorial: fits of each network; default: %(default)s")
+    study.add_argument(
+        "--fusion",
+        default="weighted_sum",
+        help="of the network that becomes the bundle; default: %(default)s",
+    )
+    study.add_argument("--networks", metavar="NAME[,NAME…]", help="what to compare: table, image and fusions")
+    study.add_argument("--folds", type=int, default=0, help="grouped K-fold over all rows; default: one hold-out split")
+    study.add_argument(
+        "--test-size", type=float, default=0.25, help="share held out without --folds; default: %(default)s"
+    )
+    study.add_argument("--random-state", type=int, default=0, help="seed of split and networks; default: %(default)s")
+    study.add_argument("--out", type=Path, help="folder for the results; default: runs/<time>-<dataset>")
+    network = parser.add_argument_group("network and preprocessing (same names as in Python)")
+    for name, (kind, text) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items():
+        how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        network.add_argument(f"--{name.replace('_', '-')}", help=text, **how)
+
+
+def _add_bundle_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, help="folder written by train")
+    parser.add_argument("--data", type=Path, required=True, help="CSV or Parquet file")
+    parser.add_argument(
+        "--root", type=Path, help="folder that relative photo paths start from; default: the file's own"
+    )
+
+
+def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_bundle_arguments(parser)
+    parser.add_argument("--out", type=Path, help="also write the metrics to this JSON file")
+
+
+def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_bundle_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, help="CSV file to write, one line per input row, in order")
+
+
+def _add_download_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", choices=("houses",))
+    parser.add_argument(
+        "--root", type=Path, default=Path("datasets/houses"), help="folder to put it in; default: %(default)s"
+    )
+
+
+COMMANDS: dict[str, tuple[Any, Any, str, str]] = {
+    "train": (
+        commands.train,
+        _add_train_arguments,
+        "Train and compare models, score them on held-out rows, and save the best-known fusion as a bundle.",
+        "python train.py --dataset table --data listings.csv --target price --images front,kitchen",
+    ),
+    "evaluate": (
+        commands.evaluate,
+        _add_evaluate_arguments,
+        "Score a bundle on rows with a known target.",
+        "python -m mixed_data evaluate runs/my-run/bundle --data runs/my-run/held_out.csv",
+    ),
+    "predict": (
+        commands.predict,
+        _add_predict_arguments,
+        "Predict rows: one line per input row, in order, with prediction, images_used and warnings.",
+        "python -m mixed_data predict runs/my-run/bundle --data new.csv --out predictions.csv",
+    ),
+    "download": (
+        commands.download,
+        _add_download_arguments,
+        "Download a data set, verified.",
+        "python -m mixed_data download houses",
+    ),
+}

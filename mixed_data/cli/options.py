@@ -1,0 +1,42 @@
+"""The options of `train` that are handed on to the estimator and the preprocessor, under the same names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class UsageError(ValueError):
+    """The options do not belong together: the command was typed wrongly."""
+
+
+DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
+    "sample": ("rows", "seed", "photo_signal"),
+    "houses": (),
+    "table": ("data", "schema", "target", "images", "id", "group"),
+}
+# What is not given on the command line is left to the defaults there.
+NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
+    "normalize": (bool, "put branches on one scale before the fusion"),
+    "tabular_branch": (str, "branch that reads the columns: mlp"),
+    "image_branch": (str, "branch that reads the pictures: cnn"),
+    "units": (int, "width of each branch's vector"),
+    "dropout": (float, "dropout of the tabular branch"),
+    "image_dropout": (float, "dropout of the image branch"),
+    "target_transform": (str, "auto, log or identity"),
+    "loss": (str, "a Keras loss on the transformed target"),
+    "epochs": (int, "at most so many"),
+    "batch_size": (int, "rows per step"),
+    "learning_rate": (float, "at the start; decays to zero"),
+    "weight_decay": (float, "of AdamW"),
+    "validation_fraction": (float, "share of the training groups that tells when to stop; 0 for none"),
+    "patience": (int, "epochs without improvement before stopping"),
+}
+PREPROCESSING_OPTIONS: dict[str, tuple[Any, str]] = {
+    "image_size": (int, "pixels of each side"),
+    "resize": (str, "crop, pad or stretch"),
+    "montage": (bool, "tile the photos of a row into one picture"),
+    "log": (str, "logarithm of skewed columns: auto or never"),
+    "piecewise_linear_bins": (int, "quantile bins per numeric column"),
+    "ratios": (bool, "add ratios of numeric columns, such as area per bedroom"),
+    "min_frequency": (int, "rarer levels share one feature"),
+}

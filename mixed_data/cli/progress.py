@@ -1,0 +1,53 @@
+"""A progress bar on a terminal, nothing in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from mixed_data.evaluation.comparison import Watch
+
+
+class EpochProgress(keras.callbacks.Callback):
+    """Moves one bar of a `rich` progress display by one step per epoch."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        super().__init__()
+        self._progress = progress
+        self._task = task
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Learn how many epochs there will be at most."""
+        self._progress.update(self._task, total=self.params["epochs"])
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show the loss."""
+        loss = (logs or {}).get("val_loss", (logs or {}).get("loss", float("nan")))
+        self._progress.update(self._task, advance=1, loss=f"{loss:.3f}")
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Fill the bar: early stopping leaves epochs over."""
+        self._progress.update(self._task, completed=self.params["epochs"])
+
+
+@contextmanager
+def show_progress() -> Iterator[Watch]:
+    """Yield a `Watch` that shows one bar per fit on standard error while that is a terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+
+        def watch(name: str, fold: int) -> Sequence[keras.callbacks.Callback]:
+            return [EpochProgress(progress, progress.add_task(f"{name}, fold {fold}", total=None, loss="-"))]
+
+        yield watch

@@ -1,0 +1,1 @@
+"""Honest evaluation: baselines and networks on the same held-out rows."""

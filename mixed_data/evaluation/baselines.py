@@ -1,0 +1,29 @@
+"""What a network has to beat before anyone should use it."""
+
+from __future__ import annotations
+
+from sklearn.base import BaseEstimator
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+
+from mixed_data.preprocessing import TabularPreprocessor, TargetTransformer
+from mixed_data.schema import Schema
+
+
+def make_baselines(schema: Schema) -> dict[str, BaseEstimator]:
+    """Return unfitted scikit-learn regressors over a DataFrame, by name.
+
+    - ``median``: the median of the training targets for every row.
+    - ``ridge``: ridge regression on the same tabular features and the same transformed target as the networks, its
+      strength chosen by leave-one-out on the training rows. Without tabular columns there is none.
+
+    Args:
+        schema: roles of the columns.
+    """
+    baselines: dict[str, BaseEstimator] = {"median": DummyRegressor(strategy="median")}
+    if schema.features:
+        ridge = make_pipeline(TabularPreprocessor(schema), RidgeCV(alphas=(0.1, 1.0, 10.0, 100.0)))
+        baselines["ridge"] = TransformedTargetRegressor(ridge, transformer=TargetTransformer())
+    return baselines

@@ -1,0 +1,117 @@
+"""Several models on the same splits: every held-out row is predicted exactly once by each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+
+from mixed_data.estimator import MixedDataRegressor
+from mixed_data.fusion import FUSIONS
+from mixed_data.metrics import regression_metrics
+from mixed_data.schema import Schema
+
+Splits = Sequence[tuple[np.ndarray, np.ndarray]]
+Watch = Callable[[str, int], Sequence[keras.callbacks.Callback]]
+"""Called before each fit with the model's name and the fold; returns callbacks for a network."""
+
+
+@dataclass
+class HeldOut:
+    """What one model predicted for rows that it had not seen.
+
+    Attributes:
+        name: of the model.
+        rows: ``prediction``, ``images_used``, ``warnings`` and ``fold`` (from 0) of each held-out row, indexed by the
+            row's position in the table, in its order.
+        metrics: `regression_metrics` over all held-out rows together.
+        seconds: wall time of fitting and predicting, all folds.
+        fitted: the model of each fold.
+    """
+
+    name: str
+    rows: pd.DataFrame
+    metrics: dict[str, float]
+    seconds: float
+    fitted: list[Any] = field(repr=False)
+
+
+def no_callbacks(name: str, fold: int) -> Sequence[keras.callbacks.Callback]:
+    """A `Watch` that sees nothing."""
+    return ()
+
+
+def evaluate_held_out(
+    name: str,
+    model: BaseEstimator,
+    table: pd.DataFrame,
+    schema: Schema,
+    splits: Splits,
+    *,
+    watch: Watch = no_callbacks,
+) -> HeldOut:
+    """Fit a fresh clone of ``model`` on each split's training rows and predict its held-out rows.
+
+    Args:
+        name: of the model, for the result and for ``watch``.
+        model: unfitted regressor over a DataFrame.
+        table: all rows, with the target.
+        schema: roles of the columns.
+        splits: from `mixed_data.split`; held-out parts must not overlap.
+        watch: see `Watch`.
+
+    Returns:
+        The held-out predictions, pooled over the splits.
+
+    Raises:
+        ValueError: a row is held out in two splits.
+    """
+    if pd.Index(np.concatenate([held_out_rows for _, held_out_rows in splits])).has_duplicates:
+        raise ValueError("a row is held out in two splits; every held-out row must be scored exactly once")
+    started = time.perf_counter()
+    target = table[schema.target]
+    parts, fitted = [], []
+    for fold, (training_rows, held_out_rows) in enumerate(splits):
+        regressor = clone(model)
+        rows, held_out = table.iloc[training_rows], table.iloc[held_out_rows]
+        if isinstance(regressor, MixedDataRegressor):
+            regressor.fit(rows, target.iloc[training_rows], callbacks=watch(name, fold))
+            part = regressor.predict_rows(held_out)
+        else:
+            regressor.fit(rows, target.iloc[training_rows])
+            part = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
+        parts.append(part.set_axis(held_out_rows, axis="index").assign(fold=fold))
+        fitted.append(regressor)
+    pooled = pd.concat(parts).sort_index()
+    metrics = regression_metrics(target.iloc[pooled.index], pooled["prediction"])
+    return HeldOut(name, pooled, metrics, time.perf_counter() - started, fitted)
+
+
+def make_networks(schema: Schema, names: Sequence[str], options: Mapping[str, Any]) -> dict[str, MixedDataRegressor]:
+    """Return unfitted networks by name: "table" and "image" are the unimodal ones, all others fusions.
+
+    Args:
+        schema: roles of the columns.
+        names: "table", "image", or names in `mixed_data.fusion.FUSIONS`.
+        options: further arguments of `MixedDataRegressor`, the same for all.
+
+    Raises:
+        ValueError: a name is unknown, or a network needs columns of a kind that the schema does not have.
+    """
+    kinds = {"table": {"modalities": "tabular"}, "image": {"modalities": "image"}}
+    kinds |= {name: {"fusion": name} for name in FUSIONS}
+    if unknown := [name for name in names if name not in kinds]:
+        raise ValueError(f"networks: expected names of {list(kinds)}, got {', '.join(map(repr, unknown))}")
+    for role, columns, other in (("image", schema.images, "table"), ("tabular", schema.features, "image")):
+        if not columns and set(names) != {other}:
+            raise ValueError(
+                f"the schema names no {role} column, so that only the network {other!r} can be trained, not "
+                f"{', '.join(name for name in names if name != other)}; use --networks {other} --fusion {other}"
+            )
+    return {name: MixedDataRegressor(schema, **{**options, **kinds[name]}) for name in names}

@@ -1,0 +1,231 @@
+"""One run: split the rows, fit the models, score every held-out row, and write it all into one folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from mixed_data import bundle
+from mixed_data.audit import describe_links, find_links, join_links
+from mixed_data.estimator import MixedDataRegressor
+from mixed_data.evaluation.baselines import make_baselines
+from mixed_data.evaluation.comparison import (
+    HeldOut,
+    Splits,
+    Watch,
+    evaluate_held_out,
+    make_networks,
+    no_callbacks,
+)
+from mixed_data.metrics import regression_metrics
+from mixed_data.preprocessing.state import write_json
+from mixed_data.readers.table import read_rows
+from mixed_data.schema import Schema
+from mixed_data.split import hold_out, k_fold
+
+DEFAULT_NETWORKS = ("table", "image", "concat", "weighted_sum")
+FOLD_COLUMN = "fold"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared on which rows.
+
+    Attributes:
+        networks: "table", "image" and names of fusions, in the order of fitting.
+        main: the network that becomes the bundle.
+        options: further arguments of `MixedDataRegressor`, the same for all networks.
+        folds: number of folds; 0 for one hold-out split.
+        test_size: share of the groups held out, with ``folds=0``.
+        random_state: seed of the split and of the networks.
+    """
+
+    networks: Sequence[str] = DEFAULT_NETWORKS
+    main: str = "weighted_sum"
+    options: Mapping[str, Any] | None = None
+    folds: int = 0
+    test_size: float = 0.25
+    random_state: int = 0
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a run found.
+
+    Attributes:
+        results: of every model that was fitted, baselines first.
+        references: metrics of predictions that came with the data (the sample's oracle), by name.
+        findings: what the audit says about rows that belong together.
+        main: the result whose model became the bundle.
+        num_training_rows: of the first split.
+    """
+
+    results: list[HeldOut]
+    references: dict[str, dict[str, float]]
+    findings: list[str]
+    main: HeldOut
+    num_training_rows: int
+
+    @property
+    def comparison(self) -> list[dict[str, Any]]:
+        """One entry per model: its name, metrics and seconds."""
+        entries: list[dict[str, Any]] = [
+            {"model": result.name, **result.metrics, "seconds": result.seconds} for result in self.results
+        ]
+        return entries + [{"model": name, **metrics} for name, metrics in self.references.items()]
+
+
+def study(
+    table: pd.DataFrame,
+    schema: Schema,
+    plan: Plan,
+    *,
+    references: pd.DataFrame | None = None,
+    watch: Watch = no_callbacks,
+) -> Study:
+    """Fit and score every model of the plan on the same held-out rows.
+
+    Args:
+        table: all rows, with the target.
+        schema: roles of the columns.
+        plan: what to compare.
+        references: predictions that came with the data, one column per name, one line per row of ``table``.
+        watch: called before each fit; returns Keras callbacks.
+
+    Raises:
+        ValueError: the table does not fit the schema, there are too few rows to split, or an option is out of range.
+    """
+    schema.validate(table)
+    if plan.folds and FOLD_COLUMN in table:
+        raise ValueError(f"a cross-validated run needs the column name {FOLD_COLUMN!r} for itself; rename yours")
+    links = find_links(table, schema)
+    groups = join_links(links, len(table))
+    splits = _split(groups, plan)
+    options = {"random_state": plan.random_state, **(plan.options or {})}
+    names = [*plan.networks, *([] if plan.main in plan.networks else [plan.main])]
+    models = {**make_baselines(schema), **make_networks(schema, names, options)}
+    results = [evaluate_held_out(name, model, table, schema, splits, watch=watch) for name, model in models.items()]
+    main = next(result for result in results if result.name == plan.main)
+    target = table[schema.target].iloc[main.rows.index]
+    scored = (
+        {}
+        if references is None
+        else {name: regression_metrics(target, references[name].iloc[main.rows.index]) for name in references}
+    )
+    return Study(results, scored, describe_links(links, table, schema), main, len(splits[0][0]))
+
+
+def write_run(
+    folder: Path, found: Study, table: pd.DataFrame, schema: Schema, plan: Plan, config: Mapping[str, Any]
+) -> None:
+    """Write a study into a new folder; see the README for the files.
+
+    With one split the bundle is the scored model itself. With folds it is a model fitted on all rows, and the models
+    that were scored stand in ``bundle/folds/``, so that `evaluate` can give every held-out row to the one that has not
+    seen it.
+
+    Args:
+        folder: exists and is empty.
+        found: what `study` returned.
+        table: as for `study`.
+        schema: as for `study`.
+        plan: as for `study`.
+        config: how the run was started, for ``config.json``.
+    """
+    main, rows = found.main, found.main.rows
+    held_out = table.iloc[rows.index].reset_index(drop=True)
+    if plan.folds:
+        held_out[FOLD_COLUMN] = rows["fold"].to_numpy()
+    held_out.to_csv(folder / "held_out.csv", index=False)
+    ids = rows.index if schema.id is None else table[schema.id].iloc[rows.index]
+    predictions = pd.DataFrame(
+        {
+            "id": np.asarray(ids),
+            "target": table[schema.target].iloc[rows.index].to_numpy(),
+            "prediction": rows["prediction"].to_numpy(),
+            "images_used": rows["images_used"].to_numpy(),
+            "fold": rows["fold"].to_numpy(),
+        }
+    )
+    predictions.to_csv(folder / "predictions.csv", index=False)
+    write_json(folder / "metrics.json", without_nan(main.metrics))
+    write_json(folder / "comparison.json", [without_nan(entry) for entry in found.comparison])
+    write_json(folder / "config.json", dict(config))
+    metrics = without_nan(main.metrics)
+    if not plan.folds:
+        main.fitted[0].save(folder / "bundle", metrics=metrics)
+        return
+    final = clone(main.fitted[0]).fit(table, table[schema.target])
+    final.save(folder / "bundle", metrics=metrics)
+    for fold, regressor in enumerate(main.fitted):
+        regressor.save(folder / "bundle" / "folds" / str(fold))
+
+
+def evaluate_bundle(path: Path, data: Path, *, root: Path | None = None) -> tuple[dict[str, float], pd.DataFrame]:
+    """Score a bundle on a table that has the target.
+
+    A bundle of a cross-validated run was fitted on all rows, so that a score on them would flatter. When the table has
+    the column "fold" of such a run's ``held_out.csv``, each row goes to the model of its fold, which has not seen it.
+
+    Args:
+        path: of the bundle.
+        data: CSV or Parquet file.
+        root: folder that relative photo paths start from; the file's own by default.
+
+    Returns:
+        `regression_metrics`, and per row ``prediction``, ``images_used`` and ``warnings``.
+
+    Raises:
+        BundleError: the bundle cannot be used.
+        ValueError: the table does not fit the schema.
+    """
+    regressor = bundle.load_bundle(path)
+    schema = regressor.preprocessor_.schema
+    table = read_rows(data, schema, root=root, needs_target=True)
+    folds = path / "folds"
+    by_fold = folds.is_dir() and FOLD_COLUMN in table
+    rows = _predict_by_fold(folds, table) if by_fold else regressor.predict_rows(table)
+    return regression_metrics(table[schema.target], rows["prediction"]), rows
+
+
+def make_run_folder(out: Path | None, name: str) -> Path:
+    """Make the folder of a new run: ``out``, or ``runs/<time>-<name>``.
+
+    Raises:
+        FileExistsError: ``out`` exists and is not empty.
+    """
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = out or Path("runs") / f"{stamp}-{name}"
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not empty; choose another --out or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace NaN, which JSON does not know, by None (null): a metric that is not defined for these rows."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
+
+
+def _split(groups: np.ndarray, plan: Plan) -> Splits:
+    if plan.folds:
+        return k_fold(groups, plan.folds, random_state=plan.random_state)
+    return [hold_out(groups, test_size=plan.test_size, random_state=plan.random_state)]
+
+
+def _predict_by_fold(folds: Path, table: pd.DataFrame) -> pd.DataFrame:
+    parts = []
+    for fold, rows in table.groupby(table[FOLD_COLUMN].astype("int64")):
+        folder = folds / str(fold)
+        if not folder.is_dir():
+            raise ValueError(f"column {FOLD_COLUMN!r} says fold {fold}, but there is no {folder}")
+        parts.append(MixedDataRegressor.load(folder).predict_rows(rows))
+    return pd.concat(parts).loc[table.index]

@@ -1,0 +1,172 @@
+"""Fitting a network: batches, optimizer, early stopping. No hand-written training loop."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+
+from mixed_data.preprocessing import Inputs
+
+JIT_COMPILE = keras.backend.backend() == "jax"
+"""Whether steps are compiled with XLA. JAX is slow without it; TensorFlow needs 3 to 10 s per network for it and saves
+nothing at this size. Keras' own choice would depend on whether the machine has a GPU."""
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed Python, NumPy and the Keras backend, and give the first two their own state back afterwards.
+
+    Keras layers draw their seeds from Python's global generator. A library that leaves it changed makes the
+    caller's other random acts repeat.
+    """
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - saved, not used
+    try:
+        keras.utils.set_random_seed(seed)
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+class Batches(keras.utils.PyDataset):
+    """Rows of preprocessed inputs in batches, in a new order each epoch that depends on the seed only.
+
+    Args:
+        inputs: what `MixedDataPreprocessor.transform` gave; never copied as a whole.
+        target: float ``(n,)``, transformed.
+        rows: positions of the rows to use.
+        names: the keys that the network takes.
+        batch_size: rows per batch; the last one may be smaller, none is dropped.
+        seed: of the order of the rows; None keeps the order.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        target: np.ndarray,
+        rows: np.ndarray,
+        *,
+        names: Sequence[str],
+        batch_size: int,
+        seed: int | None,
+    ) -> None:
+        super().__init__()
+        self._inputs = {name: inputs[name] for name in names}
+        self._target = np.asarray(target, dtype="float32").reshape(-1, 1)
+        self._batch_size = batch_size
+        self._generator = None if seed is None else np.random.default_rng(seed)
+        self._order = np.array(rows)
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return math.ceil(len(self._order) / self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """One batch."""
+        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        return {name: array[rows] for name, array in self._inputs.items()}, self._target[rows]
+
+    def on_epoch_end(self) -> None:
+        """Shuffle."""
+        if self._generator is not None:
+            self._generator.shuffle(self._order)
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Ends training as soon as the loss is no finite number; `keras.callbacks.TerminateOnNaN` without its print."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Look at the mean loss of the epoch so far, which stays NaN once it is."""
+        if logs and not math.isfinite(logs["loss"]):
+            self.model.stop_training = True
+
+
+def make_optimizer(*, learning_rate: float, weight_decay: float, num_steps: int) -> keras.optimizers.Optimizer:
+    """AdamW with cosine decay to zero over ``num_steps``.
+
+    Weight decay pulls towards zero, which is a prior for kernels only: a fusion weight, a bias, a norm or an
+    embedding would be biased by it.
+
+    Reference:
+        Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization, arXiv:1711.05101.
+    """
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=num_steps)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+    optimizer.exclude_from_weight_decay(
+        var_names=["alpha", "logits", "bias", "gamma", "beta", "scale", "shift", "missing"]
+    )
+    return optimizer
+
+
+def train(
+    model: keras.Model,
+    inputs: Inputs,
+    target: np.ndarray,
+    *,
+    training_rows: np.ndarray,
+    validation_rows: np.ndarray,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float,
+    loss: str,
+    patience: int,
+    random_state: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, list[float]]:
+    """Fit ``model`` in place; with validation rows, stop early and keep the best epoch's weights.
+
+    Args:
+        model: from `mixed_data.model.build_model`, untrained.
+        inputs: of all rows.
+        target: float ``(n,)``, transformed.
+        training_rows: positions of the rows to train on.
+        validation_rows: positions of the rows that tell when to stop; with none, all epochs are trained and the
+            last weights stay.
+        epochs: at most so many.
+        batch_size: rows per step.
+        learning_rate: at the start; cosine decay brings it to zero after ``epochs``.
+        weight_decay: of AdamW, on kernels only.
+        loss: a Keras loss, by name, on the transformed target.
+        patience: epochs without improvement on the validation rows before stopping.
+        random_state: seed of the order of the rows.
+        callbacks: more Keras callbacks, e.g. a progress bar.
+
+    Returns:
+        Loss per epoch: ``loss``, and ``val_loss`` with validation rows.
+
+    Raises:
+        ValueError: training diverged, and there is no earlier epoch to go back to.
+    """
+    names = list(model.input)
+    batches = Batches(inputs, target, training_rows, names=names, batch_size=batch_size, seed=random_state)
+    num_steps = epochs * len(batches)
+    optimizer = make_optimizer(learning_rate=learning_rate, weight_decay=weight_decay, num_steps=num_steps)
+    optimizer.build(model.trainable_variables)  # Otherwise TensorFlow traces the training step a second time.
+    model.compile(optimizer, loss, jit_compile=JIT_COMPILE)
+    validation = None
+    callbacks = [StopAtNaN(), *callbacks]
+    if len(validation_rows):
+        validation = Batches(inputs, target, validation_rows, names=names, batch_size=batch_size, seed=None)
+        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True))
+    history = model.fit(
+        batches,
+        validation_data=validation,
+        epochs=epochs,
+        callbacks=callbacks,
+        shuffle=False,  # Keras would shuffle the batches by Python's global generator, and in another thread.
+        verbose=0,
+    ).history
+    kept = history["loss"][-1:] if validation is None else history["val_loss"]
+    if not np.isfinite(kept).any():
+        raise ValueError(
+            f"training diverged: expected a finite loss, got {kept[-1]} in epoch {len(history['loss'])}; "
+            f"give a lower learning_rate than {learning_rate:g}"
+        )
+    return history

@@ -1,0 +1,290 @@
+"""A bundle gives the same predictions wherever it is loaded, or refuses to load."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.exceptions import NotFittedError
+
+from mixed_data import bundle
+from mixed_data.bundle import BundleError, load_bundle, read_metrics, save_bundle
+from mixed_data.estimator import MixedDataRegressor
+from mixed_data.readers.table import read_rows
+from mixed_data.schema import Schema
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def saved(hold_out_run) -> Path:
+    """The bundle that the run wrote; tests copy it before they change anything."""
+    return hold_out_run.folder / "bundle"
+
+
+@pytest.fixture(scope="module")
+def regressor(saved) -> MixedDataRegressor:
+    return load_bundle(saved)
+
+
+@pytest.fixture(scope="module")
+def rows(hold_out_run, regressor) -> pd.DataFrame:
+    return read_rows(hold_out_run.folder / "held_out.csv", regressor.preprocessor_.schema)
+
+
+@pytest.fixture
+def copy(saved, tmp_path) -> Path:
+    return shutil.copytree(saved, tmp_path / "bundle")
+
+
+def edit_manifest(folder: Path, **changes: object) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    (folder / "manifest.json").write_text(json.dumps(manifest | changes), encoding="utf-8")
+
+
+def list_files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- the same predictions -------------------------------------------------------------------------------------------
+
+
+def test_a_loaded_bundle_predicts_what_the_fitted_model_predicted(hold_out_run, regressor, rows):
+    predictions = pd.read_csv(hold_out_run.folder / "predictions.csv")["prediction"]
+    np.testing.assert_allclose(regressor.predict(rows), predictions, rtol=1e-6)
+
+
+def test_saving_what_was_loaded_gives_identical_predictions_and_settings(regressor, rows, tmp_path):
+    save_bundle(regressor, tmp_path / "again", metrics={"mape": 1.5})
+    again = load_bundle(tmp_path / "again")
+    np.testing.assert_array_equal(again.predict(rows), regressor.predict(rows))
+    assert again.fusion_weights_ == regressor.fusion_weights_
+    assert again.history_ == regressor.history_
+    left, right = (dict(each.get_params()) for each in (again, regressor))
+    assert left.pop("preprocessor").get_params() == right.pop("preprocessor").get_params()
+    assert left == right
+    assert read_metrics(tmp_path / "again") == {"mape": 1.5}
+
+
+def test_save_and_load_are_also_methods(regressor, rows, tmp_path):
+    regressor.save(tmp_path / "bundle")
+    np.testing.assert_array_equal(MixedDataRegressor.load(tmp_path / "bundle").predict(rows), regressor.predict(rows))
+
+
+def test_a_moved_bundle_loads_in_a_fresh_process_from_another_folder(copy, rows, regressor, hold_out_run, tmp_path):
+    elsewhere = tmp_path / "another machine" / "model"
+    elsewhere.parent.mkdir()
+    copy.rename(elsewhere)
+    code = """
+import json, sys
+from mixed_data.bundle import load_bundle
+from mixed_data.readers.table import read_rows
+regressor = load_bundle("model")
+print(json.dumps(regressor.predict(read_rows(sys.argv[1], regressor.preprocessor_.schema)).tolist()))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(hold_out_run.folder / "held_out.csv")],
+        cwd=elsewhere.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    np.testing.assert_allclose(json.loads(result.stdout), regressor.predict(rows), rtol=1e-6)
+
+
+# --- what is in it --------------------------------------------------------------------------------------------------
+
+
+def test_a_bundle_holds_a_network_json_and_golden_rows_and_no_pickle(saved):
+    golden = [f"golden/{row}-{column}-0.jpg" for row in range(3) for column in range(2)]
+    names = ["golden/golden.csv", "manifest.json", "model.keras", "preprocessing.json", "target.json"]
+    assert sorted(list_files(saved)) == sorted([*golden, *names])
+    with zipfile.ZipFile(saved / "model.keras") as archive:
+        assert sorted(archive.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]
+
+
+def test_a_bundle_tells_neither_rows_nor_folders_of_the_training(saved, listings):
+    files = list_files(saved)
+    golden = pd.read_csv(saved / "golden" / "golden.csv")
+    training = pd.read_csv(listings)
+    assert len(golden) == 4
+    assert golden.iloc[3].isna().all()
+    assert "price" not in golden
+    assert "listing_id" not in golden
+    columns = ["area [m2]", "rooms", "zipcode", "style"]
+    assert golden[columns].merge(training[columns].dropna()).empty
+    photos = {path.read_bytes() for path in listings.parent.glob("*.png")}
+    pixels = {np.asarray(Image.open(path).convert("RGB").resize((8, 8))).tobytes() for path in saved.rglob("*.jpg")}
+    assert len(pixels) == 6
+    assert not photos & set(files.values())
+    text = b"".join(content for name, content in files.items() if name.endswith((".json", ".csv")))
+    assert str(listings.parent).encode() not in text
+    assert b"L1" not in text
+
+
+def test_the_golden_rows_use_every_column_and_level(saved, regressor):
+    golden = pd.read_csv(saved / "golden" / "golden.csv", dtype={"zipcode": str})
+    full = golden.iloc[:3]
+    assert full.notna().all(axis=None)
+    assert set(full["zipcode"]) == {"02139", "10001", "85255"}
+    assert set(full["style"]) == {"loft", "ranch"}
+    assert full["area [m2]"].nunique() == full["rooms"].nunique() == 3
+    used = regressor.predict_rows(read_rows(saved / "golden" / "golden.csv", regressor.preprocessor_.schema))
+    assert used["images_used"].tolist() == [2, 2, 2, 0]
+    assert used["prediction"].nunique() == 4
+
+
+def test_a_bundle_may_be_read_by_other_users(saved):
+    assert saved.stat().st_mode & 0o777 == 0o755
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["model.keras", "preprocessing.json", "target.json", "golden/golden.csv"])
+def test_an_edited_or_missing_file_is_named(copy, name):
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content + b" ")
+    with pytest.raises(BundleError, match=f"missing, added or changed since it was saved: {name}"):
+        load_bundle(copy)
+    (copy / name).unlink()
+    with pytest.raises(BundleError, match=f"missing, added or changed since it was saved: {name}"):
+        load_bundle(copy)
+
+
+def test_an_added_file_is_named(copy):
+    (copy / "golden" / "extra.jpg").touch()
+    with pytest.raises(BundleError, match=r"missing, added or changed since it was saved: golden/extra.jpg$"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"version": 2}, {"format": "other"}, {"version": None}],
+    ids=str,
+)
+def test_another_format_or_version_is_refused_with_both(copy, changes):
+    edit_manifest(copy, **changes)
+    with pytest.raises(
+        BundleError, match=r"expected a manifest of format 'mixed_data.bundle', version 1, got"
+    ) as error:
+        load_bundle(copy)
+    assert str(next(iter(changes.values()))) in str(error.value)
+
+
+def test_what_is_no_bundle_is_refused(tmp_path, saved):
+    for path in (tmp_path, tmp_path / "none", saved / "manifest.json"):
+        with pytest.raises(BundleError, match=r"is not a bundle: it has no manifest\.json"):
+            load_bundle(path)
+    for text in ("", "[]", '"text"', "{}"):
+        (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
+        with pytest.raises(BundleError, match="manifest"):
+            load_bundle(tmp_path)
+
+
+def test_golden_rows_that_are_predicted_differently_are_refused(copy):
+    predictions = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["golden_predictions"]
+    within = [*predictions[:3], predictions[3] + 0.9e-3 * max(predictions)]
+    edit_manifest(copy, golden_predictions=within)
+    load_bundle(copy)
+    for wrong in ([*predictions[:3], predictions[3] + 1.1e-3 * max(predictions)], predictions[:3], []):
+        edit_manifest(copy, golden_predictions=wrong)
+        with pytest.raises(BundleError, match="golden"):
+            load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"parameters": {"colour": "red"}}, "colour"),
+        ({"parameters": {"modalities": "smell"}}, "smell"),
+        ({"files": []}, "'files' must be"),
+        ({"golden_predictions": ["a"]}, "'golden_predictions' must be"),
+    ],
+    ids=str,
+)
+def test_a_manifest_that_a_stranger_wrote_is_refused_in_words(copy, changes, message):
+    edit_manifest(copy, **changes)
+    with pytest.raises(BundleError, match=message):
+        load_bundle(copy)
+
+
+def test_a_network_with_code_in_it_is_refused(copy):
+    inputs = keras.Input((1,))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1)(inputs)).save(copy / "model.keras")
+    files = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["files"]
+    digest = hashlib.sha256((copy / "model.keras").read_bytes()).hexdigest()
+    edit_manifest(copy, files=files | {"model.keras": digest})
+    with pytest.raises(BundleError, match="Lambda"):
+        load_bundle(copy)
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def test_only_a_bundle_is_overwritten(regressor, copy, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").touch()
+    (tmp_path / "file").touch()
+    (tmp_path / "web page").mkdir()
+    (tmp_path / "web page" / "manifest.json").write_text('{"name": "app"}', encoding="utf-8")
+    for path in (tmp_path / "photos", tmp_path / "file", tmp_path / "web page"):
+        before = list_files(tmp_path)
+        with pytest.raises(FileExistsError, match="exists and is not a bundle; choose another folder or remove it"):
+            save_bundle(regressor, path)
+        assert list_files(tmp_path) == before
+    save_bundle(regressor, copy, metrics={"mape": 2.5})
+    assert read_metrics(copy) == {"mape": 2.5}
+    load_bundle(copy)
+
+
+def test_an_unfitted_regressor_is_not_saved(tmp_path):
+    with pytest.raises(NotFittedError):
+        save_bundle(MixedDataRegressor(Schema(target="y", numeric=("x",))), tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("step", ["golden rows", "move"])
+def test_a_failure_while_writing_leaves_the_old_bundle_and_nothing_else(regressor, copy, monkeypatch, error, step):
+    before = list_files(copy)
+    replace = os.replace
+
+    def fail(*arguments: object) -> None:
+        raise error
+
+    def fail_to_move_in(source: Path, destination: Path) -> None:
+        if destination == copy and "-old-" not in str(source):
+            raise error
+        replace(source, destination)
+
+    if step == "move":
+        monkeypatch.setattr(bundle.os, "replace", fail_to_move_in)
+    else:
+        monkeypatch.setattr(bundle, "_write_golden_rows", fail)
+    with pytest.raises(type(error)):
+        save_bundle(regressor, copy)
+    assert list_files(copy) == before
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_losses_that_were_no_numbers_do_not_prevent_saving(regressor, tmp_path):
+    history = regressor.history_
+    try:
+        regressor.history_ = {"loss": [0.5, float("nan")], "val_loss": [0.7, float("inf")]}
+        save_bundle(regressor, tmp_path / "bundle")
+    finally:
+        regressor.history_ = history
+    assert load_bundle(tmp_path / "bundle").history_ == {"loss": [0.5, None], "val_loss": [0.7, None]}

@@ -1,0 +1,127 @@
+"""Baselines are plain scikit-learn, and every model is scored on every held-out row exactly once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import RidgeCV
+
+from mixed_data.evaluation.baselines import make_baselines
+from mixed_data.evaluation.comparison import evaluate_held_out, make_networks
+from mixed_data.fusion import FUSIONS
+from mixed_data.metrics import regression_metrics
+from mixed_data.preprocessing import TabularPreprocessor
+from mixed_data.schema import Schema
+from mixed_data.split import k_fold
+
+SCHEMA = Schema(target="price", numeric=["area"], categorical=["style"], images=["front"])
+NUM_ROWS = 60
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    area = random.uniform(50, 250, NUM_ROWS)
+    table = pd.DataFrame({"area": area, "style": random.choice(["loft", "ranch"], NUM_ROWS), "front": None})
+    table["price"] = 1_000 * area * np.exp(random.normal(0, 0.9, NUM_ROWS))
+    return table.set_index(np.arange(100, 100 + NUM_ROWS))
+
+
+class Recorder(RegressorMixin, BaseEstimator):
+    """Predicts 1 plus the area, and lists in ``fits`` the areas and targets that it was fitted on."""
+
+    fits: list[tuple[list[float], list[float]]] = []  # noqa: RUF012 - shared by all clones on purpose
+
+    def fit(self, X, y):
+        self.fits.append((X["area"].tolist(), y.tolist()))
+        return self
+
+    def predict(self, X):
+        return 1 + X["area"].to_numpy()
+
+
+def test_the_median_baseline_predicts_the_median_of_the_training_rows(table):
+    median = make_baselines(SCHEMA)["median"].fit(table[:31], table["price"][:31])
+    np.testing.assert_array_equal(median.predict(table[31:]), np.full(29, table["price"][:31].median()))
+
+
+def test_the_ridge_baseline_is_ridge_on_the_networks_features_and_standardised_log_target(table):
+    training, held_out = table[:40], table[40:]
+    ridge = make_baselines(SCHEMA)["ridge"].fit(training, training["price"])
+    features = TabularPreprocessor(SCHEMA).fit(training)
+    log = np.log(training["price"])
+    plain = RidgeCV(alphas=(0.1, 1.0, 10.0, 100.0)).fit(
+        features.transform(training), (log - log.mean()) / log.std(ddof=0)
+    )
+    expected = np.exp(plain.predict(features.transform(held_out)) * log.std(ddof=0) + log.mean())
+    np.testing.assert_allclose(ridge.predict(held_out), expected, rtol=1e-6)
+
+
+def test_without_tabular_columns_there_is_no_ridge():
+    assert list(make_baselines(SCHEMA)) == ["median", "ridge"]
+    assert list(make_baselines(SCHEMA.only_images())) == ["median"]
+
+
+def test_every_held_out_row_is_predicted_once_by_a_model_that_has_not_seen_it(table):
+    Recorder.fits.clear()
+    splits = k_fold(np.arange(NUM_ROWS), 3)
+    result = evaluate_held_out("recorder", Recorder(), table, SCHEMA, splits)
+    assert result.rows.index.tolist() == list(range(NUM_ROWS))
+    np.testing.assert_array_equal(result.rows["prediction"], 1 + table["area"])
+    assert list(result.rows) == ["prediction", "images_used", "warnings", "fold"]
+    for fold, (training_rows, held_out_rows) in enumerate(splits):
+        assert np.flatnonzero(result.rows["fold"] == fold).tolist() == held_out_rows.tolist()
+        training = table.iloc[training_rows]
+        assert Recorder.fits[fold] == (training["area"].tolist(), training["price"].tolist())
+    assert len(result.fitted) == len(Recorder.fits) == 3
+    assert result.metrics == regression_metrics(table["price"], 1 + table["area"])
+
+
+def test_a_single_split_scores_its_held_out_rows_only_and_in_the_order_of_the_table(table):
+    splits = [(np.arange(0, 50), np.array([57, 51, 55]))]
+    result = evaluate_held_out("recorder", Recorder(), table, SCHEMA, splits)
+    assert result.rows.index.tolist() == [51, 55, 57]
+    np.testing.assert_array_equal(result.rows["prediction"], 1 + table["area"].iloc[[51, 55, 57]])
+    assert result.metrics["n"] == 3
+
+
+def test_a_row_that_is_held_out_twice_is_refused(table):
+    Recorder.fits.clear()
+    splits = [(np.arange(0, 40), np.arange(40, 60)), (np.arange(0, 40), np.arange(59, 60))]
+    with pytest.raises(ValueError, match="a row is held out in two splits"):
+        evaluate_held_out("recorder", Recorder(), table, SCHEMA, splits)
+    assert Recorder.fits == []
+
+
+def test_the_given_model_stays_unfitted(table):
+    model = make_baselines(SCHEMA)["median"]
+    evaluate_held_out("median", model, table, SCHEMA, [(np.arange(0, 50), np.arange(50, 60))])
+    assert not hasattr(model, "constant_")
+
+
+def test_networks_differ_in_modalities_and_fusion_only():
+    networks = make_networks(SCHEMA, ["table", "image", *FUSIONS], {"epochs": 3, "fusion": "concat"})
+    assert list(networks) == ["table", "image", *FUSIONS]
+    assert {name: network.modalities for name, network in networks.items()} == {
+        "table": "tabular",
+        "image": "image",
+        **dict.fromkeys(FUSIONS, "both"),
+    }
+    assert [networks[name].fusion for name in FUSIONS] == list(FUSIONS)
+    assert {(network.schema, network.epochs) for network in networks.values()} == {(SCHEMA, 3)}
+
+
+def test_an_unknown_network_is_refused_before_anything_is_fitted():
+    with pytest.raises(ValueError, match=r"expected names of \['table', 'image', 'concat', .*\], got 'tabel', 'sum'"):
+        make_networks(SCHEMA, ["table", "tabel", "sum"], {})
+
+
+def test_networks_without_their_columns_are_refused_with_the_remedy():
+    with pytest.raises(ValueError, match=r"no image column.* not concat; use --networks table --fusion table"):
+        make_networks(SCHEMA.without_images(), ["table", "concat"], {})
+    assert list(make_networks(SCHEMA.without_images(), ["table"], {})) == ["table"]
+    with pytest.raises(ValueError, match=r"no tabular column.* not table; use --networks image --fusion image"):
+        make_networks(SCHEMA.only_images(), ["table"], {})
+    assert list(make_networks(SCHEMA.only_images(), ["image"], {})) == ["image"]

@@ -1,0 +1,199 @@
+"""The house of DESIGN.md, section 3: imports go one way, nothing above the Keras line starts Keras, and no pickle."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "mixed_data"
+KERAS_LINE = "---- Keras line ----"
+ROOMS = [
+    *["__init__", "cells", "inference", "schema", "readers", "download", "audit", "split", "metrics", "preprocessing"],
+    KERAS_LINE,
+    *["fusion", "branches", "model", "training", "estimator", "bundle", "evaluation", "run", "cli", "__main__"],
+]
+ABOVE_THE_LINE = ROOMS[: ROOMS.index(KERAS_LINE)]
+EXCEPTIONS = {
+    ("estimator", "bundle"): "MixedDataRegressor.save and .load are methods for the user's sake; imported inside them",
+}
+REGISTRIES = {
+    "READERS": "readers",
+    "FUSIONS": "fusion",
+    "TABULAR_BRANCHES": "branches",
+    "IMAGE_BRANCHES": "branches",
+}
+MAX_LINES = 350
+PICKLE_MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
+FORBIDDEN_NAMES = {"eval", "exec", "__import__"}
+FORBIDDEN_ATTRIBUTES = {"read_pickle", "to_pickle", "enable_unsafe_deserialization", "import_module"}
+FORBIDDEN_FROM_JOBLIB = {"dump", "load", "Memory"}
+
+SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room_of(file: str) -> str:
+    """Return the room of a file: "readers" for "readers/table.py", "cells" for "cells.py"."""
+    return file.split("/")[0].removesuffix(".py")
+
+
+def imports_of(source: str) -> Iterator[tuple[str, bool]]:
+    """Yield every imported module, in full, and whether the import waits inside a function."""
+    tree = ast.parse(source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {id(node) for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((name.name, id(node) in inside) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise AssertionError(f"line {node.lineno}: write relative imports in full")
+            yield from ((f"{node.module}.{name.name}", id(node) in inside) for name in node.names)
+
+
+def rooms_entered(source: str) -> Iterator[tuple[str, bool]]:
+    """Yield the rooms that a file of the package imports from, and whether the import waits inside a function."""
+    for module, is_inside in imports_of(source):
+        package, _, rest = module.partition(".")
+        if package == "mixed_data":
+            room = rest.split(".")[0]
+            yield (room if room in ROOMS else "__init__"), is_inside
+
+
+def wrong_way(file: str, source: str) -> list[str]:
+    """List the imports of a file that go up the house instead of down."""
+    here = room_of(file)
+    return [
+        f"{file} imports {room}, which stands below it"
+        for room, is_inside in rooms_entered(source)
+        if ROOMS.index(room) > ROOMS.index(here) and not (is_inside and (here, room) in EXCEPTIONS)
+    ]
+
+
+def keras_imports(source: str) -> list[str]:
+    return [module for module, _ in imports_of(source) if module.split(".")[0] in ("keras", "tensorflow", "tf_keras")]
+
+
+def forbidden(file: str, source: str) -> Iterator[str]:
+    """Yield what executes strangers' data, or prints outside the command line."""
+    for module, _ in imports_of(source):
+        first, _, rest = module.partition(".")
+        if first in PICKLE_MODULES or (first == "joblib" and rest.split(".")[-1] in FORBIDDEN_FROM_JOBLIB):
+            yield f"{file} imports {module}"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+            is_attribute = isinstance(node.func, ast.Attribute)
+            if name in (FORBIDDEN_ATTRIBUTES if is_attribute else FORBIDDEN_NAMES):
+                yield f"{file}:{node.lineno} calls {name}"
+            if name == "print" and not is_attribute and room_of(file) != "cli":
+                yield f"{file}:{node.lineno} prints; log it, or print it in mixed_data/cli"
+            for keyword in node.keywords:
+                value = getattr(keyword.value, "value", None)
+                if (keyword.arg, value) in {("allow_pickle", True), ("safe_mode", False)}:
+                    yield f"{file}:{node.lineno} sets {keyword.arg}={value}"
+
+
+@pytest.mark.parametrize("file", SOURCES)
+def test_every_file_stands_in_a_room_and_is_short_enough_to_read(file):
+    assert room_of(file) in ROOMS, f"{file}: give it a place in DESIGN.md, section 3, and in ROOMS"
+    assert "datasets" not in file, "that name would shadow a well-known library"
+    assert len(SOURCES[file].splitlines()) < MAX_LINES, "split the file"
+
+
+def test_imports_go_down_the_house_only():
+    assert [problem for file, source in SOURCES.items() for problem in wrong_way(file, source)] == []
+
+
+def test_nothing_above_the_keras_line_imports_keras_and_nothing_at_all_tensorflow():
+    imports = {file: keras_imports(source) for file, source in SOURCES.items()}
+    assert [file for file, modules in imports.items() if modules and room_of(file) in ABOVE_THE_LINE] == []
+    assert [module for modules in imports.values() for module in modules if not module.startswith("keras")] == []
+
+
+def test_nothing_executes_data_or_prints_outside_the_command_line():
+    assert [problem for file, source in SOURCES.items() for problem in forbidden(file, source)] == []
+
+
+def test_every_exception_is_still_needed():
+    entered = {(room_of(file), room) for file, source in SOURCES.items() for room, _ in rooms_entered(source)}
+    assert set(EXCEPTIONS) <= entered
+
+
+@pytest.mark.parametrize("name", REGISTRIES)
+def test_a_registry_is_a_plain_dict_that_shows_all_its_entries(name):
+    tree = ast.parse(SOURCES[f"{REGISTRIES[name]}/__init__.py"])
+    assigned = {
+        ast.unparse(target): node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    }
+    registry = assigned[name]
+    assert isinstance(registry, ast.Dict)
+    keys = [ast.literal_eval(key) for key in registry.keys if key is not None]
+    assert len(set(keys)) == len(registry.keys) > 0, "write every entry out, once"
+    assert all(isinstance(value, ast.Name) for value in registry.values), "name a class or a function"
+    elsewhere = re.compile(rf"\b{name}\b(\[[^]]*\] *=[^=]|\.(update|setdefault|pop)\()")
+    assert [file for file, source in SOURCES.items() if elsewhere.search(source)] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "problem"),
+    [
+        ("cells.py", "from mixed_data.schema import Schema", "cells.py imports schema, which stands below it"),
+        ("readers/table.py", "import mixed_data.audit", "readers/table.py imports audit, which stands below it"),
+        ("model.py", "def f():\n    from mixed_data import run", "model.py imports run, which stands below it"),
+        (
+            "estimator.py",
+            "from mixed_data.bundle import load_bundle",
+            "estimator.py imports bundle",
+        ),
+        ("run.py", "import pickle", "run.py imports pickle"),
+        ("run.py", "from joblib import dump", "run.py imports joblib.dump"),
+        ("run.py", "if x:\n    eval(x)", "run.py:2 calls eval"),
+        ("run.py", "pd.read_pickle(x)", "run.py:1 calls read_pickle"),
+        ("run.py", "load_model(x, safe_mode=False)", "run.py:1 sets safe_mode=False"),
+        ("run.py", "print(1)", "run.py:1 prints"),
+    ],
+)
+def test_these_tests_notice(file, source, problem):
+    found = [*wrong_way(file, source), *forbidden(file, source)]
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("estimator.py", "def f():\n    from mixed_data.bundle import load_bundle"),
+        ("schema.py", "from mixed_data import __version__\nfrom mixed_data.cells import is_missing"),
+        ("cli/commands.py", "print(1)\nregressor.model.eval()"),
+    ],
+)
+def test_these_tests_let_pass_what_is_fine(file, source):
+    assert [*wrong_way(file, source), *forbidden(file, source), *keras_imports(source)] == []
+    assert keras_imports("def f():\n    import keras.ops") == ["keras.ops"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]], ids=" ".join)
+def test_help_answers_without_starting_keras(arguments):
+    command = [sys.executable, "-X", "importtime", "-m", "mixed_data", *arguments]
+    result = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stdout.startswith("usage: python -m mixed_data")
+    assert re.search(r"\| +mixed_data\.cli$", result.stderr, re.MULTILINE), "the list of imports is there"
+    assert not re.search(r"\| +(keras|tensorflow)$", result.stderr, re.MULTILINE)
+
+
+def test_no_module_above_the_keras_line_starts_keras_by_way_of_a_library():
+    names = [file.removesuffix(".py").replace("/", ".") for file in SOURCES if room_of(file) in ABOVE_THE_LINE]
+    modules = ", ".join(f"mixed_data.{name}" for name in names if not name.endswith("__init__"))
+    code = f"import sys\nimport {modules}\nprint({{'keras', 'tensorflow'}} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert result.stdout == "set()\n", result.stderr

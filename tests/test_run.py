@@ -1,0 +1,149 @@
+"""A whole run: the folder it leaves, and that its numbers come out again."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mixed_data.bundle import read_metrics
+from mixed_data.cli import main
+from mixed_data.metrics import regression_metrics
+from mixed_data.run import Plan, evaluate_bundle, make_run_folder, study, without_nan
+from mixed_data.schema import Schema
+
+METRIC_NAMES = {"n", "mape", "median_ape", "mae", "rmse", "rmse_log", "r2", "ppe10", "ppe20"}
+METRIC_NAMES |= {"median_ratio", "cod", "prd", "prb"}  # DESIGN.md, section 5
+FILES = ["bundle", "comparison.json", "config.json", "held_out.csv", "metrics.json", "predictions.csv"]
+
+
+@pytest.fixture(params=["hold_out_run", "folds_run"])
+def folder(request):
+    return request.getfixturevalue(request.param).folder
+
+
+def read(folder, name):
+    return json.loads((folder / name).read_text(encoding="utf-8"))
+
+
+def test_a_run_leaves_these_files(folder):
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+
+
+def test_metrics_have_the_names_of_the_contract_and_are_those_of_the_predictions(folder):
+    metrics = read(folder, "metrics.json")
+    assert set(metrics) == METRIC_NAMES
+    predictions = pd.read_csv(folder / "predictions.csv")
+    assert metrics == pytest.approx(regression_metrics(predictions["target"], predictions["prediction"]))
+
+
+def test_predictions_are_one_line_per_held_out_row_in_its_order(folder, listings):
+    predictions, held_out = pd.read_csv(folder / "predictions.csv"), pd.read_csv(folder / "held_out.csv")
+    assert list(predictions) == ["id", "target", "prediction", "images_used", "fold"]
+    assert predictions["id"].tolist() == held_out["listing_id"].tolist()
+    assert predictions["target"].tolist() == held_out["price"].tolist()
+    rows = predictions["id"].str[1:].astype(int)
+    assert rows.is_monotonic_increasing
+    assert predictions["target"].tolist() == pd.read_csv(listings)["price"].iloc[rows].tolist()
+    assert predictions["images_used"].tolist() == [1 if row in (3, 5) else 2 for row in rows]
+
+
+def test_a_quarter_is_held_out_or_with_folds_every_row_once(hold_out_run, folds_run):
+    held_out = pd.read_csv(hold_out_run.folder / "predictions.csv")
+    assert len(held_out) in (9, 10, 11)  # a quarter of 39 groups, two rows of which share a photo
+    assert held_out["fold"].tolist() == [0] * len(held_out)
+    folds = pd.read_csv(folds_run.folder / "predictions.csv")
+    assert folds["id"].tolist() == [f"L{row}" for row in range(40)]
+    assert sorted(folds["fold"].unique()) == [0, 1]
+
+
+def test_rows_that_share_a_photo_stay_together_and_are_reported(hold_out_run, folds_run):
+    ids = set(pd.read_csv(hold_out_run.folder / "predictions.csv")["id"])
+    assert len(ids & {"L7", "L8"}) in (0, 2)
+    folds = pd.read_csv(folds_run.folder / "predictions.csv").set_index("id")["fold"]
+    assert folds["L7"] == folds["L8"]
+    for text in ("\n".join(folds_run.study.findings), hold_out_run.output):
+        assert "L7" in text
+        assert "L8" in text
+
+
+def test_the_comparison_names_every_model_on_the_same_rows(hold_out_run, folds_run):
+    for run, names in [
+        (hold_out_run, ["median", "ridge", "table", "weighted_sum"]),
+        (folds_run, ["median", "ridge", "weighted_sum", "oracle"]),
+    ]:
+        comparison, metrics = read(run.folder, "comparison.json"), read(run.folder, "metrics.json")
+        assert [entry["model"] for entry in comparison] == names
+        assert {entry["n"] for entry in comparison} == {metrics["n"]}
+        for entry in comparison:
+            assert set(entry) - {"model", "seconds"} == METRIC_NAMES
+            assert ("seconds" in entry) == (entry["model"] != "oracle")
+            if entry["model"] == "weighted_sum":
+                assert {name: entry[name] for name in METRIC_NAMES} == metrics
+    assert comparison[-1]["mape"] == pytest.approx(1.0)
+
+
+def test_every_network_is_announced_before_each_of_its_fits(folds_run):
+    assert folds_run.watched == [("weighted_sum", 0), ("weighted_sum", 1)]
+
+
+def test_evaluate_gives_the_metrics_and_predictions_of_the_run_again(folder):
+    metrics, rows = evaluate_bundle(folder / "bundle", folder / "held_out.csv")
+    assert metrics == pytest.approx(read(folder, "metrics.json"), rel=1e-6)
+    predictions = pd.read_csv(folder / "predictions.csv")
+    np.testing.assert_allclose(rows["prediction"], predictions["prediction"], rtol=1e-6)
+    assert rows["images_used"].tolist() == predictions["images_used"].tolist()
+
+
+def test_the_bundle_knows_the_metrics_of_its_run(folder):
+    assert read_metrics(folder / "bundle") == read(folder, "metrics.json")
+
+
+def test_with_folds_the_bundle_is_a_further_model_fitted_on_all_rows(folds_run, tmp_path):
+    held_out = pd.read_csv(folds_run.folder / "held_out.csv")
+    held_out.drop(columns="fold").to_csv(tmp_path / "rows.csv", index=False)
+    _, rows = evaluate_bundle(folds_run.folder / "bundle", tmp_path / "rows.csv")
+    by_fold = pd.read_csv(folds_run.folder / "predictions.csv")["prediction"]
+    assert (np.abs(rows["prediction"] / by_fold - 1) > 1e-6).all()
+
+
+def test_a_fold_that_the_bundle_does_not_have_is_refused(folds_run, tmp_path):
+    held_out = pd.read_csv(folds_run.folder / "held_out.csv")
+    held_out.assign(fold=7).to_csv(tmp_path / "rows.csv", index=False)
+    with pytest.raises(ValueError, match="says fold 7, but there is no"):
+        evaluate_bundle(folds_run.folder / "bundle", tmp_path / "rows.csv")
+
+
+def test_a_column_that_is_named_like_the_fold_is_refused_with_folds_only(folds_run):
+    table = folds_run.table.assign(fold="left")
+    schema = Schema(target="price", numeric=["area [m2]"], categorical=["fold"])
+    with pytest.raises(ValueError, match="column name 'fold' for itself; rename yours"):
+        study(table, schema, Plan(folds=2))
+    with pytest.raises(ValueError, match="no image column"):
+        study(table, schema, Plan())
+
+
+def test_the_same_command_again_gives_the_same_numbers(hold_out_run, tmp_path):
+    assert main([*hold_out_run.arguments, "--out", str(tmp_path)]) == 0
+    for name in ("metrics.json", "predictions.csv", "held_out.csv"):
+        assert (tmp_path / name).read_bytes() == (hold_out_run.folder / name).read_bytes()
+
+
+def test_the_folder_of_a_run_is_new_or_empty(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = make_run_folder(None, "sample")
+    assert made.is_dir()
+    assert made.match("runs/????????-??????-sample")
+    (tmp_path / "taken").mkdir()
+    assert make_run_folder(tmp_path / "taken", "sample") == tmp_path / "taken"
+    (tmp_path / "taken" / "file").touch()
+    for out in (tmp_path / "taken", tmp_path / "taken" / "file"):
+        with pytest.raises(FileExistsError, match="choose another --out or remove it"):
+            make_run_folder(out, "sample")
+
+
+def test_a_metric_that_is_not_defined_is_null():
+    assert without_nan({"n": 1, "r2": math.nan, "mae": 0.5}) == {"n": 1, "r2": None, "mae": 0.5}
