@@ -41,7 +41,7 @@ def test_commands_are_understood(arguments):
 
 
 def test_links_to_files_lead_somewhere():
-    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", README) if not target.startswith("http")]
+    targets = [target for target in re.findall(r"\]\(([^)#\s]+)\)", README) if not target.startswith("http")]
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []
 

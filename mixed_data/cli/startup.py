@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ def start_keras() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _without_stderr():
-        importlib.import_module("keras")
+        import keras  # noqa: F401
     # "Retracing" is what several models in one process do; it is no fault of the user's.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 

@@ -13,7 +13,7 @@ bedroom, finish and bathtub in the bathroom, finish and island in the kitchen. T
         quarter of its variance from each photo
     s = ``photo_signal``, 1 by default
     k = 0.06 / 0.36: a larger house makes more of its looks; this interaction has standard deviation 0.06
-    noise is normal with standard deviation 0.21
+    noise is normal with standard deviation 0.235
 
 Factors, columns and noise are independent of each other; some cells and photos are missing, completely at
 random. That is why the best possible prediction from the columns alone, from the pictures alone and from both
