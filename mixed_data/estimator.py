@@ -27,8 +27,8 @@ NUM_ROWS_AT_ONCE = 1024
 NUM_ROWS_PER_STEP = 32
 """Rows that the network sees at once while predicting, never more and never fewer."""
 
-FEWEST_ROWS_TO_SET_ASIDE = 1000
-"""With fewer rows, `validation_fraction=None` sets none aside."""
+FEW_ROWS = 1000
+"""Below this number of training rows, what is None in `MixedDataRegressor` becomes what suits few rows."""
 
 SCHEMA_FOR = {
     "both": lambda schema: schema,
@@ -55,7 +55,9 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         image_branch: a name in `mixed_data.branches.IMAGE_BRANCHES`.
         units: width of each branch's vector.
         dropout: of the tabular branch.
-        image_dropout: of the image branch.
+        image_dropout: of the image branch. None means 0.6 from 1,000 rows on and 0.8 below, where a network from
+            scratch learns the training photos by heart (houses, 5 folds, ``random_state=1``: RMSE of log 0.357 with
+            0.6, 0.349 with 0.8).
         target_transform: "auto", "log" or "identity"; see `TargetTransformer`.
         loss: a Keras loss, by name, on the transformed target. "huber" is quadratic for ordinary errors, which learns
             most from few rows, and linear for outliers such as a price with a zero too many.
@@ -65,7 +67,8 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         weight_decay: of AdamW.
         validation_fraction: share of the groups set aside for early stopping; 0 trains all epochs on all rows. None
             means 0.1 from 1,000 rows on and 0 below: of so few rows, each is worth more for training than as a judge
-            (houses, 5 folds: RMSE of log 0.363 with 0.1, 0.355 with 0), and the decaying rate ends the training.
+            (houses, 5 folds, columns only: RMSE of log 0.363 with 0.1, 0.355 with 0); the decaying rate ends the
+            training.
         patience: epochs without improvement before stopping.
         random_state: seed of everything random here.
 
@@ -96,7 +99,7 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         image_branch: str = "cnn",
         units: int = 64,
         dropout: float = 0.15,
-        image_dropout: float = 0.6,
+        image_dropout: float | None = None,
         target_transform: str = "auto",
         loss: str = "huber",
         epochs: int = 20,
@@ -276,12 +279,8 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
     def _check_options(self) -> None:
         least = {"units": 1, "epochs": 1, "batch_size": 1, "patience": 0, "weight_decay": 0}
         problems = [f"{name} must be {low} or more" for name, low in least.items() if not getattr(self, name) >= low]
-        shares = (
-            "dropout",
-            "image_dropout",
-            *(["validation_fraction"] if self.validation_fraction is not None else []),
-        )
-        problems += [f"{name} must be in [0, 1)" for name in shares if not 0 <= getattr(self, name) < 1]
+        shares = {name: getattr(self, name) for name in ("dropout", "image_dropout", "validation_fraction")}
+        problems += [f"{name} must be in [0, 1)" for name, share in shares.items() if not 0 <= (share or 0) < 1]
         if not self.learning_rate > 0:
             problems.append("learning_rate must be above 0")
         if problems:
@@ -306,12 +305,15 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         replace(schema, id=None).validate(table, needs_target=schema.target is not None)
         fraction = self.validation_fraction
         if fraction is None:
-            fraction = 0.1 if len(X) >= FEWEST_ROWS_TO_SET_ASIDE else 0.0
+            fraction = 0.0 if len(X) < FEW_ROWS else 0.1
         if fraction == 0:
             return np.arange(len(X)), np.arange(0)
         return hold_out(find_groups(table, schema), test_size=fraction, random_state=self.random_state)
 
     def _build(self, inputs: Inputs) -> keras.Model:
+        image_dropout = self.image_dropout
+        if image_dropout is None:
+            image_dropout = 0.8 if len(inputs["tabular"]) < FEW_ROWS else 0.6
         return build_model(
             num_features=inputs["tabular"].shape[1],
             image_shape=inputs["images"].shape[1:],
@@ -322,7 +324,7 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
             image_branch=self.image_branch,
             units=self.units,
             dropout=self.dropout,
-            image_dropout=self.image_dropout,
+            image_dropout=image_dropout,
         )
 
 

@@ -357,6 +357,9 @@ def test_bad_arguments_are_refused(table: pd.DataFrame) -> None:
         ({"image_branch": "vgg"}, "image_branch: expected one of"),
         ({"target_transform": "sqrt"}, "sqrt"),
         ({"validation_fraction": 1.5}, "1.5"),
+        ({"epochs": 0, "batch_size": -3}, "epochs must be 1 or more; batch_size must be 1 or more; got"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"image_dropout": 1.0}, r"image_dropout must be in \[0, 1\)"),
     ):
         with pytest.raises(ValueError, match=message):
             fit(make_regressor(**options), table)

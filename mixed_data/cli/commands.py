@@ -45,7 +45,8 @@ def train(options: argparse.Namespace) -> None:
         _train_tutorial(options)
         return
     started = time.perf_counter()
-    table, schema, references = _read(options)
+    with Console(stderr=True).status("reading the data (the sample is drawn on first use)"):
+        table, schema, references = _read(options)
     start_keras()
     from mixed_data.cli.progress import show_progress
     from mixed_data.run import make_run_folder, study, write_run
