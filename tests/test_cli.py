@@ -237,7 +237,7 @@ def test_the_options_of_the_network_are_those_of_the_regressor():
     parameters = parameters_of(MixedDataRegressor)
     elsewhere = {"schema", "preprocessor", "modalities"}  # from the data, from the other options, from --networks
     assert set(parameters) - elsewhere == {*NETWORK_OPTIONS, "fusion", "random_state"}
-    chosen_by_data = {"validation_fraction": float}  # its default is None
+    chosen_by_data = {"validation_fraction": float, "image_dropout": float}  # their default is None
     assert {name: chosen_by_data.get(name, type(parameters[name])) for name in NETWORK_OPTIONS} == {
         name: kind for name, (kind, _) in NETWORK_OPTIONS.items()
     }

@@ -267,13 +267,16 @@ def test_without_a_validation_fraction_all_rows_are_trained_on(
     assert len(without_training[0]["validation_rows"]) == 0
 
 
-def test_rows_are_set_aside_by_default_only_where_there_are_many(
+def test_few_rows_are_all_trained_on_and_get_more_image_dropout(
     table: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for fewest in (NUM_ROWS + 1, NUM_ROWS):
-        monkeypatch.setattr(estimator, "FEWEST_ROWS_TO_SET_ASIDE", fewest)
-        fit(make_regressor(validation_fraction=None), table)
+    rates = []
+    for few in (NUM_ROWS + 1, NUM_ROWS):
+        monkeypatch.setattr(estimator, "FEW_ROWS", few)
+        regressor = fit(make_regressor(validation_fraction=None), table)
+        rates.append(regressor.model_.get_layer("cnn_dropout").rate)
     assert [len(call["validation_rows"]) for call in without_training] == [0, 8]
+    assert rates == [0.8, 0.6]
 
 
 def test_options_reach_the_training(table: pd.DataFrame, without_training: list[dict[str, Any]]) -> None:
