@@ -137,7 +137,10 @@ def _assemble(path: Path, manifest: dict[str, Any]) -> MixedDataRegressor:
 
 
 def _write_parts(regressor: MixedDataRegressor, folder: Path, metrics: dict[str, float]) -> None:
-    regressor.model_.save(folder / "model.keras")
+    # Without the optimizer, whose state is twice the size of the network, and which another backend may not know.
+    network = keras.models.clone_model(regressor.model_)
+    network.set_weights(regressor.model_.get_weights())
+    network.save(folder / "model.keras")
     regressor.preprocessor_.save(folder / "preprocessing.json")
     write_json(folder / "target.json", regressor.target_transformer_.get_state())
     golden = _write_golden_rows(regressor.preprocessor_, folder / "golden")
