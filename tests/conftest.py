@@ -1,4 +1,4 @@
-"""Where the tests find the real data, how property tests run, and two tiny trained runs that many tests share."""
+"""Where the tests find the real data, how property tests run, and the trained networks that many tests share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from mixed_data.estimator import MixedDataRegressor
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -136,3 +139,44 @@ def folds_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> Folds
     folder.mkdir()
     write_run(folder, found, table, schema, plan, {"made by": "conftest.py"})
     return FoldsRun(found, table, folder, watched)
+
+
+# What the tests of the regressor share, see estimator_helpers.py.
+
+
+@pytest.fixture(scope="session")
+def sales(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Rows whose log price is what the area says, plus what only the brightness of the front says."""
+    from estimator_helpers import make_sales
+
+    return make_sales(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture(scope="session")
+def fitted_regressor(sales: pd.DataFrame) -> MixedDataRegressor:
+    """A network that has learned what there is to learn; no test fits it again."""
+    from estimator_helpers import fit, make_regressor
+
+    settings = {"epochs": 20, "patience": 20, "learning_rate": 0.02, "dropout": 0.0, "image_dropout": 0.0}
+    return fit(make_regressor(target_transform="log", **settings), sales)
+
+
+@pytest.fixture(scope="session")
+def quick_regressor(sales: pd.DataFrame) -> MixedDataRegressor:
+    """A network after two epochs; no test fits it again."""
+    from estimator_helpers import fit, make_regressor
+
+    return fit(make_regressor(), sales)
+
+
+@pytest.fixture
+def without_training(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Leave networks as they are built, and return the arguments of `train`, one dict per fit."""
+    calls: list[dict[str, Any]] = []
+
+    def remember(model: object, inputs: object, target: object, **arguments: Any) -> dict[str, list[float]]:
+        calls.append({"inputs": inputs, "target": target, **arguments})
+        return {"loss": [], "val_loss": []}
+
+    monkeypatch.setattr("mixed_data.estimator.train", remember)
+    return calls
