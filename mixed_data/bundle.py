@@ -6,7 +6,8 @@ bundle/
   model.keras          the network (loaded with Keras' safe mode)
   preprocessing.json   what `MixedDataPreprocessor` learned, the schema included
   target.json          what `TargetTransformer` learned
-  golden/              golden.csv and its photos
+  golden/              golden.json, the cells of the golden rows, and their photos
+  folds/               of a cross-validated run: a bundle of each model that was scored
 ```
 
 There is no pickle in it. The golden rows are made up (cells around the learned medians and levels, photos of coloured
@@ -21,7 +22,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -34,11 +35,12 @@ from PIL import Image
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data import __version__
+from mixed_data.cells import split_paths
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.numeric import NumericColumn
 from mixed_data.preprocessing.state import INTEGER, NUMBERS, OBJECT, TEXT, check_fields, read_json, write_json
-from mixed_data.readers.table import read_rows
+from mixed_data.schema import Schema
 
 FORMAT = "mixed_data.bundle"
 FORMAT_VERSION = 1
@@ -67,7 +69,11 @@ class BundleError(ValueError):
 
 
 def save_bundle(
-    regressor: MixedDataRegressor, path: str | os.PathLike[str], *, metrics: dict[str, float] | None = None
+    regressor: MixedDataRegressor,
+    path: str | os.PathLike[str],
+    *,
+    metrics: dict[str, float] | None = None,
+    folds: Sequence[MixedDataRegressor] = (),
 ) -> None:
     """Write a fitted regressor as a bundle, whole or not at all.
 
@@ -77,6 +83,7 @@ def save_bundle(
         regressor: fitted.
         path: the folder to write.
         metrics: of held-out rows, kept in the manifest.
+        folds: the models of a cross-validation, each of which has not seen the rows of its fold.
 
     Raises:
         FileExistsError: ``path`` exists and is not a bundle.
@@ -89,6 +96,9 @@ def save_bundle(
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
+        for number, fold in enumerate(folds):
+            (temporary / "folds" / str(number)).mkdir(parents=True)
+            _write_parts(fold, temporary / "folds" / str(number), {})
         _write_parts(regressor, temporary, metrics or {})
         os.chmod(temporary, 0o755)  # mkdtemp makes a folder that only its owner can read
         _replace_folder(temporary, path)
@@ -114,7 +124,7 @@ def load_bundle(path: str | os.PathLike[str]) -> MixedDataRegressor:
     _check_digests(path, manifest)
     try:
         regressor = _assemble(path, manifest)
-        predicted = regressor.predict(read_rows(path / "golden" / "golden.csv", regressor.preprocessor_.schema))
+        predicted = regressor.predict(_read_golden_rows(path / "golden", regressor.preprocessor_.schema))
     except Exception as error:  # A stranger's files may be wrong in any way, and Keras raises errors of all kinds.
         raise BundleError(f"{path} cannot be loaded: {error}") from error
     _check_golden(path, manifest["golden_predictions"], predicted)
@@ -180,7 +190,7 @@ def _write_golden_rows(preprocessor: MixedDataPreprocessor, folder: Path) -> pd.
             if isinstance(column, NumericColumn):
                 step = ((position + index) % _NUM_FULL_GOLDEN_ROWS - 1) * (column.scale or 0.0)
                 linear = column.log_above is None
-                row[name] = column.median + step if linear else column.median * np.exp(step)
+                row[name] = float(column.median + step if linear else column.median * np.exp(step))
             elif column is not None:
                 levels = [*column.groups[0].kept, *column.groups[0].rare]
                 row[name] = levels[(position * len(levels)) // _NUM_FULL_GOLDEN_ROWS] if levels else None
@@ -191,9 +201,16 @@ def _write_golden_rows(preprocessor: MixedDataPreprocessor, folder: Path) -> pd.
             row[name] = ";".join(files)
         rows.append(row)
     rows.append({})
-    table = pd.DataFrame(rows, columns=[*schema.features, *schema.images])
-    table.to_csv(folder / "golden.csv", index=False)
-    return read_rows(folder / "golden.csv", schema)
+    write_json(folder / "golden.json", rows)
+    return _read_golden_rows(folder, schema)
+
+
+def _read_golden_rows(folder: Path, schema: Schema) -> pd.DataFrame:
+    # JSON, since any text may be a column's name in a DataFrame, but not in a CSV file.
+    table = pd.DataFrame(read_json(folder / "golden.json"), columns=[*schema.features, *schema.images])
+    for name in schema.images:
+        table[name] = [";".join(str(folder / file) for file in split_paths(cell)) for cell in table[name]]
+    return table
 
 
 def _draw_clouds(generator: np.random.Generator) -> Image.Image:
@@ -255,9 +272,7 @@ def _check_digests(path: Path, manifest: dict[str, Any]) -> None:
 
 
 def _list_files(folder: Path) -> list[str]:
-    """Names of the bundle's own files; bundles of folds that a run keeps inside have manifests of their own."""
-    files = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
-    return sorted(name for name in files if not name.startswith("folds/"))
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
 
 
 def _digest(file: Path) -> str:

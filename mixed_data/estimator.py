@@ -14,8 +14,10 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.audit import find_groups
+from mixed_data.branches import IMAGE_BRANCHES, TABULAR_BRANCHES
+from mixed_data.fusion import FUSIONS
 from mixed_data.inference import find_targets
-from mixed_data.model import INPUT_NAMES, build_model
+from mixed_data.model import INPUT_NAMES, build_model, choose
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.schema import Schema
 from mixed_data.split import hold_out
@@ -283,6 +285,9 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         problems += [f"{name} must be in [0, 1)" for name, share in shares.items() if not 0 <= (share or 0) < 1]
         if not self.learning_rate > 0:
             problems.append("learning_rate must be above 0")
+        choose(FUSIONS, self.fusion, "fusion")
+        choose(TABULAR_BRANCHES, self.tabular_branch, "tabular_branch")
+        choose(IMAGE_BRANCHES, self.image_branch, "image_branch")
         if problems:
             got = {name: getattr(self, name) for name in (problem.split()[0] for problem in problems)}
             raise ValueError(f"MixedDataRegressor: {'; '.join(problems)}; got {got}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from mixed_data.preprocessing.state import write_json
 from mixed_data.readers.table import read_rows
 from mixed_data.schema import Schema
 from mixed_data.split import hold_out, k_fold
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_NETWORKS = ("table", "image", "concat", "weighted_sum")
 FOLD_COLUMN = "fold"
@@ -111,7 +114,7 @@ def study(
     splits = _split(groups, plan)
     options = {"random_state": plan.random_state, **(plan.options or {})}
     names = [*plan.networks, *([] if plan.main in plan.networks else [plan.main])]
-    models = {**make_baselines(schema), **make_networks(schema, names, options)}
+    models = {**make_baselines(schema, options), **make_networks(schema, names, options)}
     results = [evaluate_held_out(name, model, table, schema, splits, watch=watch) for name, model in models.items()]
     main = next(result for result in results if result.name == plan.main)
     target = table[schema.target].iloc[main.rows.index]
@@ -124,7 +127,14 @@ def study(
 
 
 def write_run(
-    folder: Path, found: Study, table: pd.DataFrame, schema: Schema, plan: Plan, config: Mapping[str, Any]
+    folder: Path,
+    found: Study,
+    table: pd.DataFrame,
+    schema: Schema,
+    plan: Plan,
+    config: Mapping[str, Any],
+    *,
+    watch: Watch = no_callbacks,
 ) -> None:
     """Write a study into a new folder; see the README for the files.
 
@@ -139,6 +149,7 @@ def write_run(
         schema: as for `study`.
         plan: as for `study`.
         config: how the run was started, for ``config.json``.
+        watch: called before the fit on all rows; returns Keras callbacks.
     """
     main, rows = found.main, found.main.rows
     held_out = table.iloc[rows.index].reset_index(drop=True)
@@ -153,6 +164,7 @@ def write_run(
             "prediction": rows["prediction"].to_numpy(),
             "images_used": rows["images_used"].to_numpy(),
             "fold": rows["fold"].to_numpy(),
+            "warnings": rows["warnings"].to_numpy(),
         }
     )
     predictions.to_csv(folder / "predictions.csv", index=False)
@@ -163,10 +175,8 @@ def write_run(
     if not plan.folds:
         main.fitted[0].save(folder / "bundle", metrics=metrics)
         return
-    final = clone(main.fitted[0]).fit(table, table[schema.target])
-    final.save(folder / "bundle", metrics=metrics)
-    for fold, regressor in enumerate(main.fitted):
-        regressor.save(folder / "bundle" / "folds" / str(fold))
+    final = clone(main.fitted[0]).fit(table, table[schema.target], callbacks=watch(f"{main.name}, all rows", 0))
+    bundle.save_bundle(final, folder / "bundle", metrics=metrics, folds=main.fitted)
 
 
 def evaluate_bundle(path: Path, data: Path, *, root: Path | None = None) -> tuple[dict[str, float], pd.DataFrame]:
@@ -192,6 +202,12 @@ def evaluate_bundle(path: Path, data: Path, *, root: Path | None = None) -> tupl
     table = read_rows(data, schema, root=root, needs_target=True)
     folds = path / "folds"
     by_fold = folds.is_dir() and FOLD_COLUMN in table
+    if folds.is_dir() and not by_fold:
+        logger.warning(
+            "This bundle was fitted on all rows of its run: on any of them, these scores flatter. The run's "
+            "held_out.csv, with its column %r, is scored by models that have not seen its rows.",
+            FOLD_COLUMN,
+        )
     rows = _predict_by_fold(folds, table) if by_fold else regressor.predict_rows(table)
     return regression_metrics(table[schema.target], rows["prediction"]), rows
 
@@ -206,7 +222,7 @@ def make_run_folder(out: Path | None, name: str) -> Path:
     folder = out or Path("runs") / f"{stamp}-{name}"
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not empty; choose another --out or remove it")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=out is not None)  # two runs of one second must not share a folder
     return folder
 
 

@@ -53,6 +53,10 @@ def edit_manifest(folder: Path, **changes: object) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest | changes), encoding="utf-8")
 
 
+def read_golden(folder: Path) -> pd.DataFrame:
+    return pd.DataFrame(json.loads((folder / "golden" / "golden.json").read_text(encoding="utf-8")))
+
+
 def list_files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -109,7 +113,7 @@ print(json.dumps(regressor.predict(read_rows(sys.argv[1], regressor.preprocessor
 
 def test_a_bundle_holds_a_network_json_and_golden_rows_and_no_pickle(saved):
     golden = [f"golden/{row}-{column}-0.jpg" for row in range(3) for column in range(2)]
-    names = ["golden/golden.csv", "manifest.json", "model.keras", "preprocessing.json", "target.json"]
+    names = ["golden/golden.json", "manifest.json", "model.keras", "preprocessing.json", "target.json"]
     assert sorted(list_files(saved)) == sorted([*golden, *names])
     with zipfile.ZipFile(saved / "model.keras") as archive:
         assert sorted(archive.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]
@@ -117,8 +121,8 @@ def test_a_bundle_holds_a_network_json_and_golden_rows_and_no_pickle(saved):
 
 def test_a_bundle_tells_neither_rows_nor_folders_of_the_training(saved, listings):
     files = list_files(saved)
-    golden = pd.read_csv(saved / "golden" / "golden.csv")
-    training = pd.read_csv(listings)
+    golden = read_golden(saved)
+    training = pd.read_csv(listings, dtype={"zipcode": str})
     assert len(golden) == 4
     assert golden.iloc[3].isna().all()
     assert "price" not in golden
@@ -135,13 +139,15 @@ def test_a_bundle_tells_neither_rows_nor_folders_of_the_training(saved, listings
 
 
 def test_the_golden_rows_use_every_column_and_level(saved, regressor):
-    golden = pd.read_csv(saved / "golden" / "golden.csv", dtype={"zipcode": str})
+    golden = read_golden(saved)
     full = golden.iloc[:3]
     assert full.notna().all(axis=None)
     assert set(full["zipcode"]) == {"02139", "10001", "85255"}
     assert set(full["style"]) == {"loft", "ranch"}
     assert full["area [m2]"].nunique() == full["rooms"].nunique() == 3
-    used = regressor.predict_rows(read_rows(saved / "golden" / "golden.csv", regressor.preprocessor_.schema))
+    for name in regressor.preprocessor_.schema.images:
+        golden[name] = [str(saved / "golden" / cell) if isinstance(cell, str) else None for cell in golden[name]]
+    used = regressor.predict_rows(golden)
     assert used["images_used"].tolist() == [2, 2, 2, 0]
     assert used["prediction"].nunique() == 4
 
@@ -153,7 +159,7 @@ def test_a_bundle_may_be_read_by_other_users(saved):
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["model.keras", "preprocessing.json", "target.json", "golden/golden.csv"])
+@pytest.mark.parametrize("name", ["model.keras", "preprocessing.json", "target.json", "golden/golden.json"])
 def test_an_edited_or_missing_file_is_named(copy, name):
     content = (copy / name).read_bytes()
     (copy / name).write_bytes(content + b" ")

@@ -12,7 +12,7 @@ from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.comparison import evaluate_held_out, make_networks
 from mixed_data.fusion import FUSIONS
 from mixed_data.metrics import regression_metrics
-from mixed_data.preprocessing import TabularPreprocessor
+from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor
 from mixed_data.schema import Schema
 from mixed_data.split import k_fold
 
@@ -43,13 +43,13 @@ class Recorder(RegressorMixin, BaseEstimator):
 
 
 def test_the_median_baseline_predicts_the_median_of_the_training_rows(table):
-    median = make_baselines(SCHEMA)["median"].fit(table[:31], table["price"][:31])
+    median = make_baselines(SCHEMA, {})["median"].fit(table[:31], table["price"][:31])
     np.testing.assert_array_equal(median.predict(table[31:]), np.full(29, table["price"][:31].median()))
 
 
 def test_the_ridge_baseline_is_ridge_on_the_networks_features_and_standardised_log_target(table):
     training, held_out = table[:40], table[40:]
-    ridge = make_baselines(SCHEMA)["ridge"].fit(training, training["price"])
+    ridge = make_baselines(SCHEMA, {})["ridge"].fit(training, training["price"])
     features = TabularPreprocessor(SCHEMA).fit(training)
     log = np.log(training["price"])
     plain = RidgeCV(alphas=(0.1, 1.0, 10.0, 100.0)).fit(
@@ -60,8 +60,8 @@ def test_the_ridge_baseline_is_ridge_on_the_networks_features_and_standardised_l
 
 
 def test_without_tabular_columns_there_is_no_ridge():
-    assert list(make_baselines(SCHEMA)) == ["median", "ridge"]
-    assert list(make_baselines(SCHEMA.only_images())) == ["median"]
+    assert list(make_baselines(SCHEMA, {})) == ["median", "ridge"]
+    assert list(make_baselines(SCHEMA.only_images(), {})) == ["median"]
 
 
 def test_every_held_out_row_is_predicted_once_by_a_model_that_has_not_seen_it(table):
@@ -96,7 +96,7 @@ def test_a_row_that_is_held_out_twice_is_refused(table):
 
 
 def test_the_given_model_stays_unfitted(table):
-    model = make_baselines(SCHEMA)["median"]
+    model = make_baselines(SCHEMA, {})["median"]
     evaluate_held_out("median", model, table, SCHEMA, [(np.arange(0, 50), np.arange(50, 60))])
     assert not hasattr(model, "constant_")
 
@@ -125,3 +125,12 @@ def test_networks_without_their_columns_are_refused_with_the_remedy():
     with pytest.raises(ValueError, match=r"no tabular column.* not table; use --networks image --fusion image"):
         make_networks(SCHEMA.only_images(), ["table"], {})
     assert list(make_networks(SCHEMA.only_images(), ["image"], {})) == ["image"]
+
+
+def test_ridge_reads_the_columns_and_the_target_as_the_networks_do():
+    preprocessor = MixedDataPreprocessor(SCHEMA, ratios=False, min_frequency=7)
+    options = {"preprocessor": preprocessor, "target_transform": "identity", "epochs": 3}
+    ridge = make_baselines(SCHEMA, options)["ridge"]
+    tabular = ridge.regressor.steps[0][1]
+    assert (tabular.ratios, tabular.min_frequency, tabular.schema) == (False, 7, SCHEMA)
+    assert ridge.transformer.method == "identity"

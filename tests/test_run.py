@@ -42,7 +42,7 @@ def test_metrics_have_the_names_of_the_contract_and_are_those_of_the_predictions
 
 def test_predictions_are_one_line_per_held_out_row_in_its_order(folder, listings):
     predictions, held_out = pd.read_csv(folder / "predictions.csv"), pd.read_csv(folder / "held_out.csv")
-    assert list(predictions) == ["id", "target", "prediction", "images_used", "fold"]
+    assert list(predictions) == ["id", "target", "prediction", "images_used", "fold", "warnings"]
     assert predictions["id"].tolist() == held_out["listing_id"].tolist()
     assert predictions["target"].tolist() == held_out["price"].tolist()
     rows = predictions["id"].str[1:].astype(int)
@@ -147,3 +147,12 @@ def test_the_folder_of_a_run_is_new_or_empty(tmp_path, monkeypatch):
 
 def test_a_metric_that_is_not_defined_is_null():
     assert without_nan({"n": 1, "r2": math.nan, "mae": 0.5}) == {"n": 1, "r2": None, "mae": 0.5}
+
+
+def test_a_bundle_fitted_on_all_rows_says_that_its_scores_on_them_flatter(folds_run, tmp_path, caplog):
+    held_out = folds_run.folder / "held_out.csv"
+    evaluate_bundle(folds_run.folder / "bundle", held_out)
+    assert "flatter" not in caplog.text
+    pd.read_csv(held_out).drop(columns="fold").to_csv(tmp_path / "rows.csv", index=False)
+    evaluate_bundle(folds_run.folder / "bundle", tmp_path / "rows.csv")
+    assert "these scores flatter" in caplog.text

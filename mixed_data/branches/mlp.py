@@ -9,9 +9,9 @@ def mlp(tabular: KerasTensor, *, units: int, dropout: float) -> KerasTensor:
     """Turn the tabular features into one vector per row.
 
     Two hidden layers, ``2 * units`` and ``units`` wide, with SiLU and dropout. No batch normalisation: its
-    statistics from batches of 8 to 32 rows make a network of this size jump between 20 % and 300 % error from
-    seed to seed (see README, "the tutorial"). The linear skip path that completes the wide & deep recipe belongs
-    to the model, not to the branch (`mixed_data.model.build_model`).
+    statistics from batches of 8 to 32 rows make a network of this size differ wildly from seed to seed (see README,
+    "the tutorial"). The linear skip path that completes the wide & deep recipe belongs to the model, not to the branch
+    (`mixed_data.model.build_model`).
 
     Args:
         tabular: float32 ``(n, d)``, standardised.

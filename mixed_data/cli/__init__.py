@@ -132,7 +132,7 @@ COMMANDS: dict[str, tuple[Any, Any, str, str]] = {
     "train": (
         commands.train,
         _add_train_arguments,
-        "Train and compare models, score them on held-out rows, and save the best-known fusion as a bundle.",
+        "Train and compare models, score them on held-out rows, and save the network of --fusion as a bundle.",
         "python train.py --dataset table --data listings.csv --target price --images front,kitchen",
     ),
     "evaluate": (

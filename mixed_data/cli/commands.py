@@ -57,7 +57,7 @@ def train(options: argparse.Namespace) -> None:
         _console.print(schema.explain(), highlight=False)
     with show_progress() as watch:
         found = study(table, schema, plan, references=references, watch=watch)
-    write_run(folder, found, table, schema, plan, _describe_run(options, schema))
+        write_run(folder, found, table, schema, plan, _describe_run(options, schema), watch=watch)
     _print_study(found, plan, len(table))
     bundle = folder / "bundle"
     _console.print(f"\n{time.perf_counter() - started:.0f} seconds in all. Results: {folder}  Bundle: {bundle}")

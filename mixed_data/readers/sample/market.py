@@ -131,7 +131,7 @@ def oracle(*, photo_signal: float = 1.0) -> dict[str, float]:
 
     Example:
         >>> {name: round(error, 3) for name, error in oracle().items()}
-        {'table': 0.425, 'image': 0.455, 'both': 0.213}
+        {'table': 0.435, 'image': 0.464, 'both': 0.238}
     """
     moments = table_moments()
     looks = (photo_signal * PHOTO_SD) ** 2
