@@ -116,7 +116,7 @@ def test_alpha_stays_inside_its_bounds_and_comes_back_when_the_data_say_so(
 ) -> None:
     a, b = make_arrays(2)
     layer = WeightedSum(start, learnable=True)
-    model = compile_model(make_model(layer, [5, 5]), optimizer(rate))
+    model = compile_model(make_model(layer, [a, b]), optimizer(rate))
     for target, expected in ((a, [1, 0]), (b, [0, 1]), (a, [1, 0])):
         for _ in range(30):
             train(model, [a, b], target)
@@ -129,7 +129,7 @@ def test_alpha_inside_the_bounds_is_found(fusion: type[WeightedSum]) -> None:
     a, b = make_arrays(2)
     target = run(fusion(0.3), [a, b])
     layer = fusion(1.0, learnable=True)
-    model = compile_model(make_model(layer, [5, 5]), keras.optimizers.SGD(0.3))
+    model = compile_model(make_model(layer, [a, b]), keras.optimizers.SGD(0.3))
     train(model, [a, b], target, steps=60)
     np.testing.assert_allclose(layer.fusion_weights(), [0.3, 0.7], atol=0.01)
 
@@ -141,7 +141,7 @@ def test_checkpoint_outside_the_bounds_gives_weights_inside_at_once(
 ) -> None:
     arrays = make_arrays(2)
     layer = fusion()
-    model = make_model(layer, [5, 5])
+    model = make_model(layer, arrays)
     layer.set_weights([np.float32(stored)])
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -156,7 +156,7 @@ def test_checkpoint_outside_the_bounds_gives_weights_inside_at_once(
 def test_alpha_comes_back_from_outside_the_bounds_where_a_training_loop_ignores_constraints() -> None:
     a, b = make_arrays(2)
     layer = WeightedSum()
-    model = compile_model(make_model(layer, [5, 5]), keras.optimizers.SGD(0.3))
+    model = compile_model(make_model(layer, [a, b]), keras.optimizers.SGD(0.3))
     layer.trainable_weights[0].constraint = None
     for stored in (-0.5, 1.5):
         layer.set_weights([np.float32(stored)])
@@ -171,7 +171,7 @@ def test_three_weights_never_saturate_for_good(
 ) -> None:
     arrays = make_arrays(3)
     layer = WeightedSum(start, learnable=True)
-    model = compile_model(make_model(layer, [5] * 3), optimizer(10.0))
+    model = compile_model(make_model(layer, arrays), optimizer(10.0))
     for winner in (0, 1, 2, 0):
         for _ in range(40):
             train(model, arrays, arrays[winner])
@@ -185,7 +185,7 @@ def test_three_weights_never_saturate_for_good(
 def test_stored_logits_outside_the_bounds_are_bounded_at_once_and_can_be_trained() -> None:
     arrays = make_arrays(3)
     layer = WeightedSum()
-    model = compile_model(make_model(layer, [5] * 3), keras.optimizers.Adam(0.5))
+    model = compile_model(make_model(layer, arrays), keras.optimizers.Adam(0.5))
     layer.set_weights([np.array([500.0, 0.0, -500.0], "float32")])
     np.testing.assert_allclose(layer.fusion_weights(), np.array([1000, 1, 1]) / 1002, rtol=1e-5)
     train(model, arrays, arrays[2], steps=30)
@@ -197,11 +197,63 @@ def test_stored_logits_outside_the_bounds_are_bounded_at_once_and_can_be_trained
 def test_mixed_precision_training_keeps_the_weights_inside(fusion: type[WeightedSum], num_inputs: int) -> None:
     layer = fusion(dtype="mixed_float16")
     arrays = make_arrays(num_inputs)
-    model = compile_model(make_model(layer, [5] * num_inputs), keras.optimizers.Adam(10.0))
+    model = compile_model(make_model(layer, arrays), keras.optimizers.Adam(10.0))
     train(model, arrays, arrays[0], steps=3)
     weights = layer.fusion_weights()
     assert np.isclose(weights.sum(), 1)
     assert np.all((weights >= 0) & (weights <= 1))
+
+
+# Members
+
+
+@both_weighted
+@two_or_three
+def test_members_start_alike_and_report_a_row_of_weights_each(fusion: type[WeightedSum], num_inputs: int) -> None:
+    arrays = make_arrays(num_inputs, members=4)
+    layer = fusion(members=4)
+    layer(arrays)
+    (weight,) = layer.weights
+    assert (weight.name, tuple(weight.shape)) == (("alpha", (4,)) if num_inputs == 2 else ("logits", (4, 3)))
+    np.testing.assert_allclose(layer.fusion_weights(), np.full((4, num_inputs), 1 / num_inputs), rtol=1e-6)
+
+
+@pytest.mark.parametrize("learnable", [False, True])
+@both_weighted
+def test_a_given_alpha_holds_for_all_members(fusion: type[WeightedSum], learnable: bool) -> None:
+    for alpha, expected in ((0.1, [0.1, 0.9]), (THREE, THREE)):
+        layer = fusion(alpha, learnable=learnable, members=4)
+        layer(make_arrays(len(expected), members=4))
+        assert len(layer.weights) == learnable
+        np.testing.assert_allclose(layer.fusion_weights(), np.tile(expected, (4, 1)), rtol=1e-6)
+
+
+@both_weighted
+def test_each_member_finds_its_own_weight_and_stays_inside_its_bounds(fusion: type[WeightedSum]) -> None:
+    a, b = make_arrays(2, rows=64, members=4)
+    alphas = np.array([0.0, 0.3, 0.8, 1.0])
+    target = np.stack([run(fusion(alpha), [a[:, k], b[:, k]]) for k, alpha in enumerate(alphas)], axis=1)
+    layer = fusion(members=4)
+    model = compile_model(make_model(layer, [a, b]), keras.optimizers.SGD(1.0))
+    layer.set_weights([np.array([-0.5, 1.5, 0.5, 1e8], "float32")])
+    np.testing.assert_array_equal(layer.fusion_weights()[:, 0], [0, 1, 0.5, 1])
+    for _ in range(60):
+        train(model, [a, b], target)
+        assert np.all((layer.get_weights()[0] >= 0) & (layer.get_weights()[0] <= 1))
+    np.testing.assert_allclose(layer.fusion_weights(), np.stack([alphas, 1 - alphas], axis=1), atol=0.02)
+
+
+def test_logits_are_bounded_within_each_member() -> None:
+    arrays = make_arrays(3, members=4)
+    layer = WeightedSum(members=4)
+    model = compile_model(make_model(layer, arrays), keras.optimizers.SGD(0.0))
+    layer.set_weights([np.array([[500, 0, -500], [0, 0, 0], [7, 6, 7], [-900, -900, -901]], "float32")])
+    expected = np.exp([[0, -np.log(1000), -np.log(1000)], [0, 0, 0], [0, -1, 0], [0, 0, -1]])
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(layer.fusion_weights(), expected, rtol=1e-5)
+    train(model, arrays, arrays[0])  # The constraint runs after the step; with a rate of zero it is all that does.
+    np.testing.assert_array_equal(layer.get_weights()[0].max(axis=1), np.zeros(4))
+    np.testing.assert_allclose(layer.fusion_weights(), expected, rtol=1e-5)
 
 
 # The product

@@ -15,8 +15,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mixed_data"
 KERAS_LINE = "---- Keras line ----"
 ROOMS = [
     *["__init__", "cells", "inference", "schema", "readers", "download", "audit", "split", "metrics", "preprocessing"],
+    "intervals",
     KERAS_LINE,
-    *["fusion", "branches", "model", "training", "estimator", "bundle", "evaluation", "run", "cli", "__main__"],
+    *["members", "fusion", "branches", "backbones", "embedding", "model", "training", "estimator", "stacking", "bundle"],
+    *["evaluation", "run", "cli", "__main__"],
 ]
 ABOVE_THE_LINE = ROOMS[: ROOMS.index(KERAS_LINE)]
 EXCEPTIONS = {

@@ -1,13 +1,18 @@
 """Keras layers that merge the branches of a model into one.
 
 To add a fusion: one file with a subclass of ``Fusion``, one line in ``FUSIONS``, one oracle row in
-``tests/test_fusion.py``.
+``tests/test_fusion_oracles.py``.
 """
 
 from __future__ import annotations
 
+from mixed_data.fusion.attention import AttentionPooling
 from mixed_data.fusion.base import Fusion
 from mixed_data.fusion.concat import Concat
+from mixed_data.fusion.film import Film
+from mixed_data.fusion.gated import GatedUnit
+from mixed_data.fusion.late import LateFusion
+from mixed_data.fusion.low_rank_bilinear import LowRankBilinear
 from mixed_data.fusion.weighted import WeightedFusion
 from mixed_data.fusion.weighted_product import WeightedProduct
 from mixed_data.fusion.weighted_sum import WeightedSum
@@ -16,6 +21,23 @@ FUSIONS: dict[str, type[Fusion]] = {
     "concat": Concat,
     "weighted_sum": WeightedSum,
     "weighted_product": WeightedProduct,
+    "gated": GatedUnit,
+    "film": Film,
+    "low_rank_bilinear": LowRankBilinear,
+    "attention": AttentionPooling,
+    "late": LateFusion,
 }
 
-__all__ = ["FUSIONS", "Concat", "Fusion", "WeightedFusion", "WeightedProduct", "WeightedSum"]
+__all__ = [
+    "FUSIONS",
+    "AttentionPooling",
+    "Concat",
+    "Film",
+    "Fusion",
+    "GatedUnit",
+    "LateFusion",
+    "LowRankBilinear",
+    "WeightedFusion",
+    "WeightedProduct",
+    "WeightedSum",
+]

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-Shape = tuple[int | None, ...]
+from mixed_data.members import MemberDense, Shape
 
 # Large enough to bound the gradient of a row of zeros (a house without photos) at 1,000 times what came.
 _RMS_EPSILON = 1e-6
@@ -17,33 +17,49 @@ _RMS_EPSILON = 1e-6
 class Fusion(keras.layers.Layer):
     """Merges a list of branches into one tensor; the base class of everything in ``FUSIONS``.
 
-    A subclass writes ``merge``, and ``merged_width`` where its inputs need not have equal widths. The rest
-    happens here, in this order: inputs are checked, projected to ``units`` features (if given), put on one
-    scale (if ``normalize``), and merged. All weights are made in ``build``, so the layer gives the same
-    answer each time it is called, and every weight is trained and saved.
+    A subclass writes ``merge``, ``build_merge`` where it has weights of its own, and ``merged_width`` where its
+    inputs need not have equal widths. The rest happens here, in this order: inputs are checked, projected to
+    ``units`` features (if given), put on one scale (if ``normalize``), and merged. All weights are made in
+    ``build``, so the layer gives the same answer each time it is called, and every weight is trained and saved.
 
     Args:
         units: Project every input to this many features first, each with a kernel and a bias of its own.
             ``None`` merges the inputs as they are.
         normalize: Divide every branch by the root mean square of its features, row by row, without
             parameters. Afterwards all branches have one scale; what a row's magnitude said is lost.
+        members: Merge the branches of so many networks at once (`mixed_data.members`): inputs have the shape
+            ``(n, members, ..., features)``, and every member has weights of its own. ``None``: one network,
+            inputs without that axis.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
+    Attributes:
+        takes_views: Whether the inputs are the table, the views and their mask, as in `AttentionPooling`.
+        predicts: Whether the result is the prediction itself, as in `LateFusion`, so that no head belongs behind it.
+        projects: Whether ``units`` projects the inputs; a subclass that does so in its own way says no.
+
     Raises:
-        ValueError: If ``units`` is below 1; when built, if there are fewer than two inputs or they do not fit
-            together.
+        ValueError: If ``units`` or ``members`` is below 1; when built, if there are fewer than two inputs or they
+            do not fit together.
 
     Reference:
         Root mean square normalisation: Zhang and Sennrich (2019), arXiv:1910.07467.
     """
 
-    def __init__(self, *, units: int | None = None, normalize: bool = False, **kwargs: Any) -> None:
+    takes_views: bool = False
+    predicts: bool = False
+    projects: bool = True
+
+    def __init__(
+        self, *, units: int | None = None, normalize: bool = False, members: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        if units is not None and units < 1:
-            raise ValueError(f"{type(self).__name__}: units must be at least 1 or None, got {units}.")
+        for option, number in (("units", units), ("members", members)):
+            if number is not None and number < 1:
+                raise ValueError(f"{type(self).__name__}: {option} must be at least 1 or None, got {number}.")
         self.units = units
         self.normalize = normalize
-        self.projections: list[keras.layers.Dense] = []
+        self.members = members
+        self.projections: list[keras.layers.Layer] = []
 
     def merge(self, inputs: list[Any]) -> Any:
         """Merges the projected and normalised inputs.
@@ -75,35 +91,82 @@ class Fusion(keras.layers.Layer):
             )
         return widths[0]
 
+    def build_merge(self, shapes: list[Shape], widths: list[int]) -> None:
+        """Makes the weights that ``merge`` uses, if it has any.
+
+        Args:
+            shapes: One shape per input, as it reaches ``merge``.
+            widths: Features of each branch as it reaches ``merge``.
+        """
+
     def build(self, input_shape: Sequence[Shape]) -> None:
-        """Checks the input shapes and makes the projections.
+        """Checks the input shapes and makes all weights.
 
         Args:
             input_shape: One shape per input.
         """
         self.compute_output_shape(input_shape)
-        if self.units is not None:
-            for position, shape in enumerate(input_shape):
-                projection = keras.layers.Dense(self.units, name=f"projection_{position}", dtype=self.dtype_policy)
-                projection.build(shape)
-                self.projections.append(projection)
-        self.input_spec = [keras.InputSpec(ndim=len(shape), axes={-1: shape[-1]}) for shape in input_shape]
+        shapes = [tuple(shape) for shape in input_shape]
+        members_axis = {} if self.members is None else {1: self.members}
+        self.input_spec = [keras.InputSpec(ndim=len(shape), axes={**members_axis, -1: shape[-1]}) for shape in shapes]
+        if self.projects and self.units is not None:
+            for position, shape in enumerate(shapes):
+                self.projections.append(self.make_dense(self.units, shape, name=f"projection_{position}"))
+            shapes = [(*shape[:-1], self.units) for shape in shapes]
+        self.build_merge(shapes, self.split_shapes(shapes)[1])
 
-    def call(self, inputs: Sequence[Any]) -> Any:
-        """Projects and normalises as asked, then merges.
+    def make_dense(self, units: int, shape: Shape, **arguments: Any) -> keras.layers.Layer:
+        """Makes and builds a dense layer, with a kernel and a bias per member if there are members.
 
         Args:
-            inputs: Two or more tensors of shape ``(n, ..., features)``.
+            units: Features of its result.
+            shape: Shape of its input.
+            **arguments: ``name``, ``activation``, initializers: as for `keras.layers.Dense`.
 
         Returns:
-            Tensor of shape ``(n, ..., merged features)`` in the compute dtype.
+            The layer, to be kept as an attribute.
         """
-        branches = list(inputs)
+        kind = keras.layers.Dense if self.members is None else MemberDense
+        dense = kind(units, dtype=self.dtype_policy, **arguments)
+        dense.build(shape)
+        return dense
+
+    def weight_shape(self, *shape: int) -> tuple[int, ...]:
+        """Gives the shape of a weight that a lone network would have with ``shape``."""
+        return shape if self.members is None else (self.members, *shape)
+
+    def align(self, weight: Any, tensor: Any) -> Any:
+        """Reshapes a weight of ``weight_shape`` so that it broadcasts against a tensor.
+
+        Args:
+            weight: Tensor or variable; its axes, but for that of the members, belong to the last ones of ``tensor``.
+            tensor: Shape ``(n, ...)``, or ``(n, members, ...)``.
+        """
+        weight = ops.convert_to_tensor(weight)  # Not every backend takes a variable everywhere.
+        if self.members is None:
+            return weight
+        between = (1,) * (len(tensor.shape) - 1 - len(weight.shape))
+        return ops.reshape(weight, (self.members, *between, *weight.shape[1:]))
+
+    def prepare(self, inputs: list[Any]) -> list[Any]:
+        """Projects and normalises the inputs as asked."""
         if self.projections:
-            branches = [project(branch) for project, branch in zip(self.projections, branches, strict=True)]
+            inputs = [project(branch) for project, branch in zip(self.projections, inputs, strict=True)]
         if self.normalize:
-            branches = [ops.rms_normalization(branch, axis=-1, epsilon=_RMS_EPSILON) for branch in branches]
-        return self.merge(branches)
+            inputs = [ops.rms_normalization(branch, axis=-1, epsilon=_RMS_EPSILON) for branch in inputs]
+        return inputs
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """Prepares and merges the inputs.
+
+        Args:
+            inputs: Two or more tensors of shape ``(n, ..., features)``, or ``(n, members, ..., features)``.
+
+        Returns:
+            Tensor of shape ``(n, ..., merged features)`` or ``(n, members, ..., merged features)`` in the compute
+            dtype.
+        """
+        return self.merge(self.prepare(list(inputs)))
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """Gives the merged shape, built or not.
@@ -118,8 +181,8 @@ class Fusion(keras.layers.Layer):
             ValueError: If the inputs do not fit together.
         """
         name = type(self).__name__
-        leading, widths = _split_shapes(name, input_shape)
-        if self.units is not None:
+        leading, widths = self.split_shapes(input_shape)
+        if self.projects and self.units is not None:
             widths = [self.units] * len(widths)
         if self.normalize and 1 in widths:
             raise ValueError(
@@ -128,32 +191,57 @@ class Fusion(keras.layers.Layer):
             )
         return (*leading, self.merged_width(widths))
 
+    def split_shapes(self, input_shape: Sequence[Shape]) -> tuple[Shape, list[int]]:
+        """Checks that the input shapes fit together.
+
+        Args:
+            input_shape: One shape per input.
+
+        Returns:
+            The axes that all inputs share, and the number of features of each.
+
+        Raises:
+            ValueError: If they do not fit together.
+        """
+        name = type(self).__name__
+        is_list_of_shapes = bool(input_shape) and all(isinstance(shape, list | tuple) for shape in input_shape)
+        if not is_list_of_shapes or len(input_shape) < 2:
+            raise ValueError(f"{name} merges a list of at least two inputs, got shape {input_shape}.")
+        shapes = [tuple(shape) for shape in input_shape]
+        widths = [shape[-1] for shape in shapes if len(shape) >= 2 and shape[-1] is not None]
+        if len(widths) < len(shapes):
+            raise ValueError(
+                f"{name} needs inputs of shape (n, ..., features) with a known number of features, got {shapes}. "
+                "Reshape, flatten or pool the branches first."
+            )
+        if len({len(shape) for shape in shapes}) > 1:
+            raise ValueError(
+                f"{name} needs inputs with the same number of axes, got {shapes}. "
+                "Flatten or pool the branches to (n, features) first."
+            )
+        self.check_members(shapes)
+        message = f"{name} needs inputs that agree in all axes but the last, got {shapes}."
+        return common_axes([shape[:-1] for shape in shapes], message), widths
+
+    def check_members(self, shapes: list[Shape]) -> None:
+        """Raises ValueError unless every input has the axis of members."""
+        if self.members is not None and any(len(shape) < 3 or shape[1] != self.members for shape in shapes):
+            raise ValueError(
+                f"{type(self).__name__}: members={self.members} needs inputs of shape (n, {self.members}, ..., "
+                f"features), got {shapes}. Leave members out to merge the branches of one network."
+            )
+
     def get_config(self) -> dict[str, Any]:
         """Returns everything needed to make this layer again."""
-        return {**super().get_config(), "units": self.units, "normalize": self.normalize}
+        return {**super().get_config(), "units": self.units, "normalize": self.normalize, "members": self.members}
 
 
-def _split_shapes(name: str, input_shape: Sequence[Shape]) -> tuple[Shape, list[int]]:
-    """Checks that the shapes agree in all axes but the last; returns those axes, and the widths."""
-    is_list_of_shapes = bool(input_shape) and all(isinstance(shape, list | tuple) for shape in input_shape)
-    if not is_list_of_shapes or len(input_shape) < 2:
-        raise ValueError(f"{name} merges a list of at least two inputs, got shape {input_shape}.")
-    shapes = [tuple(shape) for shape in input_shape]
-    widths = [shape[-1] for shape in shapes if len(shape) >= 2 and shape[-1] is not None]
-    if len(widths) < len(shapes):
-        raise ValueError(
-            f"{name} needs inputs of shape (n, ..., features) with a known number of features, got {shapes}. "
-            "Reshape, flatten or pool the branches first."
-        )
-    if len({len(shape) for shape in shapes}) > 1:
-        raise ValueError(
-            f"{name} needs inputs with the same number of axes, got {shapes}. "
-            "Flatten or pool the branches to (n, features) first."
-        )
-    leading: list[int | None] = []
-    for sizes in zip(*(shape[:-1] for shape in shapes), strict=True):
+def common_axes(shapes: list[Shape], message: str) -> Shape:
+    """Gives the axes of shapes that are alike, an unknown one being what the others say; else raises ValueError."""
+    axes: list[int | None] = []
+    for sizes in zip(*shapes, strict=True):
         known = set(sizes) - {None}
         if len(known) > 1:
-            raise ValueError(f"{name} needs inputs that agree in all axes but the last, got {shapes}.")
-        leading.append(known.pop() if known else None)
-    return tuple(leading), widths
+            raise ValueError(message)
+        axes.append(known.pop() if known else None)
+    return tuple(axes)

@@ -21,6 +21,7 @@ class Concat(Fusion):
     Args:
         units: Project every input to this many features first. ``None`` merges the inputs as they are.
         normalize: Put every branch on one scale first, see ``Fusion``.
+        members: Networks at once, see ``Fusion``.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Returns:

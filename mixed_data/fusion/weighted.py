@@ -12,7 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from mixed_data.fusion.base import Fusion, Shape
+from mixed_data.fusion.base import Fusion
+from mixed_data.members import Shape
 
 # Of three or more learned weights the largest is at most this many times the smallest. The gradient of a
 # softmax shrinks with the weight, so a branch pushed further down would hardly come back.
@@ -34,6 +35,7 @@ class WeightedFusion(Fusion):
         learnable: Whether to train the weights, starting from ``alpha``. Default: only without ``alpha``.
         units: Project every input to this many features first. ``None`` merges the inputs as they are.
         normalize: Put every branch on one scale first, see ``Fusion``.
+        members: Networks at once, see ``Fusion``. Each learns weights of its own; a fixed alpha holds for all.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Raises:
@@ -51,9 +53,10 @@ class WeightedFusion(Fusion):
         learnable: bool | None = None,
         units: int | None = None,
         normalize: bool = False,
+        members: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(units=units, normalize=normalize, **kwargs)
+        super().__init__(units=units, normalize=normalize, members=members, **kwargs)
         if alpha is None and learnable is False:
             raise ValueError(
                 f"{type(self).__name__}: learnable=False needs the weights to fix, got alpha=None. "
@@ -63,20 +66,20 @@ class WeightedFusion(Fusion):
         self.learnable = alpha is None if learnable is None else learnable
         self._variable: keras.Variable | None = None
 
-    def build(self, input_shape: Sequence[Shape]) -> None:
-        """Makes the projections, and the variable behind the weights if they are learned.
+    def build_merge(self, shapes: list[Shape], widths: list[int]) -> None:
+        """Makes the variable behind the weights if they are learned.
 
         Args:
-            input_shape: One shape per input.
+            shapes: One shape per input, as it reaches ``merge``.
+            widths: Features of each branch as it reaches ``merge``.
 
         Raises:
             ValueError: If the number of weights is not the number of inputs.
         """
-        super().build(input_shape)
-        self._starting_weights = self._weights_for(len(input_shape))
+        self._starting_weights = self._weights_for(len(shapes))
         if not self.learnable:
             return
-        if len(input_shape) == 2:
+        if len(shapes) == 2:
             self._add_variable("alpha", self._starting_weights[0], UnitInterval())
         else:
             floor = self._starting_weights.max() / _LARGEST_RATIO
@@ -86,7 +89,8 @@ class WeightedFusion(Fusion):
         """Reports the weights in use now; see ``WeightedSum`` for what they do and do not mean.
 
         Returns:
-            float64 array (number of inputs,), each inside [0, 1], summing to 1.
+            float64 array (number of inputs,), each inside [0, 1], summing to 1; with members (members, number of
+            inputs), each row so.
 
         Raises:
             ValueError: If the layer was not built yet.
@@ -94,7 +98,7 @@ class WeightedFusion(Fusion):
         if not self.built:
             raise ValueError(f"{self.name} has no weights yet: call it on its inputs (or build it) first.")
         if self._variable is None:
-            return self._starting_weights.copy()
+            return np.broadcast_to(self._starting_weights, self.weight_shape(self._starting_weights.size)).copy()
         return ops.convert_to_numpy(self._bounded_weights()).astype(np.float64)
 
     def weighted_total(self, terms: list[Any]) -> Any:
@@ -106,8 +110,10 @@ class WeightedFusion(Fusion):
         Returns:
             Tensor of the same shape and dtype.
         """
-        weights = ops.unstack(ops.cast(self._bounded_weights(), terms[0].dtype), num=len(terms))
-        return reduce(operator.add, (weight * term for weight, term in zip(weights, terms, strict=True)))
+        weights = ops.cast(self._bounded_weights(), terms[0].dtype)
+        one_each = ops.unstack(weights, num=len(terms), axis=-1)
+        weighted = (self.align(weight, term) * term for weight, term in zip(one_each, terms, strict=True))
+        return reduce(operator.add, weighted)
 
     def get_config(self) -> dict[str, Any]:
         """Returns everything needed to make this layer again."""
@@ -131,20 +137,21 @@ class WeightedFusion(Fusion):
         self._bound = bound
         self._variable = self.add_weight(
             name=name,
-            shape=start.shape,
-            initializer=lambda shape, dtype: ops.convert_to_tensor(start, dtype=dtype),
+            shape=self.weight_shape(*start.shape),
+            initializer=lambda shape, dtype: ops.convert_to_tensor(np.broadcast_to(start, shape), dtype=dtype),
             constraint=bound,
             autocast=False,
         )
 
     def _bounded_weights(self) -> Any:
-        """Tensor (number of inputs,) of the weights, in the variable dtype."""
+        """Tensor ([members,] number of inputs) of the weights, in the variable dtype."""
         if self._variable is None:
-            return ops.convert_to_tensor(self._starting_weights, dtype=self.variable_dtype)
+            fixed = np.broadcast_to(self._starting_weights, self.weight_shape(self._starting_weights.size))
+            return ops.convert_to_tensor(fixed, dtype=self.variable_dtype)
         bounded = _straight_through(self._variable, self._bound)
         if len(self._starting_weights) == 2:
-            return ops.stack([bounded, 1 - bounded])
-        return ops.softmax(bounded)
+            return ops.stack([bounded, 1 - bounded], axis=-1)
+        return ops.softmax(bounded, axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="mixed_data")
@@ -158,7 +165,7 @@ class UnitInterval(keras.constraints.Constraint):
 
 @keras.saving.register_keras_serializable(package="mixed_data")
 class BoundedLogits(keras.constraints.Constraint):
-    """Shifts logits so that the largest is 0 and raises the others to at least -log(1000).
+    """Shifts each row of logits so that the largest is 0 and raises the others to at least -log(1000).
 
     The shift changes no softmax weight and stops the logits from drifting away together. The bound keeps the
     smallest weight at a thousandth of the largest or more, so its gradient stays large enough to come back.
@@ -166,7 +173,7 @@ class BoundedLogits(keras.constraints.Constraint):
 
     def __call__(self, w: Any) -> Any:
         """Returns the shifted and bounded logits."""
-        return ops.maximum(w - ops.max(w), -math.log(_LARGEST_RATIO))
+        return ops.maximum(w - ops.max(w, axis=-1, keepdims=True), -math.log(_LARGEST_RATIO))
 
 
 def _straight_through(variable: keras.Variable, bound: Callable[[Any], Any]) -> Any:

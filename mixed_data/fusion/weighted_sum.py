@@ -36,6 +36,7 @@ class WeightedSum(WeightedFusion):
         units: Project every input to this many features first. ``None`` merges the inputs as they are, which
             must have equal widths.
         normalize: Put every branch on one scale first, see ``Fusion``.
+        members: Networks at once, see ``Fusion``; each learns weights of its own, a fixed alpha holds for all.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Returns:
