@@ -1,0 +1,155 @@
+"""The calibration of the rows of one pattern: all there, photos missing, and so on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixed_data.intervals.checks import LARGEST, FloatArray
+from mixed_data.preprocessing.state import NUMBER, NUMBERS, TEXT, check_fields
+
+FEWEST_ROWS_FOR_DIFFICULTY = 20
+"""A pattern with fewer rows (two per fold) has one width for all: so few cannot tell which rows are the hard ones."""
+
+_PENALTIES = np.geomspace(1, 1e6, 13)  # of the ridge; the largest leaves all rows about the same width
+_NUM_FOLDS = 10
+_FLOOR = 0.1  # of the median residual: without it, the rows that were met by luck would count most
+_NOISE = 1e-12  # standard deviations of the target; residuals below are rounding
+_FARTHEST_LOG = 100.0  # exp(100) is finite, and so is its product with LARGEST
+_FIELDS = {
+    "name": TEXT,
+    "intercept": NUMBER,
+    "coefficients": NUMBERS,
+    "lowest": NUMBER,
+    "highest": NUMBER,
+    "scores": NUMBERS,
+}
+
+
+@dataclass(frozen=True)
+class CalibratedPattern:
+    """How wide the intervals of one pattern's rows must be.
+
+    A row's expected residual is in proportion to exp(intercept + difficulty · coefficients). Its score is its residual
+    in units of that.
+
+    Attributes:
+        intercept: of the logarithm of the unit.
+        coefficients: float64 `(p,)`, of the logarithm of the unit.
+        lowest: of the unit's logarithm over the training rows; no row gets less.
+        highest: of the unit's logarithm over the training rows; no row gets more.
+        scores: float64 `(n,)`, those of the training rows, ascending.
+    """
+
+    intercept: float
+    coefficients: FloatArray
+    lowest: float
+    highest: float
+    scores: FloatArray
+
+    @classmethod
+    def learn(cls, residual: FloatArray, difficulty: FloatArray, *, random_state: int) -> CalibratedPattern:
+        """Learn from rows whose model had not seen them.
+
+        Args:
+            residual: float64 `(n,)`, n at least 1, absolute, in standard deviations of the target.
+            difficulty: float64 `(n, p)`.
+            random_state: seed of the folds.
+
+        Returns:
+            The calibration; the same seed gives the same.
+        """
+        from sklearn.linear_model import RidgeCV
+        from sklearn.model_selection import KFold, cross_val_predict
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        if len(residual) < FEWEST_ROWS_FOR_DIFFICULTY:
+            return cls(0.0, np.zeros(difficulty.shape[1]), 0.0, 0.0, np.sort(residual))
+        log_residual = np.log(residual + _FLOOR * max(np.median(residual), _NOISE))
+        model = make_pipeline(StandardScaler(), RidgeCV(_PENALTIES))
+        # Rows that the ridge has learned from also bent it their way; by its units their scores would be too small.
+        folds = KFold(_NUM_FOLDS, shuffle=True, random_state=random_state)
+        unseen = cross_val_predict(model, difficulty, log_residual, cv=folds)
+        seen = model.fit(difficulty, log_residual).predict(difficulty)
+        lowest, highest = float(seen.min()), float(seen.max())
+        scores = np.sort(residual / np.exp(np.clip(unseen, lowest, highest)))
+        scaler, ridge = model[0], model[1]
+        coefficients = ridge.coef_ / scaler.scale_
+        return cls(float(ridge.intercept_ - scaler.mean_ @ coefficients), coefficients, lowest, highest, scores)
+
+    @property
+    def highest_coverage(self) -> float:
+        """The most that n scores can promise: a new row is beyond all of them with a probability of 1 / (n + 1)."""
+        return len(self.scores) / (len(self.scores) + 1)
+
+    def half_width(self, difficulty: FloatArray, coverage: float) -> FloatArray:
+        """Return how far the interval reaches to each side, each row by itself.
+
+        Args:
+            difficulty: float64 `(n, p)`.
+            coverage: above 0, at most `highest_coverage`.
+
+        Returns:
+            float64 `(n,)`, in standard deviations of the target, finite.
+        """
+        # Column by column: the last bit of a matrix product may depend on the number of rows.
+        log_unit = np.full(len(difficulty), self.intercept)
+        for coefficient, column in zip(self.coefficients, difficulty.T, strict=True):
+            log_unit += coefficient * column
+        return self._quantile(coverage) * np.exp(np.clip(log_unit, self.lowest, self.highest))
+
+    def _quantile(self, coverage: float) -> float:
+        """Return the score that a new row exceeds with a probability of at most 1 - coverage.
+
+        MAPIE conformalises a regressor; one that predicts 0 has the scores themselves as residuals.
+        """
+        from mapie.regression import SplitConformalRegressor  # type: ignore[import-untyped]
+        from sklearn.dummy import DummyRegressor
+
+        zero = DummyRegressor(strategy="constant", constant=0.0).fit([[0.0]], [0.0])
+        conformal = SplitConformalRegressor(zero, confidence_level=coverage, prefit=True)
+        conformal.conformalize(np.zeros((len(self.scores), 1)), self.scores)
+        # Without leave for infinite ends, MAPIE also refuses what is possible: a coverage of 0.9 with 9 rows.
+        _, intervals = conformal.predict_interval([[0.0]], allow_infinite_bounds=True)
+        return float(intervals[0, 1, 0])
+
+    def get_state(self) -> dict[str, Any]:
+        """Return all that was learned as a JSON-able dict, without the name."""
+        return {
+            "intercept": self.intercept,
+            "coefficients": self.coefficients.tolist(),
+            "lowest": self.lowest,
+            "highest": self.highest,
+            "scores": self.scores.tolist(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any], what: str, *, num_inputs: int) -> CalibratedPattern:
+        """Rebuild what `get_state` told, with the field "name" beside it.
+
+        Args:
+            state: any object.
+            what: what it should be, for the error message.
+            num_inputs: number of coefficients.
+
+        Raises:
+            ValueError: A field is missing or out of range.
+        """
+        check_fields(state, what, _FIELDS)
+        intercept, lowest, highest = (float(state[name]) for name in ("intercept", "lowest", "highest"))
+        coefficients, scores = (np.array(state[name], dtype=np.float64) for name in ("coefficients", "scores"))
+        problems = []
+        if len(coefficients) != num_inputs:
+            problems.append(f"expected {num_inputs} coefficients, got {len(coefficients)}")
+        if not -_FARTHEST_LOG <= lowest <= highest <= _FARTHEST_LOG:
+            problems.append(f"expected -{_FARTHEST_LOG:g} <= lowest <= highest <= {_FARTHEST_LOG:g}")
+        if not len(scores) or scores[0] < 0 or (np.diff(scores) < 0).any():
+            problems.append("expected at least one score, none negative, in ascending order")
+        if max(np.abs([intercept, *coefficients, *scores[-1:]])) > LARGEST:
+            problems.append(f"expected numbers of at most {LARGEST:g}")
+        if problems:
+            raise ValueError(f"{what}: {'; '.join(problems)}. Fit and save it again.")
+        return cls(intercept, coefficients, lowest, highest, scores)
