@@ -84,7 +84,10 @@ class MemberDense(keras.layers.Layer):
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """Multiply each member's features by its kernel."""
-        outputs = ops.einsum("nk...f,kfu->nk...u", inputs, self.kernel)
+        if self.kernel.shape[0] == 1:  # A plain product is faster, and oneDNN in TensorFlow 2.21 crashes on the other.
+            outputs = ops.matmul(inputs, self.kernel[0])
+        else:
+            outputs = ops.einsum("nk...f,kfu->nk...u", inputs, self.kernel)
         if self.use_bias:
             middle = (1,) * (len(outputs.shape) - 3)
             outputs = outputs + ops.reshape(self.bias, (1, self.bias.shape[0], *middle, self.units))

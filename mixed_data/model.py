@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import keras
-from keras import layers
+from keras import KerasTensor, layers, ops
 
-from mixed_data.branches import IMAGE_BRANCHES, TABULAR_BRANCHES
+from mixed_data.branches import IMAGE_BRANCHES, TABULAR_BRANCHES, MaskedMean, PhotoDropout, PrincipalComponents
 from mixed_data.fusion import FUSIONS
+from mixed_data.members import MemberDense
 
 MODALITIES = ("both", "tabular", "image")
 INPUT_NAMES = {
@@ -17,6 +18,8 @@ INPUT_NAMES = {
     "tabular": ("tabular",),
     "image": ("images", "image_mask"),
 }
+PREDICTION = "prediction"
+"""Name of the main output; the others, of the auxiliary heads, are called like their branch."""
 
 
 Entry = TypeVar("Entry")
@@ -33,10 +36,10 @@ def choose(registry: Mapping[str, Entry], name: str, option: str) -> Entry:
     return registry[name]
 
 
-def build_model(
+def build_network(
     *,
     num_features: int,
-    image_shape: tuple[int, int, int, int],
+    image_shape: tuple[int, ...],
     modalities: str = "both",
     fusion: str = "weighted_sum",
     normalize: bool = False,
@@ -45,16 +48,20 @@ def build_model(
     units: int = 64,
     dropout: float = 0.15,
     image_dropout: float = 0.6,
+    members: int = 1,
+    modality_dropout: float = 0.0,
+    auxiliary_heads: bool = False,
 ) -> keras.Model:
-    """Build the untrained network; the unimodal ones come from the same code.
+    """Build the network that is trained, untrained; the unimodal ones come from the same code.
 
     ``output = head(fusion(tabular_branch, image_branch)) + linear(tabular)``, the head with one hidden layer. The
     linear path starts at zero and gives the network what ridge regression has for free (wide & deep, Cheng et al.
-    2016, arXiv:1606.07792).
+    2016, arXiv:1606.07792). It is a packed ensemble: all inner tensors have an axis of ``K = members``, and every dense
+    layer and fusion a set of weights per member (`mixed_data.members`).
 
     Args:
         num_features: ``d``, columns of the tabular input.
-        image_shape: ``(V, H, W, 3)``.
+        image_shape: of a row's photos: ``(V, H, W, 3)`` for pixels, ``(V, P)`` for vectors of a frozen backbone.
         modalities: "both", "tabular" or "image"; a unimodal network has no fusion layer.
         fusion: a name in `mixed_data.fusion.FUSIONS`.
         normalize: put the branches on one scale before they are merged, so that learned weights can be compared.
@@ -63,43 +70,128 @@ def build_model(
         units: width of each branch's vector.
         dropout: of the tabular branch.
         image_dropout: of the image branch.
+        members: ``K``, how many networks are trained as one.
+        modality_dropout: share of the rows whose photos are hidden in training.
+        auxiliary_heads: give each branch a prediction of its own, for training only.
 
     Returns:
-        A Keras model from a dict with the keys ``INPUT_NAMES[modalities]`` (tabular float32 ``(n, d)``, images
-        uint8 ``(n, V, H, W, 3)``, image_mask bool ``(n, V)``) to float32 ``(n, 1)``.
+        A Keras model from a dict with the keys ``INPUT_NAMES[modalities]`` to float32 ``(n, K)``, or to a dict of such
+        under `PREDICTION` and the branches' names with auxiliary heads. Every input has an axis after ``n``: of size
+        ``K``, so that each member sees rows of its own, or of size 1 when the photos come as pixels, whose convolutions
+        the members share: tabular float32 ``(n, K or 1, d)``, images ``(n, K or 1, *image_shape)``, image_mask bool
+        ``(n, K or 1, V)``. `make_predictor` makes a model without that axis of it.
 
     Raises:
         ValueError: an unknown name, or a modality without a column.
 
     Example:
-        >>> build_model(num_features=8, image_shape=(4, 64, 64, 3), fusion="concat").output_shape
-        (None, 1)
+        >>> build_network(num_features=8, image_shape=(4, 64, 64, 3), fusion="concat", members=2).output_shape
+        (None, 2)
     """
     if modalities not in MODALITIES:
         raise ValueError(f"modalities: expected one of {list(MODALITIES)}, got {modalities!r}")
-    inputs: dict[str, keras.KerasTensor] = {}
-    vectors = []
+    has_pixels = len(image_shape) == 4
+    axis = 1 if has_pixels and modalities != "tabular" else members
+    merge = choose(FUSIONS, fusion, "fusion")(normalize=normalize, members=members, name="fusion")
+    inputs: dict[str, KerasTensor] = {}
+    branches: dict[str, KerasTensor] = {}
     if modalities != "image":
         if num_features == 0:
             raise ValueError(f"modalities={modalities!r} needs at least one numeric, categorical or code column")
+        inputs["tabular"] = keras.Input((axis, num_features), dtype="float32", name="tabular")
+        tabular = _for_members(inputs["tabular"], members)
         build_tabular = choose(TABULAR_BRANCHES, tabular_branch, "tabular_branch")
-        inputs["tabular"] = keras.Input((num_features,), dtype="float32", name="tabular")
-        vectors.append(build_tabular(inputs["tabular"], units=units, dropout=dropout))
+        branches["tabular"] = build_tabular(tabular, units=units, dropout=dropout)
     if modalities != "tabular":
         if image_shape[0] == 0:
             raise ValueError(f"modalities={modalities!r} needs at least one image column")
+        inputs["images"] = keras.Input((axis, *image_shape), dtype="uint8" if has_pixels else "float32", name="images")
+        inputs["image_mask"] = keras.Input((axis, image_shape[0]), dtype="bool", name="image_mask")
+        mask = _for_members(inputs["image_mask"], members)
+        if modality_dropout:
+            mask = PhotoDropout(modality_dropout, name="photo_dropout")(mask)
         build_image = choose(IMAGE_BRANCHES, image_branch, "image_branch")
-        inputs["images"] = keras.Input(image_shape, dtype="uint8", name="images")
-        inputs["image_mask"] = keras.Input(image_shape[:1], dtype="bool", name="image_mask")
-        vectors.append(build_image(inputs["images"], inputs["image_mask"], units=units, dropout=image_dropout))
+        pooled = not (modalities == "both" and merge.takes_views)
+        branches["image"] = build_image(inputs["images"], mask, units=units, dropout=image_dropout, pooled=pooled)
     if modalities == "both":
-        merged = choose(FUSIONS, fusion, "fusion")(normalize=normalize, name="fusion")(vectors)
+        merged = merge([*branches.values(), *([mask] if merge.takes_views else [])])
     else:
-        merged = vectors[0]
-    # Without a hidden layer the network would be additive: no kitchen would be worth more in a larger house.
-    merged = layers.Dense(units, activation="silu", name="head_hidden")(merged)
-    output = layers.Dense(1, dtype="float32", name="head")(merged)  # under mixed precision too
+        (merged,) = branches.values()
+    output = merged
+    if modalities != "both" or not merge.predicts:
+        # Without a hidden layer the network would be additive: no kitchen would be worth more in a larger house.
+        hidden = MemberDense(units, activation="silu", name="head_hidden")(merged)
+        output = MemberDense(1, dtype="float32", name="head")(hidden)  # under mixed precision too
     if "tabular" in inputs:
-        linear = layers.Dense(1, use_bias=False, kernel_initializer="zeros", dtype="float32", name="linear")
-        output = layers.Add(dtype="float32", name="prediction")([output, linear(inputs["tabular"])])
-    return keras.Model(inputs, output, name=f"mixed_data_{modalities}")
+        linear = MemberDense(1, use_bias=False, kernel_initializer="zeros", dtype="float32", name="linear")
+        output = layers.Add(dtype="float32", name="sum")([output, linear(tabular)])
+    outputs = {PREDICTION: _squeeze(output, PREDICTION)}
+    if auxiliary_heads and modalities == "both":
+        for name, vector in branches.items():
+            if len(vector.shape) == 4:
+                vector = MaskedMean(name="auxiliary_mean")([vector, mask])
+            head = MemberDense(1, dtype="float32", name=f"{name}_head")
+            outputs[name] = _squeeze(head(vector), f"{name}_{PREDICTION}")
+    return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[PREDICTION], name=f"mixed_data_{modalities}")
+
+
+def make_predictor(network: keras.Model, components: PrincipalComponents | None = None) -> keras.Model:
+    """Make of a network the model that predicts rows: each row goes to all members.
+
+    Args:
+        network: from `build_network`; the weights are shared, not copied.
+        components: adapted; the model then takes whole vectors of the backbone as images.
+
+    Returns:
+        A Keras model from a dict with the keys of the network's inputs (tabular float32 ``(n, d)``, images uint8
+        ``(n, V, H, W, 3)`` or float32 ``(n, V, D)``, image_mask bool ``(n, V)``) to float32 ``(n, K)``, one column per
+        member. The prediction is their mean.
+    """
+    inputs = {
+        name: keras.Input(tensor.shape[2:], dtype=tensor.dtype, name=name) for name, tensor in network.input.items()
+    }
+    row = dict(inputs)
+    if components is not None:
+        vectors = keras.Input(tuple(components.mean.shape), dtype="float32", name="images")
+        inputs["images"] = vectors
+        row["images"] = components([vectors, inputs["image_mask"]])
+    repeated = {
+        name: ops.repeat(ops.expand_dims(row[name], 1), tensor.shape[1], axis=1)
+        for name, tensor in network.input.items()
+    }
+    outputs = network(repeated)
+    return keras.Model(inputs, outputs[PREDICTION] if isinstance(outputs, dict) else outputs, name="predictor")
+
+
+def put_backbone_before(network: keras.Model, components: PrincipalComponents, backbone: keras.Model) -> keras.Model:
+    """Make of a network on vectors one on pixels, to train both together; the weights are shared, not copied.
+
+    Args:
+        network: from `build_network`, with vectors as images.
+        components: adapted.
+        backbone: from `mixed_data.backbones.build_backbone`.
+
+    Returns:
+        A Keras model like a network on pixels: every input has an axis of size 1 after ``n``, images are uint8
+        ``(n, 1, V, H, W, 3)``.
+    """
+    inputs = {
+        name: keras.Input((1, *tensor.shape[2:]), dtype=tensor.dtype, name=name)
+        for name, tensor in network.input.items()
+    }
+    num_views, width = components.mean.shape
+    size = backbone.input.shape[1:]
+    inputs["images"] = keras.Input((1, num_views, *size), dtype="uint8", name="images")
+    vectors = backbone(ops.reshape(inputs["images"], (-1, *size)))
+    mask = inputs["image_mask"]
+    projected = components([ops.reshape(vectors, (-1, num_views, width)), mask[:, 0]])
+    row = {**inputs, "images": ops.expand_dims(projected, 1)}
+    return keras.Model(inputs, network({name: _for_members(row[name], network.input[name].shape[1]) for name in row}))
+
+
+def _for_members(tensor: KerasTensor, members: int) -> KerasTensor:
+    return tensor if tensor.shape[1] == members else ops.repeat(tensor, members, axis=1)
+
+
+def _squeeze(tensor: KerasTensor, name: str) -> KerasTensor:
+    return layers.Reshape((tensor.shape[1],), dtype="float32", name=name)(tensor)

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from mixed_data.evaluation.comparison import (
     make_networks,
     no_callbacks,
 )
+from mixed_data.evaluation.report import read_card_facts, write_card, write_report
 from mixed_data.metrics import regression_metrics
 from mixed_data.preprocessing.state import write_json
 from mixed_data.readers.table import read_rows
@@ -49,6 +50,7 @@ class Plan:
         folds: number of folds; 0 for one hold-out split.
         test_size: share of the groups held out, with ``folds=0``.
         random_state: seed of the split and of the networks.
+        intervals: whether the main network learns intervals.
     """
 
     networks: Sequence[str] = DEFAULT_NETWORKS
@@ -57,6 +59,7 @@ class Plan:
     folds: int = 0
     test_size: float = 0.25
     random_state: int = 0
+    intervals: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,20 @@ class Study:
             {"model": result.name, **result.metrics, "seconds": result.seconds} for result in self.results
         ]
         return entries + [{"model": name, **metrics} for name, metrics in self.references.items()]
+
+    @property
+    def weights(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Model -> branch -> mean and standard deviation of the learned weight, over members and folds."""
+        found = {}
+        for result in self.results:
+            fits = [
+                weights for model in result.fitted if (weights := getattr(model, "member_weights_", None)) is not None
+            ]
+            if fits:
+                means, spreads = np.concatenate(fits).mean(axis=0), np.concatenate(fits).std(axis=0)
+                branches = zip(("tabular", "image"), means, spreads, strict=True)
+                found[result.name] = {name: {"mean": float(m), "sd": float(sd)} for name, m, sd in branches}
+        return found
 
 
 def study(
@@ -114,7 +131,9 @@ def study(
     splits = _split(groups, plan)
     options = {"random_state": plan.random_state, **(plan.options or {})}
     names = [*plan.networks, *([] if plan.main in plan.networks else [plan.main])]
-    models = {**make_baselines(schema, options), **make_networks(schema, names, options)}
+    networks = make_networks(schema, names, options)
+    networks[plan.main].set_params(intervals=plan.intervals)
+    models = {**make_baselines(schema, options), **networks}
     results = [evaluate_held_out(name, model, table, schema, splits, watch=watch) for name, model in models.items()]
     main = next(result for result in results if result.name == plan.main)
     target = table[schema.target].iloc[main.rows.index]
@@ -157,26 +176,27 @@ def write_run(
         held_out[FOLD_COLUMN] = rows["fold"].to_numpy()
     held_out.to_csv(folder / "held_out.csv", index=False)
     ids = rows.index if schema.id is None else table[schema.id].iloc[rows.index]
-    predictions = pd.DataFrame(
-        {
-            "id": np.asarray(ids),
-            "target": table[schema.target].iloc[rows.index].to_numpy(),
-            "prediction": rows["prediction"].to_numpy(),
-            "images_used": rows["images_used"].to_numpy(),
-            "fold": rows["fold"].to_numpy(),
-            "warnings": rows["warnings"].to_numpy(),
-        }
-    )
+    predictions = pd.DataFrame({"id": np.asarray(ids), "target": table[schema.target].iloc[rows.index].to_numpy()})
+    for column in ("prediction", "lower", "upper", "images_used", "fold", "warnings"):
+        if column in rows:
+            predictions[column] = rows[column].to_numpy()
     predictions.to_csv(folder / "predictions.csv", index=False)
-    write_json(folder / "metrics.json", without_nan(main.metrics))
-    write_json(folder / "comparison.json", [without_nan(entry) for entry in found.comparison])
-    write_json(folder / "config.json", dict(config))
+    by_model = {result.name: result.rows["prediction"].to_numpy() for result in found.results}
+    pd.DataFrame(by_model).to_csv(folder / "model_predictions.csv", index=False)
     metrics = without_nan(main.metrics)
-    if not plan.folds:
-        main.fitted[0].save(folder / "bundle", metrics=metrics)
-        return
-    final = clone(main.fitted[0]).fit(table, table[schema.target], callbacks=watch(f"{main.name}, all rows", 0))
-    bundle.save_bundle(final, folder / "bundle", metrics=metrics, folds=main.fitted)
+    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "comparison.json", [without_nan(entry) for entry in found.comparison])
+    write_json(folder / "findings.json", found.findings)
+    write_json(folder / "weights.json", found.weights)
+    write_json(folder / "config.json", dict(config))
+    final, folds = main.fitted[0], []
+    if plan.folds:
+        final = clone(main.fitted[0]).fit(table, table[schema.target], callbacks=watch(f"{main.name}, all rows", 0))
+        folds = main.fitted
+    num_rows = len(table) if plan.folds else found.num_training_rows
+    facts = read_card_facts(folder, num_training_rows=num_rows, created=date.today().isoformat())
+    bundle.save_bundle(final, folder / "bundle", metrics=metrics, folds=folds, card=write_card(facts))
+    write_report(folder)
 
 
 def evaluate_bundle(path: Path, data: Path, *, root: Path | None = None) -> tuple[dict[str, float], pd.DataFrame]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import numpy as np
 
-from mixed_data.preprocessing import Inputs
+from mixed_data.model import PREDICTION
 
 JIT_COMPILE = keras.backend.backend() == "jax"
 """Whether steps are compiled with XLA. JAX is slow without it; TensorFlow needs 3 to 10 s per network for it and saves
@@ -36,46 +37,54 @@ def seeded(seed: int) -> Iterator[None]:
 class Batches(keras.utils.PyDataset):
     """Rows of preprocessed inputs in batches, in a new order each epoch that depends on the seed only.
 
+    Each member of a packed ensemble gets an order of its own: a batch holds ``batch_size`` rows for every member.
+
     Args:
-        inputs: what `MixedDataPreprocessor.transform` gave; never copied as a whole.
+        inputs: what `MixedDataPreprocessor.transform` gave, or the like; never copied as a whole.
         target: float ``(n,)``, transformed.
         rows: positions of the rows to use.
-        names: the keys that the network takes.
+        network: from `mixed_data.model.build_network`; says which inputs are taken, and how many orders.
         batch_size: rows per batch; the last one may be smaller, none is dropped.
         seed: of the order of the rows; None keeps the order.
     """
 
     def __init__(
         self,
-        inputs: Inputs,
+        inputs: Mapping[str, np.ndarray],
         target: np.ndarray,
         rows: np.ndarray,
         *,
-        names: Sequence[str],
+        network: keras.Model,
         batch_size: int,
         seed: int | None,
     ) -> None:
         super().__init__()
-        self._inputs = {name: inputs[name] for name in names}
-        self._target = np.asarray(target, dtype="float32").reshape(-1, 1)
+        self._inputs = {name: inputs[name] for name in network.input}
+        self._target = np.asarray(target, dtype="float32")
         self._batch_size = batch_size
         self._generator = None if seed is None else np.random.default_rng(seed)
-        self._order = np.array(rows)
+        num_orders = next(iter(network.input.values())).shape[1]
+        outputs = network.output
+        self._output_names = list(outputs) if isinstance(outputs, dict) else None
+        self._num_members = (outputs[PREDICTION] if isinstance(outputs, dict) else outputs).shape[1]
+        self._orders = np.tile(rows, (num_orders, 1))
         self.on_epoch_end()
 
     def __len__(self) -> int:
         """Number of batches."""
-        return math.ceil(len(self._order) / self._batch_size)
+        return math.ceil(self._orders.shape[1] / self._batch_size)
 
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """One batch."""
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        return {name: array[rows] for name, array in self._inputs.items()}, self._target[rows]
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], Any]:
+        """One batch: inputs ``(b, orders, ...)``, and for every output the target ``(b, members)``."""
+        rows = self._orders[:, index * self._batch_size : (index + 1) * self._batch_size].T
+        target = np.broadcast_to(self._target[rows], (len(rows), self._num_members))
+        targets = target if self._output_names is None else dict.fromkeys(self._output_names, target)
+        return {name: array[rows] for name, array in self._inputs.items()}, targets
 
     def on_epoch_end(self) -> None:
         """Shuffle."""
         if self._generator is not None:
-            self._generator.shuffle(self._order)
+            self._orders = self._generator.permuted(self._orders, axis=1)
 
 
 class StopAtNaN(keras.callbacks.Callback):
@@ -98,15 +107,15 @@ def make_optimizer(*, learning_rate: float, weight_decay: float, num_steps: int)
     """
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=num_steps)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
-    optimizer.exclude_from_weight_decay(
-        var_names=["alpha", "logits", "bias", "gamma", "beta", "scale", "shift", "missing"]
-    )
+    others = ["alpha", "logits", "bias", "gamma", "beta", "scale", "shift", "missing"]
+    # TensorFlow looks for these in the whole path of a variable, where a layer may be called "gamma".
+    optimizer.exclude_from_weight_decay(var_names=[rf"(^|/){name}(:\d+)?$" for name in others])
     return optimizer
 
 
 def train(
     model: keras.Model,
-    inputs: Inputs,
+    inputs: Mapping[str, np.ndarray],
     target: np.ndarray,
     *,
     training_rows: np.ndarray,
@@ -118,12 +127,13 @@ def train(
     loss: str,
     patience: int,
     random_state: int,
+    auxiliary: float = 0.0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, list[float]]:
     """Fit ``model`` in place; with validation rows, stop early and keep the best epoch's weights.
 
     Args:
-        model: from `mixed_data.model.build_model`, untrained.
+        model: from `mixed_data.model.build_network`.
         inputs: of all rows.
         target: float ``(n,)``, transformed.
         training_rows: positions of the rows to train on.
@@ -136,6 +146,7 @@ def train(
         loss: a Keras loss, by name, on the transformed target.
         patience: epochs without improvement on the validation rows before stopping.
         random_state: seed of the order of the rows.
+        auxiliary: weight of the auxiliary heads' losses, if there are such heads.
         callbacks: more Keras callbacks, e.g. a progress bar.
 
     Returns:
@@ -144,17 +155,24 @@ def train(
     Raises:
         ValueError: training diverged, and there is no earlier epoch to go back to.
     """
-    names = list(model.input)
-    batches = Batches(inputs, target, training_rows, names=names, batch_size=batch_size, seed=random_state)
+    batches = Batches(inputs, target, training_rows, network=model, batch_size=batch_size, seed=random_state)
     num_steps = epochs * len(batches)
     optimizer = make_optimizer(learning_rate=learning_rate, weight_decay=weight_decay, num_steps=num_steps)
     optimizer.build(model.trainable_variables)  # Otherwise TensorFlow traces the training step a second time.
-    model.compile(optimizer, loss, jit_compile=JIT_COMPILE)
+    names = list(model.output) if isinstance(model.output, dict) else None
+    judge = "val_loss" if names is None else f"val_{PREDICTION}_loss"  # not the auxiliary heads
+    model.compile(
+        optimizer,
+        loss if names is None else dict.fromkeys(names, loss),
+        loss_weights=names and {name: 1.0 if name == PREDICTION else auxiliary for name in names},
+        jit_compile=JIT_COMPILE,
+    )
     validation = None
     callbacks = [StopAtNaN(), *callbacks]
     if len(validation_rows):
-        validation = Batches(inputs, target, validation_rows, names=names, batch_size=batch_size, seed=None)
-        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True))
+        validation = Batches(inputs, target, validation_rows, network=model, batch_size=batch_size, seed=None)
+        stop = keras.callbacks.EarlyStopping(judge, mode="min", patience=patience, restore_best_weights=True)
+        callbacks.append(stop)
     history = model.fit(
         batches,
         validation_data=validation,
@@ -163,7 +181,7 @@ def train(
         shuffle=False,  # Keras would shuffle the batches by Python's global generator, and in another thread.
         verbose=0,
     ).history
-    kept = history["loss"][-1:] if validation is None else history["val_loss"]
+    kept = history["loss"][-1:] if validation is None else history[judge]
     if not np.isfinite(kept).any():
         raise ValueError(
             f"training diverged: expected a finite loss, got {kept[-1]} in epoch {len(history['loss'])}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,19 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 # A shared machine is no reason to fail, and a failure must be the same failure on the next run.
 hypothesis.settings.register_profile("mixed_data", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("mixed_data")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the vectors of photos that shared fixtures compute out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIXED_DATA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_cache_for_each_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIXED_DATA_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session")
@@ -178,5 +192,5 @@ def without_training(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         calls.append({"inputs": inputs, "target": target, **arguments})
         return {"loss": [], "val_loss": []}
 
-    monkeypatch.setattr("mixed_data.estimator.train", remember)
+    monkeypatch.setattr("mixed_data.estimator.fitting.train", remember)
     return calls

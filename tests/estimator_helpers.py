@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -25,6 +26,12 @@ def make_regressor(**options: Any) -> MixedDataRegressor:
 
 def fit(regressor: MixedDataRegressor, table: pd.DataFrame) -> MixedDataRegressor:
     return regressor.fit(table, table["price"])
+
+
+def network_of(regressor: MixedDataRegressor) -> keras.Model:
+    """The network that was trained, which stands inside the model that predicts."""
+    (network,) = [layer for layer in regressor.model_.layers if isinstance(layer, keras.Model)]
+    return network
 
 
 def make_sales(folder: Path) -> pd.DataFrame:

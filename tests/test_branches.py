@@ -5,89 +5,94 @@ Also run by ``make backends`` under JAX and PyTorch, so gradients are only seen 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from network_helpers import Arrays, copy_member, precision, randomize, read, run, silu
 
-from mixed_data.branches import IMAGE_BRANCHES, TABULAR_BRANCHES, MaskedMean, ViewEmbedding
-from mixed_data.branches.augmentation import MirrorAndShift
+from mixed_data.branches import IMAGE_BRANCHES, TABULAR_BRANCHES, OrMissing
 
-Arrays = dict[str, np.ndarray]
-UNITS, NUM_FEATURES, IMAGE_SHAPE = 6, 5, (3, 18, 16, 3)
+UNITS, NUM_FEATURES, NUM_ROWS = 6, 5, 7
+# Three views, as pixels for "cnn", as vectors for "pretrained".
+IMAGE_SHAPES = {"cnn": (3, 18, 16, 3), "pretrained": (3, 40)}
 
-# One row per entry of the registries: its trainable parameters with the sizes above.
+# One row per entry of the registries: trainable parameters that the members share, and those of each, with these sizes.
 NUM_PARAMETERS = {
-    "mlp": (5 * 12 + 12) + (12 * 6 + 6),
-    "cnn": sum(
-        [
-            (4 * 4 * 3 * 32 + 32) + (3 * 3 * 32 * 64 + 64) + (3 * 3 * 64 * 64 + 64),
-            (2 * 1 * 64 * 24 + 24),  # dense layer over the 2 x 1 grid that is left of 18 x 16 pixels
-            2 * 3 * 24,  # scale and shift of three views
-            (24 * 6 + 6),  # output
-            6,  # the vector for "no photo"
-        ]
+    "mlp": (0, (5 * 12 + 12) + (12 * 6 + 6)),
+    "cnn": (
+        (4 * 4 * 3 * 32 + 32) + (3 * 3 * 32 * 64 + 64) + (3 * 3 * 64 * 64 + 64),
+        sum(
+            [
+                (2 * 1 * 64 * 24 + 24),  # dense layer over the 2 x 1 grid that is left of 18 x 16 pixels
+                2 * 3 * 24,  # scale and shift of three views
+                (24 * 6 + 6),  # output
+                6,  # the vector for "no photo"
+            ]
+        ),
     ),
+    "pretrained": (0, (3 * (40 + 1) * 256 + 256) + (256 * 6 + 6) + 6),
 }
 every_branch = pytest.mark.parametrize("name", [*TABULAR_BRANCHES, *IMAGE_BRANCHES])
 every_image_branch = pytest.mark.parametrize("name", IMAGE_BRANCHES)
-every_layer = pytest.mark.parametrize("layer", [MirrorAndShift(0.2, seed=3), ViewEmbedding(), MaskedMean()])
+one_or_three = pytest.mark.parametrize("members", [1, 3])
+pooled_or_not = pytest.mark.parametrize("options", [{}, {"pooled": False}], ids=["pooled", "views"])
 
 
-def make_model(name: str, *, dropout: float = 0.5, image_shape: tuple[int, ...] = IMAGE_SHAPE) -> keras.Model:
+def make_model(
+    name: str,
+    *,
+    members: int = 3,
+    dropout: float = 0.5,
+    image_shape: tuple[int, ...] | None = None,
+    **options: Any,
+) -> keras.Model:
     """Build a branch as a model whose weights are all random, none zero or one."""
     keras.utils.set_random_seed(0)
     if name in TABULAR_BRANCHES:
-        inputs = {"tabular": keras.Input((NUM_FEATURES,), name="tabular")}
-        output = TABULAR_BRANCHES[name](inputs["tabular"], units=UNITS, dropout=dropout)
+        inputs = {"tabular": keras.Input((members, NUM_FEATURES), name="tabular")}
+        output = TABULAR_BRANCHES[name](inputs["tabular"], units=UNITS, dropout=dropout)  # it has no views to pool
     else:
+        shape = image_shape or IMAGE_SHAPES[name]
+        axis, dtype = (1, "uint8") if len(shape) == 4 else (members, "float32")
         inputs = {
-            "images": keras.Input(image_shape, dtype="uint8", name="images"),
-            "image_mask": keras.Input(image_shape[:1], dtype="bool", name="image_mask"),
+            "images": keras.Input((axis, *shape), dtype=dtype, name="images"),
+            "image_mask": keras.Input((members, shape[0]), dtype="bool", name="image_mask"),
         }
-        output = IMAGE_BRANCHES[name](*inputs.values(), units=UNITS, dropout=dropout)
+        output = IMAGE_BRANCHES[name](*inputs.values(), units=UNITS, dropout=dropout, **options)
     model = keras.Model(inputs, output)
-    generator = np.random.default_rng(0)
-    for weight in model.trainable_weights:
-        if len(weight.shape) < 3:
-            weight.assign(generator.normal(0.2, 0.3, weight.shape))
+    randomize(model)
     return model
 
 
-def make_arrays(name: str, *, rows: int = 7, image_shape: tuple[int, ...] = IMAGE_SHAPE) -> Arrays:
-    """Make rows of which the last has no photo."""
+def make_arrays(name: str, *, members: int = 3, image_shape: tuple[int, ...] | None = None) -> Arrays:
+    """Make rows, others for every member; the first has all photos, the last has none."""
     generator = np.random.default_rng(1)
     if name in TABULAR_BRANCHES:
-        return {"tabular": generator.normal(size=(rows, NUM_FEATURES)).astype("float32")}
-    mask = generator.random((rows, image_shape[0])) < 0.6
+        return {"tabular": generator.normal(size=(NUM_ROWS, members, NUM_FEATURES)).astype("float32")}
+    shape = image_shape or IMAGE_SHAPES[name]
+    mask = generator.random((NUM_ROWS, members, shape[0])) < 0.6
+    mask[..., 0] |= ~mask.any(axis=-1)
     mask[0], mask[-1] = True, False
-    return {"images": generator.integers(0, 256, (rows, *image_shape), dtype="uint8"), "image_mask": mask}
+    return {"images": make_images((NUM_ROWS, 1 if len(shape) == 4 else members, *shape), generator), "image_mask": mask}
 
 
-def run(model: keras.Layer, arrays: object, *, training: bool = False) -> np.ndarray:
-    return keras.ops.convert_to_numpy(model(arrays, training=training))
-
-
-def read(variable: keras.Variable) -> np.ndarray:
-    return keras.ops.convert_to_numpy(variable).copy()
+def make_images(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    if len(shape) == 6:
+        return generator.integers(0, 256, shape, dtype="uint8")
+    return generator.normal(size=shape).astype("float32")
 
 
 def take(arrays: Arrays, rows: np.ndarray | slice) -> Arrays:
     return {name: array[rows] for name, array in arrays.items()}
 
 
-def silu(x: np.ndarray) -> np.ndarray:
-    return x / (1 + np.exp(-x))
-
-
-@pytest.fixture
-def mixed_precision() -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    yield
-    keras.config.set_dtype_policy(before)
+def missing_of(model: keras.Model) -> np.ndarray:
+    """The learned vector for "no photo" of every member."""
+    (layer,) = [layer for layer in model.layers if isinstance(layer, OrMissing)]
+    return layer.get_weights()[0]
 
 
 # The contract
@@ -95,22 +100,41 @@ def mixed_precision() -> Iterator[None]:
 
 def test_every_branch_has_its_row() -> None:
     assert list(NUM_PARAMETERS) == [*TABULAR_BRANCHES, *IMAGE_BRANCHES]
+    assert list(IMAGE_SHAPES) == list(IMAGE_BRANCHES)
 
 
+@one_or_three
 @every_branch
-def test_branch_gives_one_vector_per_row(name: str) -> None:
-    model = make_model(name)
-    output = run(model, make_arrays(name))
-    assert model.output_shape == (None, UNITS)
-    assert output.shape == (7, UNITS)
+def test_branch_gives_one_vector_per_row_and_member(name: str, members: int) -> None:
+    model = make_model(name, members=members)
+    output = run(model, make_arrays(name, members=members))
+    assert model.output_shape == (None, members, UNITS)
+    assert output.shape == (NUM_ROWS, members, UNITS)
     assert output.dtype == np.float32
     assert np.all(np.isfinite(output))
-    assert len(np.unique(output, axis=0)) == 7
+    for member in range(members):
+        assert len(np.unique(output[:, member], axis=0)) == NUM_ROWS
 
 
+@one_or_three
 @every_branch
-def test_branch_has_as_many_parameters_as_counted_by_hand(name: str) -> None:
-    assert sum(int(np.prod(weight.shape)) for weight in make_model(name).trainable_weights) == NUM_PARAMETERS[name]
+def test_branch_has_as_many_parameters_as_counted_by_hand(name: str, members: int) -> None:
+    shared, of_each = NUM_PARAMETERS[name]
+    model = make_model(name, members=members)
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == shared + members * of_each
+    assert not model.non_trainable_weights
+
+
+@pooled_or_not
+@every_branch
+def test_a_member_is_what_it_would_be_alone(name: str, options: dict[str, Any]) -> None:
+    packed, arrays = make_model(name, **options), make_arrays(name)
+    outputs = run(packed, arrays)
+    alone = make_model(name, members=1, **options)
+    for member in range(3):
+        copy_member(packed, alone, member)
+        own = {key: array[:, member : member + 1] if array.shape[1] == 3 else array for key, array in arrays.items()}
+        np.testing.assert_allclose(run(alone, own)[:, 0], outputs[:, member], rtol=1e-5, atol=1e-5)
 
 
 @every_branch
@@ -118,52 +142,74 @@ def test_one_step_changes_every_variable(name: str) -> None:
     model = make_model(name, dropout=0.0)
     model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=False)
     before = [read(weight) for weight in model.trainable_weights]
-    model.train_on_batch(make_arrays(name), np.full((7, UNITS), 10.0))
+    model.train_on_batch(make_arrays(name), np.full((NUM_ROWS, 3, UNITS), 10.0))
     for old, variable in zip(before, model.trainable_weights, strict=True):
         new = read(variable)
         assert np.all(np.isfinite(new)), variable.path
-        assert not np.array_equal(new, old), variable.path
+        if "conv" in variable.path:  # shared by the members
+            assert not np.array_equal(new, old), variable.path
+        else:
+            for member in range(3):
+                assert not np.array_equal(new[member], old[member]), variable.path
 
 
+@one_or_three
 @every_branch
-def test_the_answer_for_a_row_does_not_depend_on_the_other_rows(name: str) -> None:
-    model, arrays = make_model(name), make_arrays(name)
+def test_the_answer_for_a_row_does_not_depend_on_the_other_rows(name: str, members: int) -> None:
+    model, arrays = make_model(name, members=members), make_arrays(name, members=members)
     together = run(model, arrays)
-    order = np.random.default_rng(2).permutation(7)
-    np.testing.assert_allclose(run(model, take(arrays, order)), together[order], rtol=1e-5, atol=1e-6)
-    for row in range(7):
+    order = np.random.default_rng(2).permutation(NUM_ROWS)
+    np.testing.assert_allclose(run(model, take(arrays, order)), together[order], rtol=1e-5, atol=1e-5)
+    for row in range(NUM_ROWS):
         alone = run(model, take(arrays, slice(row, row + 1)))
-        np.testing.assert_allclose(alone, together[row : row + 1], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(alone, together[row : row + 1], rtol=1e-5, atol=1e-5)
 
 
 @every_branch
-def test_randomness_acts_in_training_only(name: str) -> None:
-    model, arrays = make_model(name), make_arrays(name)
+def test_randomness_acts_in_training_only_and_on_every_member_by_itself(name: str) -> None:
+    model = make_model(name, members=3)
+    arrays = {key: array[:, :1].repeat(array.shape[1], axis=1) for key, array in make_arrays(name).items()}
+    alone = make_model(name, members=1)
+    for member in range(3):  # make all members alike
+        copy_member(model, alone, 0)
+        model.set_weights([_put(a, b, member) for a, b in zip(model.get_weights(), alone.get_weights(), strict=True)])
     np.testing.assert_array_equal(run(model, arrays), run(model, arrays))
-    assert not np.allclose(run(model, arrays, training=True), run(model, arrays, training=True))
+    np.testing.assert_allclose(run(model, arrays).std(axis=1), 0, atol=1e-5)
+    outputs = run(model, arrays, training=True)
+    assert not np.allclose(outputs, run(model, arrays, training=True))
+    assert np.all(outputs[0].std(axis=0) > 1e-3)
+
+
+def _put(packed: np.ndarray, lone: np.ndarray, member: int) -> np.ndarray:
+    if packed.shape != lone.shape:
+        packed[member] = lone[0]
+    return packed
 
 
 @every_image_branch
 def test_photos_vary_in_training_even_without_dropout(name: str) -> None:
     model, arrays = make_model(name, dropout=0.0), make_arrays(name)
     first, second = (run(model, arrays, training=True) for _ in range(2))
-    np.testing.assert_array_equal(np.any(first != second, axis=1), arrays["image_mask"].any(axis=1))
+    np.testing.assert_array_equal(np.any(first != second, axis=-1), arrays["image_mask"].any(axis=-1))
 
 
+@pooled_or_not
 @every_branch
-def test_saved_branch_loads_without_custom_objects_and_gives_the_same_answer(name: str, tmp_path: Path) -> None:
-    model, arrays = make_model(name), make_arrays(name)
+def test_saved_branch_loads_without_custom_objects_and_gives_the_same_answer(
+    name: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    model, arrays = make_model(name, **options), make_arrays(name)
     model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     np.testing.assert_array_equal(run(loaded, arrays), run(model, arrays))
 
 
+@one_or_three
 @every_branch
-@pytest.mark.usefixtures("mixed_precision")
-def test_mixed_precision_computes_in_float16_and_keeps_weights_in_float32(name: str) -> None:
-    half, arrays = make_model(name), make_arrays(name)
-    keras.config.set_dtype_policy("float32")
-    whole = make_model(name)
+def test_mixed_precision_computes_in_float16_and_keeps_weights_in_float32(name: str, members: int) -> None:
+    with precision("mixed_float16"):
+        half, arrays = make_model(name, members=members), make_arrays(name, members=members)
+    whole = make_model(name, members=members)
     output = run(half, arrays)
     assert output.dtype == np.float16
     assert {weight.dtype for weight in half.trainable_weights} == {"float32"}
@@ -173,51 +219,75 @@ def test_mixed_precision_computes_in_float16_and_keeps_weights_in_float32(name: 
 # Image branches
 
 
+@pooled_or_not
 @every_image_branch
-def test_the_pixels_of_a_masked_photo_change_nothing(name: str) -> None:
-    model, arrays = make_model(name), make_arrays(name)
-    noise = np.random.default_rng(3).integers(0, 256, arrays["images"].shape, dtype="uint8")
-    is_there = arrays["image_mask"][:, :, None, None, None]
-    other = {**arrays, "images": np.where(is_there, arrays["images"], noise)}
-    np.testing.assert_array_equal(run(model, other), run(model, arrays))
-    other["images"] = np.where(is_there, noise, arrays["images"])
-    changed = np.any(run(model, other) != run(model, arrays), axis=1)
-    np.testing.assert_array_equal(changed, arrays["image_mask"].any(axis=1))
+def test_what_stands_in_the_place_of_a_masked_photo_changes_nothing(name: str, options: dict[str, Any]) -> None:
+    model, arrays = make_model(name, **options), make_arrays(name)
+    arrays["image_mask"][:] = arrays["image_mask"][:, :1]
+    noise = make_images(arrays["images"].shape, np.random.default_rng(3))
+    present = arrays["image_mask"][:, : arrays["images"].shape[1]]
+    is_there = present.reshape(*present.shape, *[1] * (arrays["images"].ndim - 3))
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        """Of the views that are there, if the branch gives them one by one."""
+        output = run(model, {**arrays, "images": images})
+        return output if not options else np.where(arrays["image_mask"][..., None], output, 0)
+
+    before = answer(arrays["images"])
+    np.testing.assert_array_equal(answer(np.where(is_there, arrays["images"], noise)), before)
+    changed = np.any(answer(np.where(is_there, noise, arrays["images"])) != before, axis=-1)
+    np.testing.assert_array_equal(changed, arrays["image_mask"] if options else arrays["image_mask"].any(axis=-1))
 
 
 @every_image_branch
-def test_a_row_without_photos_gets_the_learned_vector(name: str) -> None:
+def test_a_row_without_photos_gets_the_learned_vector_of_each_member(name: str) -> None:
     model, arrays = make_model(name), make_arrays(name)
-    (missing,) = model.get_layer("masked_mean").get_weights()
+    missing = missing_of(model)
+    assert missing.shape == (3, UNITS)
     np.testing.assert_array_equal(run(model, arrays)[-1], missing)
     arrays["image_mask"][:] = False
-    np.testing.assert_array_equal(run(model, arrays), np.broadcast_to(missing, (7, UNITS)))
+    np.testing.assert_array_equal(run(model, arrays), np.broadcast_to(missing, (NUM_ROWS, 3, UNITS)))
 
 
+@pooled_or_not
 @every_image_branch
-def test_a_photo_means_something_else_in_another_view(name: str) -> None:
-    model, arrays = make_model(name), make_arrays(name)
+def test_a_photo_means_something_else_in_another_view(name: str, options: dict[str, Any]) -> None:
+    model, arrays = make_model(name, **options), make_arrays(name)
     arrays["image_mask"][:] = True
-    swapped = {**arrays, "images": arrays["images"][:, [1, 0, 2]]}
-    assert np.all(np.any(np.abs(run(model, arrays) - run(model, swapped)) > 1e-3, axis=1))
+    swapped = run(model, {**arrays, "images": arrays["images"][:, :, [1, 0, 2]]})
+    if options:
+        swapped = swapped[:, :, [1, 0, 2]]
+    differs = np.any(np.abs(run(model, arrays) - swapped) > 1e-3, axis=-1)
+    if options:
+        assert np.all(differs[:, :, :2])
+        assert not np.any(differs[:, :, 2])
+    else:
+        assert np.all(differs)
 
 
-@every_image_branch
-@pytest.mark.parametrize("image_shape", [(1, 8, 8, 3), (2, 33, 21, 3)])
+@pytest.mark.parametrize(
+    ("name", "image_shape"),
+    [("cnn", (1, 8, 8, 3)), ("cnn", (2, 33, 21, 3)), ("pretrained", (1, 2)), ("pretrained", (5, 64))],
+)
 def test_any_number_of_views_and_any_size_is_taken(name: str, image_shape: tuple[int, ...]) -> None:
-    output = run(make_model(name, image_shape=image_shape), make_arrays(name, image_shape=image_shape))
-    assert output.shape == (7, UNITS)
-    assert np.all(np.isfinite(output))
+    for options, shape in (({}, (UNITS,)), ({"pooled": False}, (image_shape[0], UNITS))):
+        model = make_model(name, image_shape=image_shape, **options)
+        output = run(model, make_arrays(name, image_shape=image_shape))
+        assert output.shape == (NUM_ROWS, 3, *shape)
+        assert np.all(np.isfinite(output))
 
 
-# NumPy oracles
+# NumPy oracles, member by member
 
 
 def test_mlp_equals_numpy() -> None:
     model, arrays = make_model("mlp"), make_arrays("mlp")
-    kernel, bias, output_kernel, output_bias = model.get_weights()
-    hidden = silu(arrays["tabular"] @ kernel + bias)
-    np.testing.assert_allclose(run(model, arrays), silu(hidden @ output_kernel + output_bias), rtol=1e-5, atol=1e-6)
+    outputs = run(model, arrays)
+    for member in range(3):
+        kernel, bias, output_kernel, output_bias = (weight[member] for weight in model.get_weights())
+        hidden = silu(arrays["tabular"][:, member] @ kernel + bias)
+        expected = silu(hidden @ output_kernel + output_bias)
+        np.testing.assert_allclose(outputs[:, member], expected, rtol=1e-5, atol=1e-6)
 
 
 def convolve(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
@@ -231,104 +301,50 @@ def convolve(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
 
 def test_cnn_equals_numpy() -> None:
     model, arrays = make_model("cnn"), make_arrays("cnn")
-    x = arrays["images"].reshape(-1, *IMAGE_SHAPE[1:]) / 127.5 - 1
+    x = arrays["images"].reshape(-1, *IMAGE_SHAPES["cnn"][1:]) / 127.5 - 1
     for index, stride in enumerate([4, 2, 2]):
         kernel, bias = model.get_layer(f"cnn_conv{index}").get_weights()
         x = np.maximum(convolve(x, kernel, stride) + bias, 0)
-    kernel, bias = model.get_layer("cnn_hidden").get_weights()
-    features = (x.reshape(len(x), -1) @ kernel + bias).reshape(7, IMAGE_SHAPE[0], -1)
-    scale, shift = model.get_layer("view_embedding").get_weights()
-    kernel, bias = model.get_layer("cnn_output").get_weights()
-    vectors = silu(np.maximum(features * scale + shift, 0) @ kernel + bias)
-    (missing,) = model.get_layer("masked_mean").get_weights()
-    expected = [
-        views[mask].mean(axis=0) if mask.any() else missing
-        for views, mask in zip(vectors, arrays["image_mask"], strict=True)
-    ]
-    np.testing.assert_allclose(run(model, arrays), expected, rtol=1e-4, atol=1e-5)
+    x = x.reshape(NUM_ROWS, 3, -1)
+    views, outputs = run(unpooled_twin("cnn", model), arrays), run(model, arrays)
+    for member in range(3):
+        hidden, embedding, output = (
+            [weight[member] for weight in model.get_layer(layer).get_weights()]
+            for layer in ("cnn_hidden", "view_embedding", "cnn_output")
+        )
+        features = (x @ hidden[0] + hidden[1]) * embedding[0] + embedding[1]
+        vectors = silu(np.maximum(features, 0) @ output[0] + output[1])
+        np.testing.assert_allclose(views[:, member], vectors, rtol=1e-4, atol=1e-5)
+        masks, missing = arrays["image_mask"][:, member], missing_of(model)[member]
+        expected = [v[mask].mean(axis=0) if mask.any() else missing for v, mask in zip(vectors, masks, strict=True)]
+        np.testing.assert_allclose(outputs[:, member], expected, rtol=1e-4, atol=1e-5)
 
 
-# Layers
+def unpooled_twin(name: str, model: keras.Model) -> keras.Model:
+    """The branch without the layer that pools, with the same weights."""
+    twin = make_model(name, pooled=False)
+    twin.set_weights(model.get_weights()[: len(twin.weights)])
+    return twin
 
 
-def test_view_embedding_starts_differently_for_each_view_and_without_shift() -> None:
-    layer = ViewEmbedding()
-    layer.build((None, 3, 200))
-    scale, shift = layer.get_weights()
-    assert np.abs(np.corrcoef(scale) - np.eye(3)).max() < 0.3
-    np.testing.assert_allclose([scale.mean(), scale.std()], [0, 1], atol=0.15)
-    assert not shift.any()
+def test_pretrained_equals_numpy() -> None:
+    model, arrays = make_model("pretrained"), make_arrays("pretrained")
+    outputs = run(model, arrays)
+    for member in range(3):
+        mask = arrays["image_mask"][:, member]
+        seen = np.where(mask[..., None], arrays["images"][:, member], 0).reshape(NUM_ROWS, -1)
+        kernel, bias, output_kernel, output_bias, missing = (weight[member] for weight in model.get_weights())
+        hidden = silu(np.concatenate([seen, mask], axis=1) @ kernel + bias)
+        expected = np.where(mask.any(axis=1, keepdims=True), silu(hidden @ output_kernel + output_bias), missing)
+        np.testing.assert_allclose(outputs[:, member], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_view_embedding_scales_and_shifts_each_view_by_its_own() -> None:
-    features, scale, shift = np.random.default_rng(0).normal(size=(3, 3, 2)).astype("float32")
-    layer = ViewEmbedding()
-    layer.build((None, 3, 2))
-    layer.set_weights([scale, shift])
-    np.testing.assert_allclose(run(layer, features[None]), [features * scale + shift], rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("mask_dtype", ["bool", "uint8", "float32"])
-def test_masked_mean_averages_the_views_that_are_there(mask_dtype: str) -> None:
-    features = np.array([[[1, 10], [2, 20], [6, 60]]] * 4, "float32")
-    mask = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0]], mask_dtype)
-    layer = MaskedMean()
-    np.testing.assert_allclose(run(layer, [features, mask]), [[3, 30], [3.5, 35], [2, 20], [0, 0]])
-    layer.set_weights([np.array([7.0, 8.0])])
-    np.testing.assert_allclose(run(layer, [features, mask]), [[3, 30], [3.5, 35], [2, 20], [7, 8]])
-
-
-def test_what_is_not_finite_in_a_masked_view_never_reaches_the_mean() -> None:
-    features = np.array([[[1.0], [np.nan]], [[np.inf], [3.0]]], "float32")
-    mask = np.array([[True, False], [False, True]])
-    np.testing.assert_array_equal(run(MaskedMean(), [features, mask]), [[1.0], [3.0]])
-
-
-def shift(photos: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Move photos and repeat the pixels at their edge."""
-    padded = np.pad(photos, [(0, 0), (2, 2), (2, 2), (0, 0)], mode="edge")
-    return padded[:, 2 - down : 2 - down + photos.shape[1], 2 - right : 2 - right + photos.shape[2]]
-
-
-def test_augmentation_mirrors_each_photo_by_itself_and_shifts_all_photos_of_a_batch_alike() -> None:
-    photos = np.random.default_rng(0).integers(0, 256, (6, 10, 11, 3), dtype="uint8")
-    layer = MirrorAndShift(0.2, seed=0)
-    np.testing.assert_array_equal(run(layer, photos), photos)
-    shifts, mirrors = [], []
-    for _ in range(60):
-        output = run(layer, photos, training=True)
-        assert output.dtype == np.uint8
-        for down, right in np.ndindex(5, 5):
-            plain, mirrored = (shift(source, down - 2, right - 2) for source in (photos, photos[:, :, ::-1]))
-            is_mirrored = np.all(output == mirrored, axis=(1, 2, 3))
-            if np.all(is_mirrored | np.all(output == plain, axis=(1, 2, 3))):
-                shifts.append((down - 2, right - 2))
-                mirrors.append(is_mirrored)
-    assert len(shifts) == 60
-    for moves in zip(*shifts, strict=True):
-        assert set(moves) == {-2, -1, 0, 1, 2}
-    assert 0.4 < np.mean(mirrors) < 0.6
-    assert len(np.unique(mirrors, axis=0)) > 30
-
-
-def test_augmentation_repeats_with_its_seed_and_refuses_shifts_that_are_no_share() -> None:
-    photos = np.random.default_rng(0).integers(0, 256, (6, 10, 11, 3), dtype="uint8")
-    first, second, other = (run(MirrorAndShift(seed=seed), photos, training=True) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, second)
-    assert not np.array_equal(first, other)
-    for max_shift in (-0.1, 1.0):
-        with pytest.raises(ValueError, match="max_shift: expected a share"):
-            MirrorAndShift(max_shift)
-
-
-@every_layer
-def test_layer_is_registered_and_has_a_config_that_makes_it_again(layer: keras.Layer) -> None:
-    assert keras.saving.get_registered_name(type(layer)) == f"mixed_data>{type(layer).__name__}"
-    again = type(layer).from_config(layer.get_config())
-    assert again.get_config() == layer.get_config()
-
-
-def test_layers_announce_their_shape() -> None:
-    assert MirrorAndShift().compute_output_shape((None, 8, 9, 3)) == (None, 8, 9, 3)
-    assert ViewEmbedding().compute_output_shape((None, 4, 8)) == (None, 4, 8)
-    assert MaskedMean().compute_output_shape([(None, 4, 8), (None, 4)]) == (None, 8)
+def test_pretrained_without_pooling_equals_numpy() -> None:
+    model, arrays = make_model("pretrained", pooled=False), make_arrays("pretrained")
+    outputs = run(model, arrays)
+    for member in range(3):
+        kernel, bias, scale, shift, output_kernel, output_bias = (weight[member] for weight in model.get_weights())
+        hidden = silu((arrays["images"][:, member] @ kernel + bias) * scale + shift)
+        expected = silu(hidden @ output_kernel + output_bias)
+        present = arrays["image_mask"][:, member]
+        np.testing.assert_allclose(outputs[:, member][present], expected[present], rtol=1e-4, atol=1e-5)

@@ -113,7 +113,8 @@ print(json.dumps(regressor.predict(read_rows(sys.argv[1], regressor.preprocessor
 
 def test_a_bundle_holds_a_network_json_and_golden_rows_and_no_pickle(saved):
     golden = [f"golden/{row}-{column}-0.jpg" for row in range(3) for column in range(2)]
-    names = ["golden/golden.json", "manifest.json", "model.keras", "preprocessing.json", "target.json"]
+    names = ["README.md", "golden/golden.json", "intervals.json", "manifest.json", "model.keras"]
+    names += ["preprocessing.json", "target.json"]
     assert sorted(list_files(saved)) == sorted([*golden, *names])
     with zipfile.ZipFile(saved / "model.keras") as archive:
         assert sorted(archive.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]
@@ -178,13 +179,13 @@ def test_an_added_file_is_named(copy):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"version": 2}, {"format": "other"}, {"version": None}],
+    [{"version": 1}, {"format": "other"}, {"version": None}],
     ids=str,
 )
 def test_another_format_or_version_is_refused_with_both(copy, changes):
     edit_manifest(copy, **changes)
     with pytest.raises(
-        BundleError, match=r"expected a manifest of format 'mixed_data.bundle', version 1, got"
+        BundleError, match=r"expected a manifest of format 'mixed_data.bundle', version 2, got"
     ) as error:
         load_bundle(copy)
     assert str(next(iter(changes.values()))) in str(error.value)
@@ -279,7 +280,7 @@ def test_a_failure_while_writing_leaves_the_old_bundle_and_nothing_else(regresso
     if step == "move":
         monkeypatch.setattr(bundle.os, "replace", fail_to_move_in)
     else:
-        monkeypatch.setattr(bundle, "_write_golden_rows", fail)
+        monkeypatch.setattr(bundle, "write_golden_rows", fail)
     with pytest.raises(type(error)):
         save_bundle(regressor, copy)
     assert list_files(copy) == before

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_helpers import NUM_ROWS, SCHEMA, fit, make_regressor
+from estimator_helpers import NUM_ROWS, SCHEMA, fit, make_regressor, network_of
 from sklearn.exceptions import NotFittedError
 
-from mixed_data import estimator
-from mixed_data.estimator import NUM_ROWS_PER_STEP, MixedDataRegressor
+from mixed_data.estimator import MixedDataRegressor, regressor, settings
+from mixed_data.estimator.regressor import NUM_ROWS_PER_STEP
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema, SchemaError
 
@@ -46,10 +46,13 @@ def test_fitted_attributes_say_what_was_learned(fitted_regressor: MixedDataRegre
     assert fitted_regressor.n_features_in_ == 5
     assert set(fitted_regressor.history_) == {"loss", "val_loss"}
     assert len(fitted_regressor.history_["loss"]) == 20
-    weights = fitted_regressor.model_.get_layer("fusion").fusion_weights()
+    (weights,) = network_of(fitted_regressor).get_layer("fusion").fusion_weights()
     assert fitted_regressor.fusion_weights_ == {"tabular": weights[0], "image": weights[1]}
     assert sum(weights) == pytest.approx(1)
     assert weights[0] != weights[1]
+    np.testing.assert_array_equal(fitted_regressor.member_weights_, [weights])
+    assert fitted_regressor.embedder_ is None
+    assert fitted_regressor.calibrator_ is None
     assert fitted_regressor.target_transformer_.log_
 
 
@@ -72,7 +75,7 @@ def test_the_answer_is_the_same_when_a_large_table_is_read_in_parts(
     quick_regressor: MixedDataRegressor, sales: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = quick_regressor.predict_rows(sales)
-    monkeypatch.setattr(estimator, "NUM_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(regressor, "NUM_ROWS_AT_ONCE", 7)
     pd.testing.assert_frame_equal(quick_regressor.predict_rows(sales), together)
 
 
@@ -208,11 +211,48 @@ def test_few_rows_are_all_trained_on_and_get_more_image_dropout(
 ) -> None:
     rates = []
     for few in (NUM_ROWS + 1, NUM_ROWS):
-        monkeypatch.setattr(estimator, "FEW_ROWS", few)
+        monkeypatch.setattr(settings, "FEW_ROWS", few)
         regressor = fit(make_regressor(validation_fraction=None), sales)
-        rates.append(regressor.model_.get_layer("cnn_dropout").rate)
+        rates.append(network_of(regressor).get_layer("cnn_dropout").rate)
     assert [len(call["validation_rows"]) for call in without_training] == [0, 8]
     assert rates == [0.8, 0.6]
+
+
+@pytest.mark.parametrize(
+    ("options", "few", "many"),
+    [
+        ({}, (1, 0.8, 20, "mae"), (1, 0.6, 20, "huber")),
+        ({"modalities": "image"}, (1, 0.8, 20, "mae"), (1, 0.6, 20, "huber")),
+        ({"modalities": "tabular"}, (8, 0.3, 40, "mae"), (8, 0.3, 20, "huber")),
+        ({"image_branch": "pretrained"}, (8, 0.3, 40, "mae"), (8, 0.3, 20, "huber")),
+        ({"members": 3, "image_dropout": 0.0, "epochs": 1, "loss": "mse"}, (3, 0.0, 1, "mse"), (3, 0.0, 1, "mse")),
+    ],
+    ids=["both", "image", "tabular", "pretrained", "given"],
+)
+def test_what_is_left_open_is_chosen_by_branch_and_number_of_rows(
+    options: dict[str, Any], few: tuple[Any, ...], many: tuple[Any, ...]
+) -> None:
+    names = ("members", "image_dropout", "epochs", "loss")
+    for num_rows, expected in ((10, few), (999, few), (1000, many)):
+        suited = settings.suited_settings(MixedDataRegressor(SCHEMA, **options), num_rows)
+        assert suited == dict(zip(names, expected, strict=True))
+
+
+@pytest.mark.parametrize("modalities", ["both", "tabular"])
+def test_what_is_chosen_reaches_network_and_training(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]], modalities: str
+) -> None:
+    regressor = MixedDataRegressor(SCHEMA, modalities=modalities, dropout=0.25, modality_dropout=0.125, auxiliary=0.5)
+    fit(regressor, sales)
+    network = network_of(regressor)
+    options = {name: without_training[0][name] for name in ("epochs", "loss", "auxiliary")}
+    assert options == {"epochs": 20 if modalities == "both" else 40, "loss": "mae", "auxiliary": 0.5}
+    assert network.get_layer("mlp_dropout").rate == 0.25
+    assert regressor.model_.output_shape == (None, 1 if modalities == "both" else 8)
+    if modalities == "both":
+        assert network.get_layer("cnn_dropout").rate == 0.8
+        assert network.get_layer("photo_dropout").rate == 0.125
+        assert set(network.output) == {"prediction", "tabular", "image"}
 
 
 def test_options_reach_the_training(sales: pd.DataFrame, without_training: list[dict[str, Any]]) -> None:
@@ -291,14 +331,18 @@ def test_bad_arguments_are_refused(sales: pd.DataFrame) -> None:
         with pytest.raises(ValueError, match=message):
             make_regressor().fit(X, y)
     for options, message in (
-        ({"modalities": "photos"}, r"modalities: expected one of \['both', 'tabular', 'image'\], got 'photos'"),
+        ({"modalities": "photos"}, r"modalities: expected one of \['both', 'image', 'tabular'\], got 'photos'"),
         ({"fusion": "max"}, "fusion: expected one of"),
         ({"image_branch": "vgg"}, "image_branch: expected one of"),
         ({"target_transform": "sqrt"}, "sqrt"),
         ({"validation_fraction": 1.5}, "1.5"),
-        ({"epochs": 0, "batch_size": -3}, "epochs must be 1 or more; batch_size must be 1 or more; got"),
+        ({"epochs": 0, "batch_size": -3}, "batch_size must be 1 or more; epochs must be 1 or more, or None; got"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"image_dropout": 1.0}, r"image_dropout must be in \[0, 1\)"),
+        ({"modality_dropout": -0.1}, r"modality_dropout must be in \[0, 1\)"),
+        ({"members": 0}, "members must be 1 or more, or None"),
+        ({"auxiliary": -1.0, "finetune": -1}, "finetune must be 0 or more; auxiliary must be 0 or more"),
+        ({"finetune": 2}, r"finetune needs image_branch='pretrained'; got \{'finetune': 2\}"),
     ):
         with pytest.raises(ValueError, match=message):
             fit(make_regressor(**options), sales)

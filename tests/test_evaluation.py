@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import RidgeCV
 
+from mixed_data.boosting.levels import CodeOrder, LevelText
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.comparison import evaluate_held_out, make_networks
 from mixed_data.fusion import FUSIONS
@@ -59,9 +60,84 @@ def test_the_ridge_baseline_is_ridge_on_the_networks_features_and_standardised_l
     np.testing.assert_allclose(ridge.predict(held_out), expected, rtol=1e-6)
 
 
-def test_without_tabular_columns_there_is_no_ridge():
-    assert list(make_baselines(SCHEMA, {})) == ["median", "ridge"]
+def test_without_tabular_columns_there_is_only_the_median():
+    assert list(make_baselines(SCHEMA, {})) == ["median", "ridge", "knn", "boosting"]
     assert list(make_baselines(SCHEMA.only_images(), {})) == ["median"]
+
+
+def test_the_knn_baseline_weighs_the_five_nearest_rows_by_their_distance(table):
+    training, held_out = table[:40], table[40:]
+    knn = make_baselines(SCHEMA, {})["knn"].fit(training, training["price"])
+    preprocessor = TabularPreprocessor(SCHEMA).fit(training)
+    features, new = preprocessor.transform(training), preprocessor.transform(held_out)
+    distances = np.linalg.norm(new[:, None] - features, axis=2)
+    nearest = np.argsort(distances, axis=1)[:, :5]
+    weights = 1 / np.take_along_axis(distances, nearest, axis=1)
+    logs = np.log(training["price"].to_numpy())[nearest]
+    expected = np.exp((weights * logs).sum(axis=1) / weights.sum(axis=1))
+    np.testing.assert_allclose(knn.predict(held_out), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [
+        {"numeric": ["area"]},
+        {"categorical": ["style"]},
+        {"codes": ["zipcode"]},
+        {"numeric": ["area"], "codes": ["zipcode"]},
+    ],
+    ids=str,
+)
+def test_boosting_reads_every_kind_of_column_also_unseen_and_missing_levels(table, roles):
+    table["zipcode"] = np.where(np.arange(NUM_ROWS) % 2, 85255, 90011)
+    schema = Schema(target="price", images=["front"], **roles)
+    boosting = make_baselines(schema, {"random_state": 3})["boosting"].fit(table, table["price"])
+    new = table[:3].astype({"zipcode": object, "style": object})
+    new.loc[new.index[0], ["zipcode", "style"]] = [99999, "castle"]
+    new.loc[new.index[1], ["area", "zipcode", "style"]] = None
+    predictions = boosting.predict(new)
+    assert np.isfinite(predictions).all()
+    assert (predictions > 0).all()
+    (*_, (_, trees)) = boosting.regressor.steps
+    assert trees.random_state == 3
+
+
+def test_boosting_learns_what_depends_on_a_level_and_the_same_again_with_the_same_seed(table):
+    table["zipcode"] = np.arange(NUM_ROWS) % 4 + 85255
+    table["price"] = np.exp(table["zipcode"] % 4) * 1_000
+    schema = Schema(target="price", codes=["zipcode"])
+    models = [make_baselines(schema, {})["boosting"].fit(table[:48], table["price"][:48]) for _ in range(2)]
+    first, again = (model.predict(table[48:]) for model in models)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_allclose(first, table["price"][48:], rtol=0.1)
+
+
+def test_boosting_knows_an_unseen_code_by_its_neighbours(table):
+    table["zipcode"] = 85200 + np.arange(NUM_ROWS)  # all of one region, and each seen once
+    table["price"] = np.where(table["zipcode"] < 85230, 1_000.0, 9_000.0)
+    is_new = table["zipcode"].isin([85210, 85250])
+    boosting = make_baselines(Schema(target="price", codes=["zipcode"]), {})["boosting"]
+    cheap, dear = boosting.fit(table[~is_new], table["price"][~is_new]).predict(table[is_new])
+    assert dear > 2 * cheap
+
+
+def test_codes_are_text_with_their_leading_parts():
+    table = pd.DataFrame({"style": ["loft", None], "zipcode": [85255.0, "02139"]})
+    schema = Schema(categorical=["style"], codes=["zipcode"])
+    levels = LevelText(schema, code_prefixes=(3,)).fit(table).transform(table)
+    assert levels.to_dict("list") == {
+        "style": ["loft", "<missing>"],
+        "zipcode": ["85255", "02139"],
+        "zipcode[:3]": ["852", "021"],
+    }
+
+
+def test_an_unseen_code_stands_between_its_neighbours():
+    order = CodeOrder(Schema(codes=["zipcode", "district"]))
+    order.fit(pd.DataFrame({"zipcode": [90011, "85255", 85255, None], "district": list("abca")}))
+    new = pd.DataFrame({"zipcode": ["85255", 90011.0, "86000", "00001", "99999", None], "district": list("aacbbd")})
+    expected = [[0.5, 0.5], [1.5, 0.5], [1.0, 2.5], [0.0, 1.5], [2.0, 1.5], [np.nan, 3.0]]
+    np.testing.assert_array_equal(order.transform(new), expected)
 
 
 def test_every_held_out_row_is_predicted_once_by_a_model_that_has_not_seen_it(table):

@@ -15,9 +15,21 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mixed_data"
 KERAS_LINE = "---- Keras line ----"
 ROOMS = [
     *["__init__", "cells", "inference", "schema", "readers", "download", "audit", "split", "metrics", "preprocessing"],
+    "boosting",
     "intervals",
     KERAS_LINE,
-    *["members", "fusion", "branches", "backbones", "embedding", "model", "training", "estimator", "stacking", "bundle"],
+    *[
+        "members",
+        "fusion",
+        "branches",
+        "backbones",
+        "embedding",
+        "model",
+        "training",
+        "estimator",
+        "stacking",
+        "bundle",
+    ],
     *["evaluation", "run", "cli", "__main__"],
 ]
 ABOVE_THE_LINE = ROOMS[: ROOMS.index(KERAS_LINE)]

@@ -1,211 +1,282 @@
-"""The network: modalities, parameters counted by hand, the linear path, and every fusion of the registry.
+"""The network: modalities, parameters counted by hand, the linear path, and every fusion and image branch.
 
 Also run by ``make backends`` under JAX and PyTorch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import pytest
+from network_helpers import (
+    IMAGE_SHAPES,
+    NUM_FEATURES,
+    NUM_ROWS,
+    give_members,
+    make_network,
+    make_rows,
+    precision,
+    randomize,
+    run,
+    silu,
+)
 
+from mixed_data.branches import IMAGE_BRANCHES, OrMissing
 from mixed_data.fusion import FUSIONS
-from mixed_data.model import INPUT_NAMES, MODALITIES, build_model
+from mixed_data.model import INPUT_NAMES, MODALITIES
 
-Arrays = dict[str, np.ndarray]
-NUM_FEATURES, IMAGE_SHAPE, UNITS, NUM_ROWS = 5, (2, 16, 16, 3), 6, 8
-# Parameters of a fusion of two vectors of 6, and of the head behind it.
+# Parameters of each member: head behind a vector of 6, fusions of two such vectors with their head, branches.
 NUM_HEAD = (6 * 6 + 6) + (6 + 1)
-NUM_FUSION_AND_HEAD = {"concat": NUM_HEAD + 6 * 6, "weighted_sum": 1 + NUM_HEAD, "weighted_product": 1 + NUM_HEAD}
+NUM_FUSION_AND_HEAD = {
+    "concat": NUM_HEAD + 6 * 6,
+    "weighted_sum": 1 + NUM_HEAD,
+    "weighted_product": 1 + NUM_HEAD,
+    "gated": 2 * (6 * 6 + 6) + (12 * 6 + 6) + NUM_HEAD,
+    "film": 2 * (6 * 6 + 6) + NUM_HEAD,
+    "low_rank_bilinear": 2 * (6 + 1) * 4 * 6 + 4 + 6 + NUM_HEAD,
+    "attention": (6 * 6 + 6) + 6 * 6 + 6 + NUM_HEAD + 6 * 6,
+    "late": 1 + 2 * (6 + 1),
+}
+NUM_TABULAR = (5 * 12 + 12) + (12 * 6 + 6)
+NUM_LINEAR = 5
+NUM_SHARED = {"cnn": (4 * 4 * 3 * 32 + 32) + (3 * 3 * 32 * 64 + 64) + (3 * 3 * 64 * 64 + 64), "pretrained": 0}
+NUM_IMAGE = {
+    "cnn": (64 * 24 + 24) + 2 * 2 * 24 + (24 * 6 + 6) + 6,
+    "pretrained": (2 * (9 + 1) * 256 + 256) + (256 * 6 + 6) + 6,
+}
+NUM_VIEWS_APART = {**NUM_IMAGE, "cnn": NUM_IMAGE["cnn"] - 6, "pretrained": (9 * 256 + 256) + 4 * 256 + (256 * 6 + 6)}
+
 every_modality = pytest.mark.parametrize("modalities", MODALITIES)
+every_image_branch = pytest.mark.parametrize("image_branch", IMAGE_BRANCHES)
+one_or_three = pytest.mark.parametrize("members", [1, 3])
 
 
-def make_model(**options: Any) -> keras.Model:
-    keras.utils.set_random_seed(0)
-    return build_model(**{"num_features": NUM_FEATURES, "image_shape": IMAGE_SHAPE, "units": UNITS, **options})
+class Fused(NamedTuple):
+    fusion: str
+    image_branch: str
+    members: int
+    network: keras.Model
+
+    def part(self, name: str) -> Any:
+        """The weights of a layer."""
+        return self.network.get_layer(name).get_weights()
+
+    def image_layer(self) -> keras.Layer:
+        """The last layer of the image branch."""
+        if FUSIONS[self.fusion].takes_views:
+            return self.network.get_layer(f"{self.image_branch}_output")
+        return next(layer for layer in self.network.layers if isinstance(layer, OrMissing))
 
 
-def make_arrays(modalities: str = "both") -> Arrays:
-    generator = np.random.default_rng(1)
-    arrays = {
-        "tabular": generator.normal(size=(NUM_ROWS, NUM_FEATURES)).astype("float32"),
-        "images": generator.integers(0, 256, (NUM_ROWS, *IMAGE_SHAPE), dtype="uint8"),
-        "image_mask": generator.random((NUM_ROWS, IMAGE_SHAPE[0])) < 0.7,
-    }
-    return {name: arrays[name] for name in INPUT_NAMES[modalities]}
-
-
-def run(model: keras.Model, arrays: Arrays) -> np.ndarray:
-    return keras.ops.convert_to_numpy(model(arrays, training=False))
-
-
-@pytest.fixture(scope="module", params=FUSIONS)
-def fused(request: pytest.FixtureRequest) -> tuple[str, keras.Model]:
-    """Give the name of a fusion and a network with it; tests leave its weights alone."""
-    model = make_model(fusion=request.param)
-    generator = np.random.default_rng(2)
-    for weight in model.trainable_weights:
-        if len(weight.shape) < 4:
-            weight.assign(generator.uniform(0.1, 0.4, weight.shape))
-    return request.param, model
-
-
-@pytest.fixture
-def mixed_precision() -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    yield
-    keras.config.set_dtype_policy(before)
-
-
-def test_every_fusion_has_its_row() -> None:
-    assert list(NUM_FUSION_AND_HEAD) == list(FUSIONS)
-
-
-@every_modality
-def test_network_of_a_modality_takes_its_inputs_and_gives_one_number_per_row(modalities: str) -> None:
-    model = make_model(modalities=modalities)
-    assert tuple(model.input) == INPUT_NAMES[modalities]
-    assert {name: (tensor.dtype, tensor.shape) for name, tensor in model.input.items()} == {
-        name: value
-        for name, value in {
-            "tabular": ("float32", (None, 5)),
-            "images": ("uint8", (None, 2, 16, 16, 3)),
-            "image_mask": ("bool", (None, 2)),
-        }.items()
-        if name in INPUT_NAMES[modalities]
-    }
-    prediction = run(model, make_arrays(modalities))
-    assert prediction.shape == (NUM_ROWS, 1)
-    assert prediction.dtype == np.float32
-    assert len(np.unique(prediction)) > 1
+@pytest.fixture(
+    scope="module",
+    params=[(fusion, branch, members) for branch in IMAGE_BRANCHES for fusion in FUSIONS for members in (1, 3)],
+    ids=lambda case: "-".join(map(str, case)),
+)
+def fused(request: pytest.FixtureRequest) -> Fused:
+    """Give a network of both modalities with random weights; tests leave them alone."""
+    fusion, image_branch, members = request.param
+    network = make_network(fusion=fusion, image_branch=image_branch, members=members)
+    randomize(network)
+    return Fused(fusion, image_branch, members, network)
 
 
 def count(model: keras.Model) -> int:
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-def test_network_has_the_parameters_of_its_branches_and_those_counted_by_hand(fused: tuple[str, keras.Model]) -> None:
-    num_tabular = count(make_model(modalities="tabular")) - NUM_HEAD - 5  # 5 of the linear path
-    num_image = count(make_model(modalities="image")) - NUM_HEAD
-    assert num_tabular == (5 * 12 + 12) + (12 * 6 + 6)
-    assert num_image == count(keras.Model(*branch_of(fused[1])))
-    assert count(fused[1]) == num_tabular + num_image + NUM_FUSION_AND_HEAD[fused[0]] + 5
+def test_every_fusion_and_image_branch_has_its_row() -> None:
+    assert list(NUM_FUSION_AND_HEAD) == list(FUSIONS)
+    assert list(NUM_IMAGE) == list(NUM_VIEWS_APART) == list(NUM_SHARED) == list(IMAGE_SHAPES) == list(IMAGE_BRANCHES)
 
 
-def branch_of(model: keras.Model) -> tuple[list[Any], Any]:
-    return [model.input["images"], model.input["image_mask"]], model.get_layer("masked_mean").output
+# Every fusion with every image branch
+
+
+def test_network_has_the_parameters_counted_by_hand(fused: Fused) -> None:
+    views_apart = FUSIONS[fused.fusion].takes_views
+    num_image = (NUM_VIEWS_APART if views_apart else NUM_IMAGE)[fused.image_branch]
+    of_each = NUM_TABULAR + num_image + NUM_FUSION_AND_HEAD[fused.fusion] + NUM_LINEAR
+    assert count(fused.network) == NUM_SHARED[fused.image_branch] + fused.members * of_each
+    assert not fused.network.non_trainable_weights
+
+
+def test_network_gives_one_number_per_row_and_member(fused: Fused) -> None:
+    prediction = run(fused.network, give_members(fused.network, make_rows(fused.image_branch)))
+    assert fused.network.output_shape == (None, fused.members)
+    assert prediction.shape == (NUM_ROWS, fused.members)
+    assert prediction.dtype == np.float32
+    assert np.all(np.isfinite(prediction))
+    assert all(len(np.unique(column)) == NUM_ROWS for column in prediction.T)
+
+
+def test_the_answer_for_a_row_depends_on_that_row_only(fused: Fused) -> None:
+    arrays = give_members(fused.network, make_rows(fused.image_branch))
+    together = run(fused.network, arrays)
+    for rows in ([3], [6, 1, 7], [7]):
+        some = run(fused.network, {name: array[rows] for name, array in arrays.items()})
+        np.testing.assert_allclose(some, together[rows], rtol=1e-4, atol=1e-5)
+
+
+def test_fusion_merges_the_branches_and_head_and_linear_path_are_added(fused: Fused) -> None:
+    arrays = give_members(fused.network, make_rows(fused.image_branch))
+    layers = [fused.network.get_layer("mlp_output"), fused.image_layer(), fused.network.get_layer("fusion")]
+    tabular, image, merged = run(keras.Model(fused.network.input, [layer.output for layer in layers]), arrays)
+    mask = np.broadcast_to(arrays["image_mask"], (NUM_ROWS, fused.members, 2))
+    takes_views = FUSIONS[fused.fusion].takes_views
+    assert image.shape == (NUM_ROWS, fused.members, *([2] if takes_views else []), 6)
+    inputs = [tabular, image, mask] if takes_views else [tabular, image]
+    np.testing.assert_allclose(merged, keras.ops.convert_to_numpy(layers[-1](inputs)), rtol=1e-5, atol=1e-6)
+    (linear,) = fused.part("linear")
+    table = np.broadcast_to(arrays["tabular"], (NUM_ROWS, fused.members, NUM_FEATURES))
+    expected = np.einsum("nkd,kdu->nku", table, linear)
+    if FUSIONS[fused.fusion].predicts:
+        expected = expected + merged
+    else:
+        (kernel, bias), (last_kernel, last_bias) = fused.part("head_hidden"), fused.part("head")
+        hidden = silu(np.einsum("nkf,kfu->nku", merged, kernel) + bias)
+        expected = expected + np.einsum("nkf,kfu->nku", hidden, last_kernel) + last_bias
+    np.testing.assert_allclose(run(fused.network, arrays), expected[..., 0], rtol=1e-4, atol=1e-4)
+
+
+def test_network_predicts_the_same_after_save_and_load_without_custom_objects(fused: Fused, tmp_path: Path) -> None:
+    fused.network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
+    arrays = give_members(fused.network, make_rows(fused.image_branch))
+    np.testing.assert_array_equal(run(loaded, arrays), run(fused.network, arrays))
+
+
+# Modalities
+
+
+@one_or_three
+@every_image_branch
+@every_modality
+def test_network_of_a_modality_takes_its_inputs_with_the_axis_of_members(
+    modalities: str, image_branch: str, members: int
+) -> None:
+    network = make_network(modalities=modalities, image_branch=image_branch, members=members)
+    axis = 1 if image_branch == "cnn" and modalities != "tabular" else members
+    shape = IMAGE_SHAPES[image_branch]
+    expected = {
+        "tabular": ("float32", (None, axis, 5)),
+        "images": ("uint8" if image_branch == "cnn" else "float32", (None, axis, *shape)),
+        "image_mask": ("bool", (None, axis, 2)),
+    }
+    assert list(network.input) == list(INPUT_NAMES[modalities])
+    for name, tensor in network.input.items():
+        assert (tensor.dtype, tensor.shape) == expected[name]
+    prediction = run(network, give_members(network, make_rows(image_branch, modalities)))
+    assert prediction.shape == (NUM_ROWS, members)
+    assert prediction.dtype == np.float32
+    assert len(np.unique(prediction)) > 1
+
+
+@every_image_branch
+def test_unimodal_networks_are_branch_and_head(image_branch: str) -> None:
+    tabular = make_network(modalities="tabular", image_branch=image_branch, members=3)
+    assert count(tabular) == 3 * (NUM_TABULAR + NUM_HEAD + NUM_LINEAR)
+    image = make_network(modalities="image", image_branch=image_branch, members=3, fusion="attention")
+    assert count(image) == NUM_SHARED[image_branch] + 3 * (NUM_IMAGE[image_branch] + NUM_HEAD)
 
 
 @every_modality
 def test_unimodal_network_needs_nothing_of_the_other_modality(modalities: str) -> None:
-    if modalities != "image":
-        with pytest.raises(ValueError, match=f"modalities='{modalities}' needs at least one numeric"):
-            make_model(modalities=modalities, num_features=0)
-    if modalities != "tabular":
-        with pytest.raises(ValueError, match=f"modalities='{modalities}' needs at least one image column"):
-            make_model(modalities=modalities, image_shape=(0, 16, 16, 3))
-    assert make_model(modalities="image", num_features=0).output_shape == (None, 1)
-    assert make_model(modalities="tabular", image_shape=(0, 16, 16, 3)).output_shape == (None, 1)
+    for no_photos in ((0, 16, 16, 3), (0, 9)):
+        if modalities != "image":
+            with pytest.raises(ValueError, match=f"modalities='{modalities}' needs at least one numeric"):
+                make_network(modalities=modalities, num_features=0)
+        if modalities != "tabular":
+            with pytest.raises(ValueError, match=f"modalities='{modalities}' needs at least one image column"):
+                make_network(modalities=modalities, image_shape=no_photos)
+        assert make_network(modalities="tabular", image_shape=no_photos, members=2).output_shape == (None, 2)
+    assert make_network(modalities="image", num_features=0).output_shape == (None, 1)
 
 
-def test_every_fusion_predicts_the_same_after_save_and_load_without_custom_objects(
-    fused: tuple[str, keras.Model], tmp_path: Path
-) -> None:
-    _, model = fused
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    arrays = make_arrays()
-    prediction = run(model, arrays)
-    np.testing.assert_array_equal(run(loaded, arrays), prediction)
-    assert np.all(np.isfinite(prediction))
-    assert len(np.unique(prediction)) == NUM_ROWS
-
-
-def test_fusion_merges_the_branches_and_head_and_linear_path_are_added(fused: tuple[str, keras.Model]) -> None:
-    _, model = fused
-    arrays = make_arrays()
-    layers = [model.get_layer(name) for name in ("mlp_output", "masked_mean", "fusion")]
-    parts = keras.Model(model.input, [layer.output for layer in layers])(arrays, training=False)
-    tabular, image, merged = map(keras.ops.convert_to_numpy, parts)
-    np.testing.assert_allclose(merged, keras.ops.convert_to_numpy(layers[-1]([tabular, image])), rtol=1e-5)
-    hidden_kernel, hidden_bias = model.get_layer("head_hidden").get_weights()
-    hidden = merged @ hidden_kernel + hidden_bias
-    kernel, bias = model.get_layer("head").get_weights()
-    (linear,) = model.get_layer("linear").get_weights()
-    expected = hidden / (1 + np.exp(-hidden)) @ kernel + bias + arrays["tabular"] @ linear
-    np.testing.assert_allclose(run(model, arrays), expected, rtol=1e-4, atol=1e-5)
+# Parts
 
 
 def test_the_first_weight_of_the_fusion_is_that_of_the_table() -> None:
-    model, arrays = make_model(), make_arrays()
+    network, rows = make_network(), make_rows()
+    arrays = give_members(network, rows)
     black = {**arrays, "images": np.zeros_like(arrays["images"])}
-    model.get_layer("fusion").set_weights([np.float32(1.0)])
-    np.testing.assert_array_equal(run(model, black), run(model, arrays))
-    model.get_layer("fusion").set_weights([np.float32(0.0)])
+    network.get_layer("fusion").set_weights([np.float32([1.0])])
+    np.testing.assert_array_equal(run(network, black), run(network, arrays))
+    network.get_layer("fusion").set_weights([np.float32([0.0])])
     other_rows = {**arrays, "tabular": arrays["tabular"][::-1]}
-    np.testing.assert_array_equal(run(model, other_rows), run(model, arrays))
-    assert not np.array_equal(run(model, black), run(model, arrays))
+    np.testing.assert_array_equal(run(network, other_rows), run(network, arrays))
+    assert not np.array_equal(run(network, black), run(network, arrays))
 
 
 def test_normalize_makes_the_scale_of_a_branch_irrelevant() -> None:
-    model, arrays = make_model(normalize=True), make_arrays()
+    network = make_network(normalize=True, image_branch="pretrained", members=2)
+    arrays = give_members(network, make_rows("pretrained"))
     arrays["image_mask"][:] = False
-    vector = np.arange(1.0, 7.0)
-    model.get_layer("masked_mean").set_weights([vector])
-    before = run(model, arrays)
-    model.get_layer("masked_mean").set_weights([1000 * vector])
-    np.testing.assert_allclose(run(model, arrays), before, rtol=1e-4, atol=1e-5)
+    vectors = np.arange(1.0, 13.0).reshape(2, 6)
+    network.get_layer("or_missing").set_weights([vectors])
+    before = run(network, arrays)
+    network.get_layer("or_missing").set_weights([1000 * vectors])
+    np.testing.assert_allclose(run(network, arrays), before, rtol=1e-4, atol=1e-5)
 
 
+@one_or_three
 @pytest.mark.parametrize("modalities", ["both", "tabular"])
-def test_the_linear_path_starts_at_zero_and_adds_to_the_prediction(modalities: str) -> None:
-    model, arrays = make_model(modalities=modalities), make_arrays(modalities)
-    linear = model.get_layer("linear")
-    assert linear.bias is None
-    np.testing.assert_array_equal(linear.get_weights()[0], np.zeros((NUM_FEATURES, 1)))
-    before = run(model, arrays)
-    kernel = np.arange(1.0, 6.0)[:, None]
+def test_the_linear_path_starts_at_zero_and_adds_to_the_prediction(modalities: str, members: int) -> None:
+    network = make_network(modalities=modalities, image_branch="pretrained", members=members)
+    arrays = give_members(network, make_rows("pretrained", modalities))
+    linear = network.get_layer("linear")
+    assert not linear.use_bias
+    np.testing.assert_array_equal(linear.get_weights()[0], np.zeros((members, NUM_FEATURES, 1)))
+    before = run(network, arrays)
+    kernel = np.arange(1.0, 5 * members + 1).reshape(members, NUM_FEATURES, 1)
     linear.set_weights([kernel])
-    np.testing.assert_allclose(run(model, arrays) - before, arrays["tabular"] @ kernel, rtol=1e-4, atol=1e-4)
+    expected = np.einsum("nkd,kd->nk", arrays["tabular"], kernel[..., 0])
+    np.testing.assert_allclose(run(network, arrays) - before, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_dropout_of_each_branch_is_its_own() -> None:
-    model = make_model(dropout=0.1, image_dropout=0.4)
-    assert model.get_layer("mlp_dropout").rate == 0.1
-    assert model.get_layer("cnn_dropout").rate == 0.4
+@every_image_branch
+def test_dropout_of_each_branch_is_its_own(image_branch: str) -> None:
+    network = make_network(image_branch=image_branch, dropout=0.1, image_dropout=0.4)
+    assert network.get_layer("mlp_dropout").rate == 0.1
+    assert network.get_layer(f"{image_branch}_dropout").rate == 0.4
 
 
 def test_the_same_seed_builds_the_same_network() -> None:
-    for first, second in zip(make_model().get_weights(), make_model().get_weights(), strict=True):
+    for first, second in zip(make_network(members=2).get_weights(), make_network(members=2).get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
 
 
+@every_image_branch
 @every_modality
-@pytest.mark.usefixtures("mixed_precision")
-def test_mixed_precision_computes_in_float16_and_predicts_in_float32(modalities: str) -> None:
-    model, arrays = make_model(modalities=modalities), make_arrays(modalities)
-    branch = model.get_layer("cnn_output" if modalities == "image" else "mlp_output")
+def test_mixed_precision_computes_in_float16_and_predicts_in_float32(modalities: str, image_branch: str) -> None:
+    options = {"modalities": modalities, "image_branch": image_branch, "members": 3}
+    with precision("mixed_float16"):
+        network = make_network(**options)
+    branch = network.get_layer(f"{image_branch}_output" if modalities == "image" else "mlp_output")
     assert branch.compute_dtype == "float16"
-    keras.config.set_dtype_policy("float32")
-    prediction = run(model, arrays)
+    arrays = give_members(network, make_rows(image_branch, modalities))
+    prediction = run(network, arrays)
     assert prediction.dtype == np.float32
-    np.testing.assert_allclose(prediction, run(make_model(modalities=modalities), arrays), rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(prediction, run(make_network(**options), arrays), rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fusion": "sum"}, r"fusion: expected one of \['concat', .*'weighted_sum'\], got 'sum'"),
+        ({"fusion": "sum"}, r"fusion: expected one of \['attention', .*'weighted_sum'\], got 'sum'"),
         ({"tabular_branch": "MLP"}, r"tabular_branch: expected one of \[.*'mlp'.*\], got 'MLP'"),
-        ({"image_branch": ""}, r"image_branch: expected one of \[.*'cnn'.*\], got ''"),
         ({"modalities": "table"}, r"modalities: expected one of \['both', 'tabular', 'image'\], got 'table'"),
+        ({"modality_dropout": 1.0}, "rate: expected a share of the rows"),
     ],
 )
-def test_unknown_names_are_refused_with_the_known_ones(options: dict[str, str], message: str) -> None:
+def test_unknown_names_and_values_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make_model(**options)
+        make_network(**options)
+
+
+def test_an_unknown_image_branch_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"image_branch: expected one of \['cnn', 'pretrained'\], got ''"):
+        make_network(image_branch="", image_shape=IMAGE_SHAPES["cnn"])

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from sklearn.exceptions import NotFittedError
 from mixed_data.preprocessing import images as images_module
 from mixed_data.preprocessing import photos
 from mixed_data.preprocessing.images import ImagePreprocessor
-from mixed_data.preprocessing.photos import clear_photo_cache, load_photo
+from mixed_data.preprocessing.photos import PhotoError, clear_photo_cache, load_photo
 
 
 @pytest.fixture(autouse=True)
@@ -280,3 +280,69 @@ def test_a_damaged_state_is_refused(change):
     state = ImagePreprocessor(["frontal"], size=8).fit(pd.DataFrame({"frontal": ["a.jpg"]})).get_state()
     with pytest.raises(ValueError):
         ImagePreprocessor.from_state({**state, **change})
+
+
+# Vectors in place of pixels
+
+
+class MeanColours:
+    """An embedder whose vectors are the mean red, green and blue, and what it was asked for."""
+
+    num_features = 3
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[str], dict[str, object]]] = []
+
+    def embed(self, paths: Iterable[str], **decoding: object) -> dict[str, np.ndarray | PhotoError]:
+        paths = list(paths)
+        self.calls.append((paths, decoding))
+        return {path: self.look(path, **decoding) for path in paths}
+
+    @staticmethod
+    def look(path: str, **decoding: object) -> np.ndarray | PhotoError:
+        try:
+            return load_photo(path, **decoding).mean(axis=(0, 1)).astype("float32")
+        except PhotoError as error:
+            return error
+
+
+def test_an_embedder_puts_vectors_in_place_of_the_pixels_and_leaves_mask_and_warnings(tmp_path):
+    a, b, c = (write(tmp_path / f"{name}.png", noise(12, 16, place)) for place, name in enumerate("abc"))
+    (tmp_path / "broken.png").write_bytes(b"no photo")
+    table = pd.DataFrame(
+        {
+            "plan": [a, None, str(tmp_path / "broken.png"), 7.5],
+            "photos": [f"{b};{c}", "none.png", f"{a}; {a}; {b}", f"{c};"],
+        }
+    )
+    options = {"size": (8, 6), "resize": "pad", "max_pixels": 300}
+    preprocessor = ImagePreprocessor(["plan", "photos"], **options).fit(table[:2])
+    images, mask, row_warnings = preprocessor.transform(table)
+    embedder = MeanColours()
+    vectors, vector_mask, vector_warnings = preprocessor.transform(table, embedder)
+    assert (vectors.dtype, vectors.shape) == (np.float32, (4, 3, 3))
+    np.testing.assert_array_equal(vector_mask, mask)
+    assert vector_warnings == row_warnings
+    assert mask.astype(int).tolist() == [[1, 1, 1], [0, 0, 0], [0, 1, 1], [0, 1, 0]]
+    np.testing.assert_allclose(vectors, images.mean(axis=(2, 3)), rtol=1e-6)
+    ((paths, decoding),) = embedder.calls
+    assert set(paths) >= {a, b, c, "none.png", str(tmp_path / "broken.png")}
+    assert decoding == {"height": 8, "width": 6, "resize": "pad", "max_pixels": 300}
+
+
+def test_a_row_of_vectors_does_not_depend_on_the_other_rows(tmp_path):
+    table = views_table(tmp_path, 6)
+    table.loc[2, "kitchen"] = "none.png"
+    preprocessor = ImagePreprocessor(["frontal", "kitchen"], size=8).fit(table)
+    together = preprocessor.transform(table, MeanColours())[0]
+    rows = [5, 2, 2, 0]
+    np.testing.assert_array_equal(preprocessor.transform(table.iloc[rows], MeanColours())[0], together[rows])
+
+
+def test_vectors_need_views_and_no_montage(tmp_path):
+    table = views_table(tmp_path, 2)
+    vectors, mask, row_warnings = ImagePreprocessor().fit(table).transform(table, MeanColours())
+    assert (vectors.shape, vectors.dtype, mask.shape, row_warnings) == ((2, 0, 3), np.float32, (2, 0), [[], []])
+    preprocessor = ImagePreprocessor(["frontal"], montage=True).fit(table)
+    with pytest.raises(ValueError, match="montage=False"):
+        preprocessor.transform(table, MeanColours())

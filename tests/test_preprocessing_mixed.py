@@ -7,6 +7,7 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
 from mixed_data.preprocessing import ImagePreprocessor, Inputs, MixedDataPreprocessor, TabularPreprocessor
+from mixed_data.preprocessing.photos import PhotoError
 from mixed_data.schema import Schema, SchemaError
 
 SCHEMA = Schema(
@@ -92,6 +94,24 @@ def test_the_arrays_are_those_of_the_two_parts(table: pd.DataFrame) -> None:
     expected = {"tabular": features, "images": images, "image_mask": mask}
     row_warnings = [left + right for left, right in zip(tabular_warnings, image_warnings, strict=True)]
     assert_equal_inputs(inputs, Inputs(expected, row_warnings))
+
+
+def test_an_embedder_changes_the_images_and_nothing_else(table: pd.DataFrame) -> None:
+    class Embedder:
+        num_features = 2
+
+        def embed(self, paths: Iterable[str], **decoding: Any) -> dict[str, np.ndarray | PhotoError]:
+            return {path: PhotoError("no photo") if "broken" in path else np.ones(2, "float32") for path in paths}
+
+    preprocessor = preprocess(table)
+    inputs, vectors = preprocessor.transform(table), preprocessor.transform(table, Embedder())
+    np.testing.assert_array_equal(vectors["images"], np.repeat(inputs["image_mask"][..., None], 2, axis=2))
+    assert vectors["images"].dtype == np.float32
+    np.testing.assert_array_equal(vectors["tabular"], inputs["tabular"])
+    np.testing.assert_array_equal(vectors["image_mask"], inputs["image_mask"])
+    assert len(vectors.row_warnings) == len(inputs.row_warnings)
+    assert vectors.row_warnings[:2] == inputs.row_warnings[:2]
+    assert any(warning.endswith("broken.jpg: no photo") for warning in vectors.row_warnings[2])
 
 
 def test_shapes_and_dtypes(table: pd.DataFrame) -> None:

@@ -17,7 +17,9 @@ from mixed_data.schema import Schema
 
 METRIC_NAMES = {"n", "mape", "median_ape", "mae", "rmse", "rmse_log", "r2", "ppe10", "ppe20"}
 METRIC_NAMES |= {"median_ratio", "cod", "prd", "prb"}  # DESIGN.md, section 5
-FILES = ["bundle", "comparison.json", "config.json", "held_out.csv", "metrics.json", "predictions.csv"]
+BASELINES = ["median", "ridge", "knn", "boosting"]
+FILES = ["bundle", "comparison.json", "config.json", "findings.json", "held_out.csv", "metrics.json"]
+FILES += ["model_predictions.csv", "predictions.csv", "report.html", "weights.json"]
 
 
 @pytest.fixture(params=["hold_out_run", "folds_run"])
@@ -42,7 +44,10 @@ def test_metrics_have_the_names_of_the_contract_and_are_those_of_the_predictions
 
 def test_predictions_are_one_line_per_held_out_row_in_its_order(folder, listings):
     predictions, held_out = pd.read_csv(folder / "predictions.csv"), pd.read_csv(folder / "held_out.csv")
-    assert list(predictions) == ["id", "target", "prediction", "images_used", "fold", "warnings"]
+    names = ["id", "target", "prediction", "lower", "upper", "images_used", "fold", "warnings"]
+    assert list(predictions) == names
+    assert (predictions["lower"] <= predictions["prediction"]).all()
+    assert (predictions["prediction"] <= predictions["upper"]).all()
     assert predictions["id"].tolist() == held_out["listing_id"].tolist()
     assert predictions["target"].tolist() == held_out["price"].tolist()
     rows = predictions["id"].str[1:].astype(int)
@@ -72,8 +77,8 @@ def test_rows_that_share_a_photo_stay_together_and_are_reported(hold_out_run, fo
 
 def test_the_comparison_names_every_model_on_the_same_rows(hold_out_run, folds_run):
     for run, names in [
-        (hold_out_run, ["median", "ridge", "table", "weighted_sum"]),
-        (folds_run, ["median", "ridge", "weighted_sum", "oracle"]),
+        (hold_out_run, [*BASELINES, "table", "weighted_sum"]),
+        (folds_run, [*BASELINES, "weighted_sum", "oracle"]),
     ]:
         comparison, metrics = read(run.folder, "comparison.json"), read(run.folder, "metrics.json")
         assert [entry["model"] for entry in comparison] == names

@@ -8,9 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from network_helpers import make_network, make_rows, read
 
-from mixed_data.fusion import WeightedSum
-from mixed_data.model import build_model
+from mixed_data.fusion import AttentionPooling, Film, LateFusion, LowRankBilinear, WeightedSum
+from mixed_data.members import MemberDense
+from mixed_data.model import PREDICTION
 from mixed_data.preprocessing import Inputs
 from mixed_data.training import Batches, make_optimizer, seeded, train
 
@@ -28,16 +30,37 @@ def make_inputs(rows: int = 10) -> Inputs:
     return Inputs(arrays, [[] for _ in numbers])
 
 
-def make_batches(*, rows: Any = range(10), seed: int | None = 0, batch_size: int = 4, names: Any = NAMES) -> Batches:
-    inputs = make_inputs()
-    return Batches(inputs, 10.0 * np.arange(10), np.array(rows), names=names, batch_size=batch_size, seed=seed)
+def make_stub(*, orders: int = 1, members: int = 1, names: Any = NAMES, heads: int = 0) -> keras.Model:
+    """Make what says how many orders the inputs have, how many members predict, and how many auxiliary heads."""
+    shapes = {"tabular": (2,), "images": (2, 4, 4, 3), "image_mask": (2,)}
+    inputs = {name: keras.Input((orders, *shapes[name]), name=name) for name in names}
+    flat = keras.layers.Flatten()(inputs[names[0]])
+    outputs = {name: keras.layers.Dense(members, name=f"{name}_head")(flat) for name in (PREDICTION, *"ab"[:heads])}
+    return keras.Model(inputs, outputs if heads else outputs[PREDICTION])
+
+
+def make_batches(*, rows: Any = range(10), seed: int | None = 0, batch_size: int = 4, **network: Any) -> Batches:
+    return Batches(
+        make_inputs(),
+        10.0 * np.arange(10),
+        np.array(rows),
+        network=make_stub(**network),
+        batch_size=batch_size,
+        seed=seed,
+    )
+
+
+def epoch_of_members(batches: Batches) -> np.ndarray:
+    """Return the rows of one epoch in their order, for each order one line, and begin the next epoch."""
+    rows = np.concatenate([batches[index][0]["tabular"][:, :, 0] for index in range(len(batches))])
+    batches.on_epoch_end()
+    return rows.T.astype(int)
 
 
 def epoch(batches: Batches) -> list[int]:
-    """Return the rows of one epoch in their order, and begin the next one."""
-    rows = np.concatenate([batches[index][0]["tabular"][:, 0] for index in range(len(batches))])
-    batches.on_epoch_end()
-    return rows.astype(int).tolist()
+    """Return the rows of one epoch in their order, the same for all members, and begin the next epoch."""
+    (rows,) = epoch_of_members(batches)
+    return rows.tolist()
 
 
 # Batches
@@ -51,25 +74,48 @@ def test_batches_give_each_row_once_per_epoch_in_a_new_order() -> None:
     assert list(range(10)) not in (first, second)
 
 
+def test_every_member_sees_each_row_once_per_epoch_in_an_order_of_its_own() -> None:
+    batches = make_batches(orders=3, members=3)
+    orders = [order for _ in range(4) for order in epoch_of_members(batches).tolist()]
+    assert len(orders) == 12
+    assert all(sorted(order) == list(range(10)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 12
+
+
+def test_members_that_share_pixels_see_one_order() -> None:
+    batches = make_batches(orders=1, members=3)
+    arrays, target = batches[0]
+    assert arrays["images"].shape == (4, 1, 2, 4, 4, 3)
+    np.testing.assert_array_equal(target, 10 * np.repeat(arrays["tabular"][:, :, 0], 3, axis=1))
+
+
 def test_batches_keep_the_last_partial_batch() -> None:
-    batches = make_batches()
-    assert [len(batches[index][1]) for index in range(len(batches))] == [4, 4, 2]
+    batches = make_batches(orders=2, members=2)
+    assert [batches[index][1].shape for index in range(len(batches))] == [(4, 2), (4, 2), (2, 2)]
     assert len(make_batches(batch_size=5)) == 2
     assert len(make_batches(batch_size=100)) == 1
 
 
 def test_batches_keep_photos_mask_and_target_with_their_row() -> None:
     inputs = make_inputs()
-    batches = make_batches()
+    batches = make_batches(orders=3, members=3)
     for index in range(len(batches)):
         arrays, target = batches[index]
-        rows = arrays["tabular"][:, 0].astype(int)
+        rows = arrays["tabular"][:, :, 0].astype(int)
         assert list(arrays) == NAMES
         for name in NAMES:
             np.testing.assert_array_equal(arrays[name], inputs[name][rows])
             assert arrays[name].dtype == inputs[name].dtype
-        np.testing.assert_array_equal(target, 10.0 * rows[:, None])
+        np.testing.assert_array_equal(target, 10.0 * rows)
         assert target.dtype == np.float32
+
+
+def test_every_auxiliary_head_gets_the_same_target() -> None:
+    _, targets = make_batches(orders=2, members=2, heads=2)[0]
+    assert set(targets) == {PREDICTION, "a", "b"}
+    for target in targets.values():
+        np.testing.assert_array_equal(target, targets[PREDICTION])
+        assert target.shape == (4, 2)
 
 
 def test_order_of_the_batches_depends_on_the_seed_only() -> None:
@@ -82,30 +128,33 @@ def test_order_of_the_batches_depends_on_the_seed_only() -> None:
     assert epoch(other) != orders[0]
 
 
-def test_batches_without_a_seed_keep_the_order() -> None:
-    batches = make_batches(rows=[7, 1, 4, 2, 2], seed=None)
-    assert epoch(batches) == epoch(batches) == [7, 1, 4, 2, 2]
+@pytest.mark.parametrize("orders", [1, 3])
+def test_batches_without_a_seed_keep_the_order(orders: int) -> None:
+    batches = make_batches(rows=[7, 1, 4, 2, 2], seed=None, orders=orders, members=orders)
+    for _ in range(2):
+        assert epoch_of_members(batches).tolist() == [[7, 1, 4, 2, 2]] * orders
 
 
 def test_batches_use_the_given_rows_and_inputs_only_and_leave_them_alone() -> None:
     rows = np.array([8, 3, 5])
-    batches = Batches(make_inputs(), np.zeros(10), rows, names=["tabular"], batch_size=2, seed=0)
+    network = make_stub(names=["tabular"], orders=2, members=2)
+    batches = Batches(make_inputs(), np.zeros(10), rows, network=network, batch_size=2, seed=0)
     for _ in range(5):
-        assert sorted(epoch(batches)) == [3, 5, 8]
+        assert [sorted(order) for order in epoch_of_members(batches)] == [[3, 5, 8]] * 2
     np.testing.assert_array_equal(rows, [8, 3, 5])
     assert list(batches[0][0]) == ["tabular"]
 
 
-def test_keras_sees_each_row_exactly_once_per_epoch() -> None:
+def test_keras_shows_every_member_each_row_exactly_once_per_epoch() -> None:
     # The loss is the sum of the predictions, and each row has a weight of its own: it counts how often it is seen.
     inputs = Inputs({"tabular": np.eye(10, dtype="float32")}, [[]] * 10)
-    batches = Batches(inputs, np.zeros(10), np.arange(1, 10), names=["tabular"], batch_size=4, seed=0)
-    feature = keras.Input((10,), name="tabular")
-    counts = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-    model = keras.Model({"tabular": feature}, counts(feature))
+    feature = keras.Input((3, 10), name="tabular")
+    counts = MemberDense(1, use_bias=False, kernel_initializer="zeros")
+    model = keras.Model({"tabular": feature}, keras.layers.Reshape((3,))(counts(feature)))
+    batches = Batches(inputs, np.zeros(10), np.arange(1, 10), network=model, batch_size=4, seed=0)
     model.compile(keras.optimizers.SGD(1.0), lambda _, prediction: -keras.ops.sum(prediction), jit_compile=False)
     model.fit(batches, epochs=3, shuffle=False, verbose=0)
-    np.testing.assert_array_equal(counts.get_weights()[0][:, 0], [0] + [3] * 9)
+    np.testing.assert_array_equal(counts.get_weights()[0][..., 0], [[0] + [3] * 9] * 3)
 
 
 # Seeds
@@ -146,15 +195,17 @@ def test_seeded_makes_keras_weights_the_same() -> None:
 
 
 def test_weight_decay_shrinks_kernels_and_nothing_else() -> None:
-    model = build_model(num_features=2, image_shape=(2, 16, 16, 3), units=4, fusion="weighted_sum")
-    merge, norm = WeightedSum(), keras.layers.LayerNormalization()
-    merge.build([(None, 4)] * 3)  # for three branches it has logits, where for two it has alpha
+    merges = [WeightedSum(), Film(), LowRankBilinear(), LateFusion(), AttentionPooling()]
+    shapes = {WeightedSum: [(None, 4)] * 3, AttentionPooling: [(None, 4), (None, 3, 4), (None, 3)]}
+    for merge in merges:  # for three branches a weighted sum has logits, where for two it has alpha
+        merge.build(shapes.get(type(merge), [(None, 4)] * 2))
+    norm = keras.layers.LayerNormalization()
     norm.build((None, 4))
-    variables = [*model.trainable_variables, *norm.trainable_variables]
+    networks = [make_network(image_branch="cnn", members=2), make_network(image_branch="pretrained", members=2)]
+    variables = [variable for part in (*networks, *merges, norm) for variable in part.trainable_variables]
     for variable in variables:
-        variable.assign(np.full(variable.shape, 0.5))
-    merge.set_weights([np.array([-2.0, -1.0, 0.0])])
-    variables += merge.trainable_variables
+        start = [-2.0, -1.0, 0.0] if variable.name == "logits" else 0.5
+        variable.assign(np.broadcast_to(start, variable.shape))
     before = [read(variable) for variable in variables]
     optimizer = make_optimizer(learning_rate=0.1, weight_decay=0.2, num_steps=10)
     optimizer.apply([keras.ops.zeros(variable.shape) for variable in variables], variables)
@@ -163,10 +214,6 @@ def test_weight_decay_shrinks_kernels_and_nothing_else() -> None:
         np.testing.assert_allclose(read(variable), old * factor, rtol=1e-6, err_msg=variable.path)
     names = {"kernel", "bias", "gamma", "beta", "alpha", "logits", "scale", "shift", "missing"}
     assert {variable.name for variable in variables} == names
-
-
-def read(variable: keras.Variable) -> np.ndarray:
-    return keras.ops.convert_to_numpy(variable).copy()
 
 
 def test_learning_rate_falls_from_its_start_to_zero() -> None:
@@ -179,9 +226,9 @@ def test_learning_rate_falls_from_its_start_to_zero() -> None:
 
 
 def make_linear_model() -> keras.Model:
-    feature = keras.Input((8,), name="tabular")
-    output = keras.layers.Dense(1, kernel_initializer="zeros", name="linear")(feature)
-    return keras.Model({"tabular": feature}, output)
+    feature = keras.Input((1, 8), name="tabular")
+    output = MemberDense(1, kernel_initializer="zeros", name="linear")(feature)
+    return keras.Model({"tabular": feature}, keras.layers.Reshape((1,))(output))
 
 
 def train_linear_model(model: keras.Model, **options: Any) -> tuple[dict[str, list[float]], float]:
@@ -205,7 +252,7 @@ def train_linear_model(model: keras.Model, **options: Any) -> tuple[dict[str, li
         **options,
     }
     history = train(model, inputs, target, **settings)
-    prediction = inputs["tabular"] @ model.get_weights()[0][:, 0] + model.get_weights()[1]
+    prediction = inputs["tabular"] @ model.get_weights()[0][0, :, 0] + model.get_weights()[1][0]
     return history, float(np.mean((prediction - target)[16:] ** 2))
 
 
@@ -258,9 +305,47 @@ def test_training_that_diverges_stops_at_once_and_says_so(
 def test_training_that_diverges_later_goes_back_to_its_best_epoch() -> None:
     def poison(index: int, logs: object) -> None:
         if index == 4:
-            model.layers[-1].bias.assign([np.nan])
+            model.get_layer("linear").bias.assign([[np.nan]])
 
     model = make_linear_model()
     history, loss = train_linear_model(model, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=poison)])
     assert np.isfinite(history["val_loss"]).tolist() == [True, True, True, True, False]
     assert loss == pytest.approx(np.nanmin(history["val_loss"]), rel=1e-5)
+
+
+# Auxiliary heads
+
+
+def train_with_heads(**options: Any) -> dict[str, list[float]]:
+    model = make_network(image_branch="pretrained", members=2, auxiliary_heads=True, dropout=0.0)
+    settings = {
+        "training_rows": np.arange(24),
+        "validation_rows": np.arange(24, 40),
+        "epochs": 3,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        "weight_decay": 0.01,
+        "loss": "mse",
+        "patience": 100,
+        "random_state": 0,
+        **options,
+    }
+    target = np.random.default_rng(0).normal(size=40)
+    return train(model, Inputs(make_rows("pretrained", num_rows=40), [[]] * 40), target, **settings)
+
+
+def test_losses_of_the_auxiliary_heads_are_added_with_their_weight() -> None:
+    history = train_with_heads(auxiliary=0.25)
+    parts = {name: np.array(history[f"{name}_loss"]) for name in (PREDICTION, "tabular", "image")}
+    expected = parts[PREDICTION] + 0.25 * (parts["tabular"] + parts["image"])
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-4)
+
+
+def test_auxiliary_heads_do_not_judge_when_to_stop() -> None:
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            """Make the auxiliary losses fall while that of the prediction rises."""
+            logs.update({f"val_{PREDICTION}_loss": 1.0 + epoch, "val_loss": 100.0 - epoch})
+
+    history = train_with_heads(auxiliary=5.0, patience=2, epochs=9, callbacks=[Watch()])
+    assert len(history["loss"]) == 3

@@ -1,4 +1,4 @@
-"""Branches: one network per modality, each ending in one vector per row.
+"""Branches: one network per modality, each ending in one vector per row and member.
 
 To add one, write a file with a function of the same signature, and a line here; the contract test in
 ``tests/test_branches.py`` runs over these registries.
@@ -6,9 +6,21 @@ To add one, write a file with a function of the same signature, and a line here;
 
 from mixed_data.branches.cnn import cnn
 from mixed_data.branches.mlp import mlp
-from mixed_data.branches.views import MaskedMean, ViewEmbedding
+from mixed_data.branches.pretrained import PrincipalComponents, pretrained
+from mixed_data.branches.views import MaskedMean, OrMissing, PhotoDropout, ViewEmbedding
 
 TABULAR_BRANCHES = {"mlp": mlp}
-IMAGE_BRANCHES = {"cnn": cnn}
+IMAGE_BRANCHES = {"cnn": cnn, "pretrained": pretrained}
 
-__all__ = ["IMAGE_BRANCHES", "TABULAR_BRANCHES", "MaskedMean", "ViewEmbedding", "cnn", "mlp"]
+__all__ = [
+    "IMAGE_BRANCHES",
+    "TABULAR_BRANCHES",
+    "MaskedMean",
+    "OrMissing",
+    "PhotoDropout",
+    "PrincipalComponents",
+    "ViewEmbedding",
+    "cnn",
+    "mlp",
+    "pretrained",
+]

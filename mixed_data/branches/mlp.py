@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from keras import KerasTensor, layers
 
+from mixed_data.members import MemberDense
+
 
 def mlp(tabular: KerasTensor, *, units: int, dropout: float) -> KerasTensor:
     """Turn the tabular features into one vector per row.
@@ -11,19 +13,19 @@ def mlp(tabular: KerasTensor, *, units: int, dropout: float) -> KerasTensor:
     Two hidden layers, ``2 * units`` and ``units`` wide, with SiLU and dropout. No batch normalisation: its
     statistics from batches of 8 to 32 rows make a network of this size differ wildly from seed to seed (see README,
     "the tutorial"). The linear skip path that completes the wide & deep recipe belongs to the model, not to the branch
-    (`mixed_data.model.build_model`).
+    (`mixed_data.model.build_network`).
 
     Args:
-        tabular: float32 ``(n, d)``, standardised.
+        tabular: float32 ``(n, K, d)``, standardised; ``K`` members.
         units: width of the result.
         dropout: share of hidden units dropped in training.
 
     Returns:
-        float32 ``(n, units)``.
+        float32 ``(n, K, units)``.
 
     Reference:
         Cheng et al. 2016, Wide & Deep Learning for Recommender Systems, arXiv:1606.07792.
     """
-    hidden = layers.Dense(2 * units, activation="silu", name="mlp_hidden")(tabular)
+    hidden = MemberDense(2 * units, activation="silu", name="mlp_hidden")(tabular)
     hidden = layers.Dropout(dropout, name="mlp_dropout")(hidden)
-    return layers.Dense(units, activation="silu", name="mlp_output")(hidden)
+    return MemberDense(units, activation="silu", name="mlp_output")(hidden)

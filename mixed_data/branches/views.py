@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
+
+Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="mixed_data")
@@ -16,14 +20,14 @@ class ViewEmbedding(keras.layers.Layer):
     view uses its own mix of the shared features; started all alike, the views learn to differ too slowly.
 
     Shape:
-        Input ``(n, V, f)``, output ``(n, V, f)``.
+        Input and output ``(n, V, f)``, or ``(n, K, V, f)`` with an axis of members, each with weights of its own.
 
     Reference:
         Perez et al. 2018, FiLM: Visual Reasoning with a General Conditioning Layer, arXiv:1709.07871.
     """
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make ``scale``, random, and ``shift``, zero; both ``(V, f)``."""
+    def build(self, input_shape: Shape) -> None:
+        """Make ``scale``, random, and ``shift``, zero; both ``([K,] V, f)``."""
         shape = tuple(input_shape[1:])
         initializer = keras.initializers.RandomNormal(stddev=1.0)
         self.scale = self.add_weight(name="scale", shape=shape, initializer=initializer)
@@ -33,19 +37,44 @@ class ViewEmbedding(keras.layers.Layer):
         """Scale and shift the features of each view."""
         return inputs * ops.cast(self.scale, inputs.dtype) + ops.cast(self.shift, inputs.dtype)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Same shape as the input."""
         return tuple(input_shape)
 
 
 @keras.saving.register_keras_serializable(package="mixed_data")
-class MaskedMean(keras.layers.Layer):
+class OrMissing(keras.layers.Layer):
+    """Puts a learned vector in the place of what was made of a row's photos when there are none.
+
+    Shape:
+        Inputs ``[vector (n, f), mask (n, V)]``, or with an axis of members ``[(n, K, f), (n, K, V)]``; the mask is
+        bool, True = the photo is there. Output as the vector.
+    """
+
+    def build(self, input_shape: list[Shape]) -> None:
+        """Make the vector ``missing`` ``([K,] f)`` that stands for "no photo at all"."""
+        self.missing = self.add_weight(name="missing", shape=tuple(input_shape[0][1:]), initializer="zeros")
+
+    def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
+        """Choose per row."""
+        vector, mask = inputs
+        is_any = ops.any(ops.cast(mask, "bool"), axis=-1, keepdims=True)
+        return ops.where(is_any, vector, ops.cast(self.missing, vector.dtype))
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        """The vector's shape."""
+        return tuple(input_shape[0])
+
+
+@keras.saving.register_keras_serializable(package="mixed_data")
+class MaskedMean(OrMissing):
     """Mean over the views that are there; a learned vector for a row that has none.
 
     A photo that is missing or unreadable never enters the mean, whatever its pixels hold.
 
     Shape:
-        Inputs ``[features (n, V, f), mask (n, V)]`` with mask bool (True = the photo is there), output ``(n, f)``.
+        Inputs ``[features (n, V, f), mask (n, V)]`` with mask bool (True = the photo is there), output ``(n, f)``; or
+        all with an axis of members after ``n``.
 
     Example:
         >>> pooled = MaskedMean()([np.array([[[1.0], [5.0]]]), np.array([[True, False]])])
@@ -53,20 +82,59 @@ class MaskedMean(keras.layers.Layer):
         1.0
     """
 
-    def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
-        """Make the vector ``missing`` ``(f,)`` that stands for "no photo at all"."""
-        self.missing = self.add_weight(name="missing", shape=(input_shape[0][-1],), initializer="zeros")
+    def build(self, input_shape: list[Shape]) -> None:
+        """Make the vector ``missing`` ``([K,] f)``."""
+        super().build([self.compute_output_shape(input_shape), input_shape[1]])
 
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
         """Average the present views."""
         features, mask = inputs
         present = ops.expand_dims(ops.cast(mask, "bool"), -1)
-        total = ops.sum(ops.where(present, features, ops.zeros_like(features)), axis=1)
-        count = ops.sum(ops.cast(present, features.dtype), axis=1)
-        mean = total / ops.maximum(count, ops.ones_like(count))
-        return ops.where(count > 0, mean, ops.cast(self.missing, features.dtype))
+        total = ops.sum(ops.where(present, features, ops.zeros_like(features)), axis=-2)
+        count = ops.sum(ops.cast(present, features.dtype), axis=-2)
+        return super().call([total / ops.maximum(count, ops.ones_like(count)), mask])
 
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        """``(n, f)``."""
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        """``(n, [K,] f)``."""
         features = input_shape[0]
-        return (features[0], features[2])
+        return (*features[:-2], features[-1])
+
+
+@keras.saving.register_keras_serializable(package="mixed_data")
+class PhotoDropout(keras.layers.Layer):
+    """Hides all photos of a row now and then in training, so that the network also learns to do without.
+
+    Args:
+        rate: share of the rows whose photos are hidden.
+        seed: of the random draws.
+        **kwargs: as for every Keras layer.
+
+    Shape:
+        A mask ``(n, ..., V)``, bool, True = the photo is there; unchanged but for the hidden rows.
+
+    Reference:
+        Neverova et al. 2016, ModDrop: adaptive multi-modal gesture recognition, arXiv:1501.00102.
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate: expected a share of the rows, at least 0 and below 1, got {rate}")
+        self.rate = rate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Hide photos if ``training``; an argument named "mask" would mean something else to Keras."""
+        if not training or self.rate == 0:
+            return inputs
+        draws = keras.random.uniform((*ops.shape(inputs)[:-1], 1), seed=self.seed_generator)
+        return ops.logical_and(inputs, draws >= self.rate)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Same shape as the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything needed to make this layer again."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

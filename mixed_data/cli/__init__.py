@@ -1,4 +1,4 @@
-"""The command line: ``python -m mixed_data train | evaluate | predict | download``.
+"""The command line: ``python -m mixed_data train | compare | evaluate | predict | download``.
 
 Exit code 0: done; 1: something in the data or the environment is wrong (one paragraph on stderr, ``--debug`` for the
 traceback); 2: the command was typed wrongly.
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mixed_data import __version__
-from mixed_data.cli import commands
+from mixed_data.cli import commands, compare
 from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
 
 PRESETS = ("tutorial",)
@@ -64,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
     data.add_argument("--dataset", choices=DATASET_OPTIONS, default="sample", help="default: %(default)s")
     data.add_argument("--root", type=Path, help="folder of the data set, or that relative photo paths start from")
@@ -77,6 +77,10 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--rows", type=int, help="sample: number of houses")
     data.add_argument("--seed", type=int, help="sample: seed of the generated houses")
     data.add_argument("--photo-signal", type=float, help="sample: strength of what only the photos show; 0 for none")
+
+
+def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_data_arguments(parser)
     study = parser.add_argument_group("study")
     study.add_argument(
         "--preset",
@@ -97,6 +101,46 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     study.add_argument("--random-state", type=int, default=0, help="seed of split and networks; default: %(default)s")
     study.add_argument("--out", type=Path, help="folder for the results; default: runs/<time>-<dataset>")
+    _add_network_arguments(parser)
+
+
+def _add_compare_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_data_arguments(parser)
+    study = parser.add_argument_group("study")
+    study.add_argument(
+        "--fusion", default="weighted_sum", help="of the network that the questions are about; default: %(default)s"
+    )
+    study.add_argument(
+        "--networks",
+        metavar="NAME[,NAME…]",
+        help="restrict what is compared: table, image, fusions, and best, a stack with boosting; default: all",
+    )
+    study.add_argument(
+        "--views",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="leave out each image column once; default: %(default)s",
+    )
+    study.add_argument("--repeats", type=int, default=3, help="of the whole cross-validation; default: %(default)s")
+    study.add_argument("--folds", type=int, default=5, help="of each repeat, grouped; default: %(default)s")
+    study.add_argument("--random-state", type=int, default=0, help="seed of splits and models; default: %(default)s")
+    study.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="fits at the same time; from 2 on each in a process of its own, whose memory is kept in bounds; "
+        "default: %(default)s",
+    )
+    study.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the results; with the folder of a stopped comparison, it goes on from there; "
+        "default: runs/<time>-<dataset>",
+    )
+    _add_network_arguments(parser)
+
+
+def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("network and preprocessing (same names as in Python)")
     for name, (kind, text) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items():
         how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
@@ -119,6 +163,12 @@ def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     _add_bundle_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="CSV file to write, one line per input row, in order")
+    parser.add_argument(
+        "--coverage",
+        type=float,
+        default=0.9,
+        help="share of the true values that lie between lower and upper, where the bundle knows; default: %(default)s",
+    )
 
 
 def _add_download_arguments(parser: argparse.ArgumentParser) -> None:
@@ -135,6 +185,12 @@ COMMANDS: dict[str, tuple[Any, Any, str, str]] = {
         "Train and compare models, score them on held-out rows, and save the network of --fusion as a bundle.",
         "python train.py --dataset table --data listings.csv --target price --images front,kitchen",
     ),
+    "compare": (
+        compare.compare,
+        _add_compare_arguments,
+        "Say whether the photos help, which fusion does, and whether the network is worth it, each with an interval.",
+        "python -m mixed_data compare --dataset table --data listings.csv --target price --images front,kitchen",
+    ),
     "evaluate": (
         commands.evaluate,
         _add_evaluate_arguments,
@@ -144,7 +200,7 @@ COMMANDS: dict[str, tuple[Any, Any, str, str]] = {
     "predict": (
         commands.predict,
         _add_predict_arguments,
-        "Predict rows: one line per input row, in order, with prediction, images_used and warnings.",
+        "Predict rows: one line per input row, in order, with prediction, interval, images_used and warnings.",
         "python -m mixed_data predict runs/my-run/bundle --data new.csv --out predictions.csv",
     ),
     "download": (

@@ -18,10 +18,16 @@ DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
 NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
     "normalize": (bool, "put branches on one scale before the fusion"),
     "tabular_branch": (str, "branch that reads the columns: mlp"),
-    "image_branch": (str, "branch that reads the pictures: cnn"),
+    "image_branch": (str, "branch that reads the pictures: cnn, or pretrained"),
+    "backbone": (str, "of pretrained: a model of keras.applications, MobileNetV2 by default"),
+    "image_weights": (str, "of the backbone: imagenet (downloaded once), or a .weights.h5 file"),
+    "finetune": (int, "how many of the backbone's last blocks are trained on"),
     "units": (int, "width of each branch's vector"),
     "dropout": (float, "dropout of the tabular branch"),
     "image_dropout": (float, "dropout of the image branch"),
+    "members": (int, "networks that are trained as one and averaged"),
+    "modality_dropout": (float, "share of the rows whose photos are hidden in training"),
+    "auxiliary": (float, "weight of the losses of each branch alone"),
     "target_transform": (str, "auto, log or identity"),
     "loss": (str, "a Keras loss on the transformed target"),
     "epochs": (int, "at most so many"),
@@ -30,6 +36,7 @@ NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
     "weight_decay": (float, "of AdamW"),
     "validation_fraction": (float, "share of the training groups that tells when to stop; 0 for none"),
     "patience": (int, "epochs without improvement before stopping"),
+    "intervals": (bool, "learn intervals; train does so for the main network unless told not to"),
 }
 PREPROCESSING_OPTIONS: dict[str, tuple[Any, str]] = {
     "image_size": (int, "pixels of each side"),

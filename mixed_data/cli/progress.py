@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import keras
+import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from sklearn.base import clone
 
+from mixed_data.estimator import MixedDataRegressor
+from mixed_data.estimator.fitting import make_embedder
+from mixed_data.estimator.regressor import NUM_ROWS_AT_ONCE
 from mixed_data.evaluation.comparison import Watch
+from mixed_data.schema import Schema
 
 
 class EpochProgress(keras.callbacks.Callback):
@@ -33,6 +48,35 @@ class EpochProgress(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Fill the bar: early stopping leaves epochs over."""
         self._progress.update(self._task, completed=self.params["epochs"])
+
+
+def embed_photos(table: pd.DataFrame, schema: Schema, arguments: Mapping[str, Any]) -> None:
+    """Have a pretrained backbone read all photos before anything is fitted; later fits find the vectors in the cache.
+
+    Args:
+        table: all rows.
+        schema: roles of the columns.
+        arguments: of `MixedDataRegressor`.
+    """
+    if not schema.images:
+        return
+    regressor = MixedDataRegressor(schema.only_images(), **arguments)
+    preprocessor = clone(arguments["preprocessor"]).set_params(schema=schema.only_images()).fit(table)
+    embedder = make_embedder(regressor, preprocessor)
+    if embedder is None:
+        return
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        for start in range(0, len(table), NUM_ROWS_AT_ONCE):
+            bar = progress.add_task("reading photos, once", total=None)
+            embedder.progress = partial(_move, progress, bar)
+            preprocessor.transform(table.iloc[start : start + NUM_ROWS_AT_ONCE], embedder)
+        embedder.progress = None
+
+
+def _move(progress: Progress, bar: TaskID, done: int, total: int) -> None:
+    progress.update(bar, completed=done, total=total)
 
 
 @contextmanager

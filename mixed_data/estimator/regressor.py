@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -13,30 +12,19 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.audit import find_groups
-from mixed_data.branches import IMAGE_BRANCHES, TABULAR_BRANCHES
-from mixed_data.fusion import FUSIONS
-from mixed_data.inference import find_targets
-from mixed_data.model import INPUT_NAMES, build_model, choose
-from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TargetTransformer
+from mixed_data.embedding import PhotoEmbedder
+from mixed_data.estimator import calibration, fitting, settings
+from mixed_data.intervals import IntervalCalibrator
+from mixed_data.model import INPUT_NAMES, make_predictor
+from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.schema import Schema
-from mixed_data.split import hold_out
-from mixed_data.training import JIT_COMPILE, seeded, train
+from mixed_data.training import JIT_COMPILE
 
 NUM_ROWS_AT_ONCE = 1024
 """Rows whose photos are held in memory at once while predicting."""
 
 NUM_ROWS_PER_STEP = 32
 """Rows that the network sees at once while predicting, never more and never fewer."""
-
-FEW_ROWS = 1000
-"""Below this number of training rows, what is None in `MixedDataRegressor` becomes what suits few rows."""
-
-SCHEMA_FOR = {
-    "both": lambda schema: schema,
-    "tabular": Schema.without_images,
-    "image": Schema.only_images,
-}
 
 
 class MixedDataRegressor(RegressorMixin, BaseEstimator):
@@ -54,16 +42,27 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         fusion: a name in `mixed_data.fusion.FUSIONS`.
         normalize: put both branches on one scale before the fusion, so that its weights can be compared.
         tabular_branch: a name in `mixed_data.branches.TABULAR_BRANCHES`.
-        image_branch: a name in `mixed_data.branches.IMAGE_BRANCHES`.
+        image_branch: a name in `mixed_data.branches.IMAGE_BRANCHES`: "cnn" learns to see from the photos given,
+            "pretrained" reads them with a frozen network that has seen a million others, once per photo.
+        backbone: for "pretrained", the name of a model in `keras.applications`, such as "MobileNetV2",
+            "EfficientNetV2B0" or "ConvNeXtTiny".
+        image_weights: of the backbone: "imagenet" (Keras downloads them once) or the path of a ``.weights.h5`` file.
+        finetune: how many of the backbone's last blocks are trained on, after the rest; 0 for none.
         units: width of each branch's vector.
         dropout: of the tabular branch.
-        image_dropout: of the image branch. None means 0.6 from 1,000 rows on and 0.8 below, where a network from
-            scratch learns the training photos by heart (houses, 5 folds, ``random_state=1``: RMSE of log 0.357 with
-            0.6, 0.349 with 0.8).
+        image_dropout: of the image branch. None means 0.3 for "pretrained"; for "cnn" 0.6 from 1,000 rows on and 0.8
+            below, where a network from scratch learns the training photos by heart (houses, 5 folds,
+            ``random_state=1``: RMSE of log 0.357 with 0.6, 0.349 with 0.8).
+        members: networks that are trained as one and averaged (a packed ensemble, see `mixed_data.members`). None means
+            8, or 1 where photos go through convolutions that are trained.
+        modality_dropout: share of the rows whose photos are hidden in training, for a network that will meet rows
+            without.
+        auxiliary: weight of the losses of predictions from each branch alone, in training; 0 for none.
         target_transform: "auto", "log" or "identity"; see `TargetTransformer`.
-        loss: a Keras loss, by name, on the transformed target. "huber" is quadratic for ordinary errors, which learns
-            most from few rows, and linear for outliers such as a price with a zero too many.
-        epochs: at most so many.
+        loss: a Keras loss, by name, on the transformed target. None means "huber" from 1,000 rows on: quadratic for
+            ordinary errors, linear for outliers such as a price with a zero too many; and "mae" below, where a single
+            wrong price weighs more.
+        epochs: at most so many. None means 20, or 40 below 1,000 rows where no photos go through convolutions.
         batch_size: rows per training step.
         learning_rate: of AdamW, decaying to zero (cosine).
         weight_decay: of AdamW.
@@ -72,10 +71,14 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
             (houses, 5 folds, columns only: RMSE of log 0.363 with 0.1, 0.355 with 0); the decaying rate ends the
             training.
         patience: epochs without improvement before stopping.
+        intervals: whether `fit` also learns how far off predictions are, for `predict_interval`. Where no rows are set
+            aside for early stopping this takes five more fits.
         random_state: seed of everything random here.
 
     Attributes:
-        model_: the fitted Keras model.
+        model_: the fitted Keras model, from `make_predictor`.
+        embedder_: the `PhotoEmbedder` of an image branch over a backbone, else None.
+        calibrator_: the fitted `IntervalCalibrator`, or None.
         preprocessor_: the fitted `MixedDataPreprocessor`.
         target_transformer_: the fitted `TargetTransformer`.
         fusion_weights_: branch -> learned (or fixed) weight, summing to 1; empty where the fusion has none. Says how
@@ -99,17 +102,24 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         normalize: bool = False,
         tabular_branch: str = "mlp",
         image_branch: str = "cnn",
+        backbone: str = "MobileNetV2",
+        image_weights: str | os.PathLike[str] | None = "imagenet",
+        finetune: int = 0,
         units: int = 64,
         dropout: float = 0.15,
         image_dropout: float | None = None,
+        members: int | None = None,
+        modality_dropout: float = 0.0,
+        auxiliary: float = 0.0,
         target_transform: str = "auto",
-        loss: str = "huber",
-        epochs: int = 20,
+        loss: str | None = None,
+        epochs: int | None = None,
         batch_size: int = 32,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
         validation_fraction: float | None = None,
         patience: int = 10,
+        intervals: bool = False,
         random_state: int = 0,
     ) -> None:
         self.schema = schema
@@ -119,9 +129,15 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         self.normalize = normalize
         self.tabular_branch = tabular_branch
         self.image_branch = image_branch
+        self.backbone = backbone
+        self.image_weights = image_weights
+        self.finetune = finetune
         self.units = units
         self.dropout = dropout
         self.image_dropout = image_dropout
+        self.members = members
+        self.modality_dropout = modality_dropout
+        self.auxiliary = auxiliary
         self.target_transform = target_transform
         self.loss = loss
         self.epochs = epochs
@@ -130,6 +146,7 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.intervals = intervals
         self.random_state = random_state
 
     def fit(
@@ -150,45 +167,59 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
             ValueError: the table does not fit the schema, the target is not a column of finite numbers, or an
                 option is out of range.
         """
-        self._check_options()
-        target = _check_target(X, y)
-        schema = self._resolve_schema(X, target, getattr(y, "name", None))
-        training_rows, validation_rows = self._set_aside(X, target, schema)
-        base = MixedDataPreprocessor(schema) if self.preprocessor is None else clone(self.preprocessor)
-        preprocessor = base.set_params(schema=schema).fit(X.iloc[training_rows])
+        settings.check_options(self)
+        target = settings.check_target(X, y)
+        schema = settings.resolve_schema(self, X, target, getattr(y, "name", None))
+        training_rows, validation_rows = settings.set_aside(self, X, target, schema)
+        if self.preprocessor is None:
+            base = MixedDataPreprocessor(schema, **SUITED_PREPROCESSING.get(self.image_branch, {}))
+        else:
+            base = clone(self.preprocessor).set_params(schema=schema)
+        preprocessor = base.fit(X.iloc[training_rows])
         transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
+        embedder = fitting.make_embedder(self, preprocessor)
+        inputs = preprocessor.transform(X, embedder)
         scaled = transformer.transform(target)
-        inputs = preprocessor.transform(X)
-        with seeded(self.random_state):
-            model = self._build(inputs)
-            self.history_ = train(
-                model,
-                inputs,
-                scaled,
-                training_rows=training_rows,
-                validation_rows=validation_rows,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                loss=self.loss,
-                patience=self.patience,
-                random_state=self.random_state,
-                callbacks=callbacks,
-            )
-        self.set_parts(model, preprocessor, transformer)
+        network, components, self.history_ = fitting.fit_network(
+            self, inputs, scaled, embedder, training_rows, validation_rows, callbacks
+        )
+        if self.finetune and components is not None:
+            pixels = preprocessor.transform(X)
+            embedder = fitting.finetune(self, network, components, pixels, scaled, training_rows, callbacks)
+            inputs = preprocessor.transform(X, embedder)
+        self.set_parts(make_predictor(network, components), preprocessor, transformer, embedder)
+        if self.intervals:
+            rows = validation_rows
+            validation = (inputs.take(rows), target[rows]) if len(rows) else None
+            calibrator = calibration.calibrate(self, X, target, schema, validation)
+            self.set_parts(self.model_, preprocessor, transformer, embedder, calibrator)
         return self
 
     def set_parts(
-        self, model: keras.Model, preprocessor: MixedDataPreprocessor, transformer: TargetTransformer
+        self,
+        model: keras.Model,
+        preprocessor: MixedDataPreprocessor,
+        transformer: TargetTransformer,
+        embedder: PhotoEmbedder | None = None,
+        calibrator: IntervalCalibrator | None = None,
     ) -> None:
         """Make this a fitted regressor of parts that were fitted elsewhere (`fit`, or a loaded bundle)."""
         self.model_ = model
         self.model_.jit_compile = JIT_COMPILE
         self.preprocessor_ = preprocessor
         self.target_transformer_ = transformer
+        self.embedder_ = embedder
+        self.calibrator_ = calibrator
         self.feature_names_in_ = preprocessor.feature_names_in_
         self.n_features_in_ = preprocessor.n_features_in_
+
+    def transform(self, table: pd.DataFrame) -> Inputs:
+        """Turn rows into what the fitted network reads: `preprocessor_`, with the photos as vectors if it reads those.
+
+        Args:
+            table: as for `predict`.
+        """
+        return self.preprocessor_.transform(table, self.embedder_)
 
     @property
     def fusion_weights_(self) -> dict[str, float]:
@@ -196,10 +227,17 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if self.modalities != "both":
             return {}
-        layer = self.model_.get_layer("fusion")
-        if not hasattr(layer, "fusion_weights"):
+        weights = self.member_weights_
+        if weights is None:
             return {}
-        return dict(zip(("tabular", "image"), map(float, layer.fusion_weights()), strict=True))
+        return dict(zip(("tabular", "image"), map(float, weights.mean(axis=0)), strict=True))
+
+    @property
+    def member_weights_(self) -> np.ndarray | None:
+        """The fusion's weights of every member, ``(members, 2)``; None where the fusion has none."""
+        network = next((layer for layer in self.model_.layers if isinstance(layer, keras.Model)), None)
+        layer = network.get_layer("fusion") if network is not None and self.modalities == "both" else None
+        return None if layer is None or not hasattr(layer, "fusion_weights") else layer.fusion_weights()
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """Predict rows; each by itself, in their order.
@@ -215,55 +253,75 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         """
         return self.predict_rows(X)["prediction"].to_numpy()
 
-    def predict_rows(self, table: pd.DataFrame) -> pd.DataFrame:
+    def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> np.ndarray:
+        """Predict intervals that hold the true value in a chosen share of cases like the training rows.
+
+        Conformal intervals, narrower for rows whose members agree; rows without photos have a calibration of their own.
+        See `mixed_data.intervals.IntervalCalibrator`.
+
+        Args:
+            X: as for `predict`.
+            coverage: above 0 and below 1.
+
+        Returns:
+            float64 ``(n, 2)``, lower and upper end, target units.
+
+        Raises:
+            ValueError: the table does not fit the schema, this was fitted with ``intervals=False``, or there were too
+                few training rows for such a coverage.
+        """
+        return self.predict_rows(X, coverage=coverage)[["lower", "upper"]].to_numpy()
+
+    def predict_rows(self, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:
         """Predict rows and say of each what it was made from.
 
         Args:
             table: as for `predict`.
+            coverage: of the intervals; None for no intervals.
 
         Returns:
             One line per row, in order, with the index of ``table``: ``prediction`` (float64, target units),
-            ``images_used`` (int64, number of photos), ``warnings`` (text, parts separated by "; ", empty for a row
-            in order).
+            with a coverage ``lower`` and ``upper`` (likewise), ``images_used`` (int64, number of photos), ``warnings``
+            (text, parts separated by "; ", empty for a row in order).
 
         Raises:
-            ValueError: as for `predict`.
+            ValueError: as for `predict` and `predict_interval`.
         """
         check_is_fitted(self)
+        if coverage is not None and self.calibrator_ is None:
+            raise ValueError("this regressor knows no intervals: it was fitted with intervals=False")
         self.preprocessor_.schema.validate(table, needs_target=False)
-        predictions, images_used = [], []
-        warnings: list[str] = []
-        for start in range(0, len(table), NUM_ROWS_AT_ONCE):
-            inputs = self.preprocessor_.transform(table.iloc[start : start + NUM_ROWS_AT_ONCE])
-            predictions.append(self.predict_inputs(inputs))
-            images_used.append(inputs["image_mask"].sum(axis=1))
-            warnings.extend("; ".join(row) for row in inputs.row_warnings)
-        return pd.DataFrame(
-            {
-                "prediction": np.concatenate(predictions),
-                "images_used": np.concatenate(images_used).astype("int64"),
-                "warnings": warnings,
-            },
-            index=table.index,
-        )
+        parts = []
+        for start in range(0, max(len(table), 1), NUM_ROWS_AT_ONCE):
+            inputs = self.transform(table.iloc[start : start + NUM_ROWS_AT_ONCE])
+            scaled = self.predict_members(inputs)
+            columns = {"prediction": self.target_transformer_.inverse_transform(scaled.mean(axis=1))}
+            if coverage is not None and self.calibrator_ is not None:
+                difficulty, pattern = calibration.describe_rows(self, inputs, scaled)
+                columns["lower"], columns["upper"] = self.calibrator_.predict(
+                    columns["prediction"], difficulty=difficulty, pattern=pattern, coverage=coverage
+                )
+            columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
+            parts.append(pd.DataFrame({**columns, "warnings": ["; ".join(row) for row in inputs.row_warnings]}))
+        return pd.concat(parts).set_axis(table.index, axis="index")
 
-    def predict_inputs(self, inputs: Inputs) -> np.ndarray:
-        """Predict rows that `preprocessor_` has already transformed.
+    def predict_members(self, inputs: Inputs) -> np.ndarray:
+        """Predict rows that `transform` has read, by every member of the ensemble.
 
         Sums of products are added up in an order that may depend on the number of rows. So that a row gets the same
         answer to the last bit whatever comes with it, every step has `NUM_ROWS_PER_STEP` rows; copies of the last row
         fill up the last step.
 
         Returns:
-            float64 ``(n,)``, target units.
+            float64 ``(n, members)``, on the scale of `target_transformer_`.
         """
         num_rows = len(inputs["image_mask"])
-        scaled = np.empty(num_rows)
+        scaled = np.empty((num_rows, self.model_.output_shape[1]))
         for start in range(0, num_rows, NUM_ROWS_PER_STEP):
             rows = np.minimum(np.arange(start, start + NUM_ROWS_PER_STEP), num_rows - 1)
             output = self.model_.predict_on_batch({name: inputs[name][rows] for name in INPUT_NAMES[self.modalities]})
-            scaled[start : start + NUM_ROWS_PER_STEP] = output[: num_rows - start, 0]
-        return self.target_transformer_.inverse_transform(scaled)
+            scaled[start : start + NUM_ROWS_PER_STEP] = output[: num_rows - start]
+        return scaled
 
     def save(self, path: str | os.PathLike[str], *, metrics: dict[str, float] | None = None) -> None:
         """Write this fitted regressor as a bundle; see `mixed_data.bundle.save_bundle`."""
@@ -277,68 +335,3 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         from mixed_data.bundle import load_bundle
 
         return load_bundle(path)
-
-    def _check_options(self) -> None:
-        least = {"units": 1, "epochs": 1, "batch_size": 1, "patience": 0, "weight_decay": 0}
-        problems = [f"{name} must be {low} or more" for name, low in least.items() if not getattr(self, name) >= low]
-        shares = {name: getattr(self, name) for name in ("dropout", "image_dropout", "validation_fraction")}
-        problems += [f"{name} must be in [0, 1)" for name, share in shares.items() if not 0 <= (share or 0) < 1]
-        if not self.learning_rate > 0:
-            problems.append("learning_rate must be above 0")
-        choose(FUSIONS, self.fusion, "fusion")
-        choose(TABULAR_BRANCHES, self.tabular_branch, "tabular_branch")
-        choose(IMAGE_BRANCHES, self.image_branch, "image_branch")
-        if problems:
-            got = {name: getattr(self, name) for name in (problem.split()[0] for problem in problems)}
-            raise ValueError(f"MixedDataRegressor: {'; '.join(problems)}; got {got}")
-
-    def _resolve_schema(self, X: pd.DataFrame, target: np.ndarray, name: str | None) -> Schema:
-        """Return the schema for this modality, inferred if none was given; ``name`` is what the target is called."""
-        schema = self.schema
-        if schema is None:
-            if name is not None and name not in X.columns and not find_targets(X.columns, ()):
-                X = X.assign(**{name: target})
-            schema = Schema.infer(X, target=name if name in X.columns else None)
-        restrict = SCHEMA_FOR.get(self.modalities)
-        if restrict is None:
-            raise ValueError(f"modalities: expected one of {list(SCHEMA_FOR)}, got {self.modalities!r}")
-        return restrict(schema)
-
-    def _set_aside(self, X: pd.DataFrame, target: np.ndarray, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the rows to train on and of those that tell when to stop; checks the table first."""
-        table = X if schema.target is None else X.assign(**{schema.target: target})
-        replace(schema, id=None).validate(table, needs_target=schema.target is not None)
-        fraction = self.validation_fraction
-        if fraction is None:
-            fraction = 0.0 if len(X) < FEW_ROWS else 0.1
-        if fraction == 0:
-            return np.arange(len(X)), np.arange(0)
-        return hold_out(find_groups(table, schema), test_size=fraction, random_state=self.random_state)
-
-    def _build(self, inputs: Inputs) -> keras.Model:
-        image_dropout = self.image_dropout
-        if image_dropout is None:
-            image_dropout = 0.8 if len(inputs["tabular"]) < FEW_ROWS else 0.6
-        return build_model(
-            num_features=inputs["tabular"].shape[1],
-            image_shape=inputs["images"].shape[1:],
-            modalities=self.modalities,
-            fusion=self.fusion,
-            normalize=self.normalize,
-            tabular_branch=self.tabular_branch,
-            image_branch=self.image_branch,
-            units=self.units,
-            dropout=self.dropout,
-            image_dropout=image_dropout,
-        )
-
-
-def _check_target(X: pd.DataFrame, y: ArrayLike) -> np.ndarray:
-    if not isinstance(X, pd.DataFrame):
-        raise ValueError(f"expected a pandas DataFrame with named columns, got {type(X).__name__}")
-    target = np.asarray(y, dtype="float64")
-    if target.ndim == 2 and target.shape[1] == 1:
-        target = target[:, 0]
-    if target.shape != (len(X),):
-        raise ValueError(f"expected one target per row, ({len(X)},), got shape {target.shape}")
-    return target

@@ -11,11 +11,15 @@ import keras
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
+from threadpoolctl import threadpool_limits
 
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.fusion import FUSIONS
 from mixed_data.metrics import regression_metrics
 from mixed_data.schema import Schema
+
+COVERAGE = 0.9
+"""Share of the true values that the intervals in a run's files are to hold."""
 
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 Watch = Callable[[str, int], Sequence[keras.callbacks.Callback]]
@@ -28,8 +32,9 @@ class HeldOut:
 
     Attributes:
         name: of the model.
-        rows: ``prediction``, ``images_used``, ``warnings`` and ``fold`` (from 0) of each held-out row, indexed by the
-            row's position in the table, in its order.
+        rows: ``prediction``, ``images_used``, ``warnings`` and ``fold`` (from 0) of each held-out row, with ``lower``
+            and ``upper`` (`COVERAGE`) where the model knows intervals, indexed by the row's position in the table, in
+            its order.
         metrics: `regression_metrics` over all held-out rows together.
         seconds: wall time of fitting and predicting, all folds.
         fitted: the model of each fold.
@@ -82,9 +87,11 @@ def evaluate_held_out(
         rows, held_out = table.iloc[training_rows], table.iloc[held_out_rows]
         if isinstance(regressor, MixedDataRegressor):
             regressor.fit(rows, target.iloc[training_rows], callbacks=watch(name, fold))
-            part = regressor.predict_rows(held_out)
+            part = regressor.predict_rows(held_out, coverage=None if regressor.calibrator_ is None else COVERAGE)
         else:
-            regressor.fit(rows, target.iloc[training_rows])
+            # Trees on small tables gain nothing from threads, which on a busy machine wait for each other: 18 s, not 2.
+            with threadpool_limits(1, user_api="openmp"):
+                regressor.fit(rows, target.iloc[training_rows])
             part = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
         parts.append(part.set_axis(held_out_rows, axis="index").assign(fold=fold))
         fitted.append(regressor)

@@ -106,7 +106,7 @@ class CalibratedPattern:
 
         MAPIE conformalises a regressor; one that predicts 0 has the scores themselves as residuals.
         """
-        from mapie.regression import SplitConformalRegressor  # type: ignore[import-untyped]
+        from mapie.regression import SplitConformalRegressor
         from sklearn.dummy import DummyRegressor
 
         zero = DummyRegressor(strategy="constant", constant=0.0).fit([[0.0]], [0.0])

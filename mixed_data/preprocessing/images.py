@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,21 @@ _STATE_FIELDS = {
 _MAX_PHOTOS = 1000
 _MAX_THREADS = 8
 _MAX_NAMED = 5
+
+
+Fetch = Callable[[str, np.ndarray], None]
+"""Puts the photo of a path into its place, or raises `PhotoError`."""
+
+
+class Embedder(Protocol):
+    """What turns photo files into vectors, such as `mixed_data.embedding.PhotoEmbedder`."""
+
+    num_features: int
+
+    def embed(
+        self, paths: Iterable[str], *, height: int, width: int, resize: str, max_pixels: int
+    ) -> Mapping[str, np.ndarray | PhotoError]:
+        """Return for every path its vector, float32 (num_features,), or why there is none."""
 
 
 class ImagePreprocessor(TransformerMixin, BaseEstimator):
@@ -99,32 +114,42 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         self._set_views(num_photos)
         return self
 
-    def transform(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
+    def transform(
+        self, table: pd.DataFrame, embedder: Embedder | None = None
+    ) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
         """Load the photos of every row.
 
         Args:
             table: rows with the image columns, in any order; other columns are ignored.
+            embedder: turns each photo into a vector, which then stands in place of its pixels.
 
         Returns:
-            The images, uint8 of shape (n, V, H, W, 3), RGB, black where there is no photo; the mask, bool of
-            shape (n, V), True where there is one; and for each row the list of its warnings
-            (`"frontal: /photos/7.jpg: no such file"`), empty when all is well.
+            The images, uint8 of shape (n, V, H, W, 3), RGB, black where there is no photo, or with an embedder float32
+            of shape (n, V, D), zero where there is none; the mask, bool of shape (n, V), True where there is one; and
+            for each row the list of its warnings (`"frontal: /photos/7.jpg: no such file"`), empty when all is well.
 
         Raises:
-            ValueError: for a missing column. Never for a bad photo.
+            ValueError: for a missing column, or an embedder for a montage. Never for a bad photo.
         """
         check_is_fitted(self)
         self._check_columns(table)
+        if embedder is not None and self.montage:
+            raise ValueError("A montage is made of pixels, an embedder gives vectors: set montage=False.")
+        cells = [table[column].tolist() for column in self.columns]
         height, width = _height_and_width(self.size)
         num_rows, num_views = len(table), len(self.views_)
-        images = np.zeros((num_rows, num_views, height, width, 3), dtype=np.uint8)
         mask = np.zeros((num_rows, num_views), dtype=bool)
+        if embedder is None:
+            images = np.zeros((num_rows, num_views, height, width, 3), dtype=np.uint8)
+            fetch: Fetch = self._load
+        else:
+            images = np.zeros((num_rows, num_views, embedder.num_features), dtype=np.float32)
+            fetch = self._embed(embedder, cells)
         if num_views == 0:
             return images, mask, [[] for _ in range(num_rows)]
-        cells = [table[column].tolist() for column in self.columns]
 
         def fill_row(row: int) -> list[str]:
-            return self._fill_row([column[row] for column in cells], images[row], mask[row])
+            return self._fill_row([column[row] for column in cells], images[row], mask[row], fetch)
 
         # Pillow decodes without holding Python's lock. Each row has its own part of the arrays, so that the
         # order in which the threads come to them changes nothing.
@@ -191,8 +216,26 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             for position in range(count)
         ]
 
-    def _fill_row(self, cells: list[object], images: np.ndarray, mask: np.ndarray) -> list[str]:
-        """Load one row's photos into its (V, H, W, 3) part of the images and return its warnings."""
+    def _load(self, path: str, place: np.ndarray) -> None:
+        height, width = place.shape[:2]
+        place[:] = load_photo(path, height, width, resize=self.resize, max_pixels=self.max_pixels)
+
+    def _embed(self, embedder: Embedder, cells: list[list[object]]) -> Fetch:
+        """Have all photos of the table turned into vectors at once, and return what hands them out."""
+        height, width = _height_and_width(self.size)
+        paths = [path for column in cells for cell in column for path in _readable_paths(cell)]
+        vectors = embedder.embed(paths, height=height, width=width, resize=self.resize, max_pixels=self.max_pixels)
+
+        def fetch(path: str, place: np.ndarray) -> None:
+            vector = vectors[path]
+            if isinstance(vector, PhotoError):
+                raise vector
+            place[:] = vector
+
+        return fetch
+
+    def _fill_row(self, cells: list[object], images: np.ndarray, mask: np.ndarray, fetch: Fetch) -> list[str]:
+        """Fetch one row's photos into its (V, ...) part of the images and return its warnings."""
         warnings: list[str] = []
         names = self._photo_names(self.num_photos_)
         places = _tiles(images[0], len(names)) if self.montage else list(images)
@@ -200,13 +243,19 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         first = 0
         for column, count, cell in zip(self.columns, self.num_photos_, cells, strict=True):
             here = slice(first, first + count)
-            is_loaded[here] = self._fill_cell(column, cell, names[here], places[here], warnings)
+            is_loaded[here] = self._fill_cell(column, cell, names[here], places[here], warnings, fetch)
             first += count
         mask[:] = is_loaded.any() if self.montage else is_loaded
         return warnings
 
     def _fill_cell(
-        self, column: str, cell: object, names: list[str], places: list[np.ndarray], warnings: list[str]
+        self,
+        column: str,
+        cell: object,
+        names: list[str],
+        places: list[np.ndarray],
+        warnings: list[str],
+        fetch: Fetch,
     ) -> list[bool]:
         try:
             paths = split_paths(cell)
@@ -216,8 +265,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         is_loaded = [False] * len(places)
         for position, (path, place) in enumerate(zip(paths, places, strict=False)):
             try:
-                height, width = place.shape[:2]
-                place[:] = load_photo(path, height, width, resize=self.resize, max_pixels=self.max_pixels)
+                fetch(path, place)
                 is_loaded[position] = True
             except PhotoError as error:
                 warnings.append(f"{names[position]}: {path}: {error}")
@@ -258,6 +306,13 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         repeated = [column for column in self.columns if present.count(column) > 1]
         if repeated:
             raise ValueError(f"The table has several columns named {repeated}; rename or drop one.")
+
+
+def _readable_paths(cell: object) -> list[str]:
+    try:
+        return split_paths(cell)
+    except ValueError:  # said of its row later
+        return []
 
 
 def _most_photos(cells: pd.Series, column: str, problems: list[str]) -> int:

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.preprocessing.images import ImagePreprocessor
+from mixed_data.preprocessing.images import Embedder, ImagePreprocessor
 from mixed_data.preprocessing.state import OBJECT, check_state, read_json, write_json
 from mixed_data.preprocessing.tabular import TabularPreprocessor
 from mixed_data.schema import Schema
@@ -19,12 +19,17 @@ from mixed_data.schema import Schema
 _FORMAT = "mixed_data.MixedDataPreprocessor"
 _VERSION = 1
 
+SUITED_PREPROCESSING: dict[str, dict[str, Any]] = {"pretrained": {"image_size": 320, "resize": "stretch"}}
+"""Image branch -> settings that suit it, where they are not the defaults: a pretrained network wants more pixels, and
+the borders of a photo too."""
+
 
 class Inputs(dict[str, np.ndarray]):
     """What a model reads: a dict of arrays, with what was doubtful about each row beside it.
 
     - "tabular": float32 (n, d), see `MixedDataPreprocessor.get_feature_names_out`;
-    - "images": uint8 (n, V, H, W, 3), RGB, 0 to 255; zeros where there is no photo;
+    - "images": uint8 (n, V, H, W, 3), RGB, 0 to 255, or with an embedder float32 (n, V, D); zeros where there is no
+      photo;
     - "image_mask": bool (n, V), False where a photo is missing or unreadable.
 
     All three are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only,
@@ -144,11 +149,13 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         self._set_parts(tabular.fit(table), images.fit(table))
         return self
 
-    def transform(self, table: pd.DataFrame) -> Inputs:
+    def transform(self, table: pd.DataFrame, embedder: Embedder | None = None) -> Inputs:
         """Read each row by itself.
 
         Args:
             table: Any rows; columns are matched by name, others are ignored.
+            embedder: Turns each photo into a vector, which then stands in place of its pixels: "images" is
+                float32 (n, V, D).
 
         Returns:
             The arrays, and the warnings of each row.
@@ -159,7 +166,7 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         check_is_fitted(self)
         self._check_table(table)
         tabular, tabular_warnings = self.tabular_.transform_with_warnings(table)
-        images, image_mask, image_warnings = self.images_.transform(table)
+        images, image_mask, image_warnings = self.images_.transform(table, embedder)
         row_warnings = [list(a) + list(b) for a, b in zip(tabular_warnings, image_warnings, strict=True)]
         return Inputs({"tabular": tabular, "images": images, "image_mask": image_mask}, row_warnings)
 

@@ -107,7 +107,7 @@ def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on in this process, so that half a photo would pass for "
             "a whole one; set it to False."
         )
-    key = (*_file_identity(path), height, width, resize, max_pixels)
+    key = (*file_identity(path), height, width, resize, max_pixels)
     with _cache_lock:
         photo = _cache.get(key)
     if photo is not None:
@@ -132,7 +132,7 @@ def clear_photo_cache() -> None:
         _cache.clear()
 
 
-def _file_identity(path: str) -> tuple[str, int, int, int]:
+def file_identity(path: str) -> tuple[str, int, int, int]:
     """Return what changes whenever the file does, after checking that reading it cannot hang."""
     try:
         status = os.stat(path)

@@ -6,8 +6,11 @@ bundle/
   model.keras          the network (loaded with Keras' safe mode)
   preprocessing.json   what `MixedDataPreprocessor` learned, the schema included
   target.json          what `TargetTransformer` learned
+  intervals.json       what `IntervalCalibrator` learned, where there are intervals
+  backbone.keras       the frozen network that reads the photos, where there is one
+  README.md            the model card, where there is one
   golden/              golden.json, the cells of the golden rows, and their photos
-  folds/               of a cross-validated run: a bundle of each model that was scored
+  folds/               of a cross-validated run: a bundle of each model that was scored; they share the backbone
 ```
 
 There is no pickle in it. The golden rows are made up (cells around the learned medians and levels, photos of coloured
@@ -30,25 +33,18 @@ from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
-from PIL import Image
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data import __version__
-from mixed_data.cells import split_paths
+from mixed_data.bundle.golden import compare_golden, read_golden_rows, write_golden_rows
+from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import MixedDataRegressor
+from mixed_data.intervals import IntervalCalibrator
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
-from mixed_data.preprocessing.numeric import NumericColumn
 from mixed_data.preprocessing.state import INTEGER, NUMBERS, OBJECT, TEXT, check_fields, read_json, write_json
-from mixed_data.schema import Schema
 
 FORMAT = "mixed_data.bundle"
-FORMAT_VERSION = 1
-GOLDEN_TOLERANCE = 1e-3
-"""Largest relative difference of a golden prediction; another processor's arithmetic stays far below it."""
-
-_NUM_FULL_GOLDEN_ROWS = 3
-_GOLDEN_PHOTO_SIDE = 96
+FORMAT_VERSION = 2
 _LIBRARIES = ("keras", "numpy", "pandas", "pillow", "scikit-learn")
 _MANIFEST_FIELDS = {
     "format": TEXT,
@@ -60,6 +56,7 @@ _MANIFEST_FIELDS = {
     "fusion_weights": OBJECT,
     "history": OBJECT,
     "golden_predictions": NUMBERS,
+    "backbone": TEXT,
     "files": OBJECT,
 }
 
@@ -74,6 +71,7 @@ def save_bundle(
     *,
     metrics: dict[str, float] | None = None,
     folds: Sequence[MixedDataRegressor] = (),
+    card: str | None = None,
 ) -> None:
     """Write a fitted regressor as a bundle, whole or not at all.
 
@@ -84,6 +82,7 @@ def save_bundle(
         path: the folder to write.
         metrics: of held-out rows, kept in the manifest.
         folds: the models of a cross-validation, each of which has not seen the rows of its fold.
+        card: the model card, Markdown.
 
     Raises:
         FileExistsError: ``path`` exists and is not a bundle.
@@ -96,10 +95,13 @@ def save_bundle(
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
+        backbones = _write_backbone(regressor, temporary, {})
         for number, fold in enumerate(folds):
             (temporary / "folds" / str(number)).mkdir(parents=True)
-            _write_parts(fold, temporary / "folds" / str(number), {})
-        _write_parts(regressor, temporary, metrics or {})
+            _write_parts(fold, temporary / "folds" / str(number), {}, backbones)
+        if card is not None:
+            (temporary / "README.md").write_text(card, "utf-8")
+        _write_parts(regressor, temporary, metrics or {}, backbones)
         os.chmod(temporary, 0o755)  # mkdtemp makes a folder that only its owner can read
         _replace_folder(temporary, path)
     finally:
@@ -124,10 +126,13 @@ def load_bundle(path: str | os.PathLike[str]) -> MixedDataRegressor:
     _check_digests(path, manifest)
     try:
         regressor = _assemble(path, manifest)
-        predicted = regressor.predict(_read_golden_rows(path / "golden", regressor.preprocessor_.schema))
+        predicted = regressor.predict(read_golden_rows(path / "golden", regressor.preprocessor_.schema))
+        if regressor.embedder_ is not None:  # only the golden photos had to be computed here and now
+            regressor.embedder_ = PhotoEmbedder(regressor.embedder_.backbone)
     except Exception as error:  # A stranger's files may be wrong in any way, and Keras raises errors of all kinds.
         raise BundleError(f"{path} cannot be loaded: {error}") from error
-    _check_golden(path, manifest["golden_predictions"], predicted)
+    if problem := compare_golden(manifest["golden_predictions"], predicted):
+        raise BundleError(f"{path}: {problem}")
     return regressor
 
 
@@ -141,20 +146,46 @@ def _assemble(path: Path, manifest: dict[str, Any]) -> MixedDataRegressor:
     transformer = TargetTransformer.from_state(read_json(path / "target.json"))
     regressor = MixedDataRegressor(preprocessor.schema, preprocessor=_unfitted(preprocessor), **manifest["parameters"])
     model = keras.saving.load_model(path / "model.keras", compile=False, safe_mode=True)
-    regressor.set_parts(model, preprocessor, transformer)
+    embedder = PhotoEmbedder(_read_backbone(path, manifest), cached=False) if manifest["backbone"] else None
+    intervals = path / "intervals.json"
+    calibrator = IntervalCalibrator.from_state(read_json(intervals)) if intervals.exists() else None
+    regressor.set_parts(model, preprocessor, transformer, embedder, calibrator)
     regressor.history_ = manifest["history"]
     return regressor
 
 
-def _write_parts(regressor: MixedDataRegressor, folder: Path, metrics: dict[str, float]) -> None:
+def _write_backbone(regressor: MixedDataRegressor, folder: Path, written: dict[str, str]) -> dict[str, str]:
+    """Write the backbone unless it is in ``written``; returns all so far, as digest -> digest of the file."""
+    if regressor.embedder_ is None or regressor.embedder_.digest in written:
+        return written
+    regressor.embedder_.backbone.save(folder / "backbone.keras")
+    return {**written, regressor.embedder_.digest: _digest(folder / "backbone.keras")}
+
+
+def _read_backbone(path: Path, manifest: dict[str, Any]) -> keras.Model:
+    """Read the backbone of a bundle, which for a fold may stand in the bundle that it belongs to."""
+    for file in (path / "backbone.keras", path.parent.parent / "backbone.keras"):
+        if file.is_file() and _digest(file) == manifest["backbone"]:
+            return keras.saving.load_model(file, compile=False, safe_mode=True)
+    raise BundleError(f"{path}: the backbone that reads the photos is missing or was changed")
+
+
+def _write_parts(
+    regressor: MixedDataRegressor, folder: Path, metrics: dict[str, float], backbones: dict[str, str]
+) -> None:
+    backbones = _write_backbone(regressor, folder, backbones)
     # Without the optimizer, whose state is twice the size of the network, and which another backend may not know.
     network = keras.models.clone_model(regressor.model_)
     network.set_weights(regressor.model_.get_weights())
     network.save(folder / "model.keras")
     regressor.preprocessor_.save(folder / "preprocessing.json")
     write_json(folder / "target.json", regressor.target_transformer_.get_state())
-    golden = _write_golden_rows(regressor.preprocessor_, folder / "golden")
+    if regressor.calibrator_ is not None:
+        write_json(folder / "intervals.json", regressor.calibrator_.get_state())
+    golden = write_golden_rows(regressor.preprocessor_, folder / "golden")
     parameters = regressor.get_params(deep=False)
+    if isinstance(parameters["image_weights"], os.PathLike):
+        parameters["image_weights"] = os.fspath(parameters["image_weights"])
     del parameters["schema"], parameters["preprocessor"]  # both stand in preprocessing.json
     manifest = {
         "format": FORMAT,
@@ -171,69 +202,15 @@ def _write_parts(regressor: MixedDataRegressor, folder: Path, metrics: dict[str,
         "fusion_weights": regressor.fusion_weights_,
         "history": {name: _finite_or_none(values) for name, values in regressor.history_.items()},
         "golden_predictions": regressor.predict(golden).tolist(),
+        "backbone": "" if regressor.embedder_ is None else backbones[regressor.embedder_.digest],
         "files": {name: _digest(folder / name) for name in _list_files(folder)},
     }
     write_json(folder / "manifest.json", manifest)
 
 
-def _write_golden_rows(preprocessor: MixedDataPreprocessor, folder: Path) -> pd.DataFrame:
-    """Make up rows that use every column and view, and one row in which everything is missing."""
-    folder.mkdir()
-    schema = preprocessor.schema
-    columns = {column.name: column for column in preprocessor.tabular_.columns_}
-    generator = np.random.default_rng(0)
-    rows: list[dict[str, Any]] = []
-    for position in range(_NUM_FULL_GOLDEN_ROWS):
-        row: dict[str, Any] = {}
-        for index, name in enumerate(schema.features):
-            column = columns.get(name)  # None: dropped as constant or empty, any cell will do
-            if isinstance(column, NumericColumn):
-                step = ((position + index) % _NUM_FULL_GOLDEN_ROWS - 1) * (column.scale or 0.0)
-                linear = column.log_above is None
-                row[name] = float(column.median + step if linear else column.median * np.exp(step))
-            elif column is not None:
-                levels = [*column.groups[0].kept, *column.groups[0].rare]
-                row[name] = levels[(position * len(levels)) // _NUM_FULL_GOLDEN_ROWS] if levels else None
-        for name, count in zip(schema.images, preprocessor.images_.num_photos_, strict=True):
-            files = [f"{position}-{schema.images.index(name)}-{number}.jpg" for number in range(count)]
-            for file in files:
-                _draw_clouds(generator).save(folder / file, quality=90)
-            row[name] = ";".join(files)
-        rows.append(row)
-    rows.append({})
-    write_json(folder / "golden.json", rows)
-    return _read_golden_rows(folder, schema)
-
-
-def _read_golden_rows(folder: Path, schema: Schema) -> pd.DataFrame:
-    # JSON, since any text may be a column's name in a DataFrame, but not in a CSV file.
-    table = pd.DataFrame(read_json(folder / "golden.json"), columns=[*schema.features, *schema.images])
-    for name in schema.images:
-        table[name] = [";".join(str(folder / file) for file in split_paths(cell)) for cell in table[name]]
-    return table
-
-
-def _draw_clouds(generator: np.random.Generator) -> Image.Image:
-    coarse = generator.integers(0, 256, (6, 6, 3), dtype=np.uint8)
-    return Image.fromarray(coarse).resize((_GOLDEN_PHOTO_SIDE,) * 2, Image.Resampling.BICUBIC)
-
-
 def _finite_or_none(values: Iterable[float]) -> list[float | None]:
     """Make losses fit for JSON: after an epoch of NaN the regressor went back to an earlier one, and may be saved."""
     return [float(value) if np.isfinite(value) else None for value in values]
-
-
-def _check_golden(path: Path, expected: list[float], predicted: np.ndarray) -> None:
-    if predicted.shape != (len(expected),):
-        raise BundleError(f"{path}: {len(expected)} golden predictions for {len(predicted)} golden rows")
-    scale = max(1e-12, float(np.max(np.abs(expected))))
-    worst = float(np.max(np.abs(predicted - expected))) / scale
-    if not worst <= GOLDEN_TOLERANCE:
-        raise BundleError(
-            f"{path}: the golden rows are predicted differently here (by {worst:.2%} of the largest, allowed are "
-            f"{GOLDEN_TOLERANCE:.1%}): expected {expected}, got {predicted.tolist()}. Compare the library versions in "
-            "manifest.json with yours."
-        )
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

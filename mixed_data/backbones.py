@@ -1,0 +1,156 @@
+"""Networks with ImageNet weights from `keras.applications`, as functions from pixels to one vector per photo."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import re
+from types import ModuleType
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+
+def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tuple[int, int]) -> keras.Model:
+    """Build a network that turns photos into vectors, with pretrained weights.
+
+    A vector holds, for every channel, the mean over the photo of two layers: the last one, and the last one of twice
+    its resolution, which knows more of materials and less of ImageNet's classes. Photo and mirror image are averaged,
+    and large activations tamed by a signed square root. On the houses the middle layer is worth as much as the last,
+    and both together more than either.
+
+    Args:
+        name: of a model in `keras.applications`, such as "MobileNetV2", "EfficientNetV2B0" or "ConvNeXtTiny".
+        weights: "imagenet" lets Keras download them, once; the path of a ``.weights.h5`` file of the model without
+            its top needs no network; None leaves random weights.
+        size: height and width of the photos in pixels.
+
+    Returns:
+        A frozen model from uint8 ``(n, H, W, 3)``, RGB, to float32 ``(n, D)``, with the sizes of the two layers in
+        `block_sizes`. D is 1,856 for MobileNetV2.
+
+    Raises:
+        ValueError: there is no such model, or the weights cannot be had or do not fit.
+
+    Reference:
+        Sandler et al. 2018, MobileNetV2, arXiv:1801.04381. Signed square root: Perronnin, Sánchez and Mensink 2010,
+        doi:10.1007/978-3-642-15561-1_11.
+    """
+    module, make = _find_application(name)
+    application = _load(make, name, weights, size)
+    application.trainable = False
+    middle = _middle_layer(application)
+    two_layers = keras.Model(application.input, [middle.output, application.output], name=name)
+    two_layers.trainable = False
+    photos = keras.Input((*size, 3), dtype="uint8", name="photos")
+    pixels = module.preprocess_input(ops.cast(photos, "float32"))
+    straight, mirrored = two_layers(pixels), two_layers(ops.flip(pixels, axis=2))
+    vectors = []
+    for block, (one, other) in zip(("middle", "last"), zip(straight, mirrored, strict=True), strict=True):
+        mean = ops.mean((one + other) / 2, axis=(1, 2))
+        vectors.append(layers.Identity(name=block)(ops.sign(mean) * ops.sqrt(ops.abs(mean))))
+    return keras.Model(photos, ops.concatenate(vectors, axis=-1), name=f"{name}_backbone")
+
+
+def block_sizes(backbone: keras.Model) -> tuple[int, int]:
+    """How many of a vector's features come from the middle layer and how many from the last."""
+    return backbone.get_layer("middle").output.shape[-1], backbone.get_layer("last").output.shape[-1]
+
+
+def unfreeze(backbone: keras.Model, num_blocks: int) -> None:
+    """Make the last blocks of a backbone trainable; batch normalisation stays frozen.
+
+    A block is what the backbone's layers of one number in their names make, as in "block_16_expand" or
+    "block6h_project_conv"; the layers behind the last of them are one block more.
+
+    Args:
+        backbone: from `build_backbone`; its digest changes with its weights.
+        num_blocks: 1 or more.
+
+    Raises:
+        ValueError: there are not so many blocks.
+    """
+    application = next(layer for layer in backbone.layers if isinstance(layer, keras.Model))
+    blocks: list[tuple[str, list[keras.layers.Layer]]] = []
+    for layer in application.layers:
+        found = re.match(r".*?(block_?\d+[a-z]?(_block\d+)?|stage_\d+_block_\d+)(?=_)", layer.name)
+        key = found.group(0) if found else "rest"
+        if not blocks or blocks[-1][0] != key:
+            blocks.append((key, []))
+        blocks[-1][1].append(layer)
+    blocks = [block for block in blocks if any(layer.weights for layer in block[1])]
+    if not 1 <= num_blocks <= len(blocks):
+        raise ValueError(f"finetune: expected 0 to {len(blocks)} blocks of {application.name}, got {num_blocks}")
+    backbone.trainable = application.trainable = True
+    unfrozen = {layer for _, members in blocks[-num_blocks:] for layer in members}
+    for layer in application.layers:
+        layer.trainable = layer in unfrozen and not isinstance(layer, layers.BatchNormalization)
+
+
+def digest_backbone(backbone: keras.Model) -> str:
+    """Tell backbones apart by what they compute: their structure and every weight, as a SHA-256 in hexadecimal."""
+    structure = _number_names(json.loads(backbone.to_json()), {})
+    digest = hashlib.sha256(json.dumps(structure, sort_keys=True).encode())
+    for weights in backbone.get_weights():
+        digest.update(weights.tobytes())
+    return digest.hexdigest()
+
+
+def _number_names(config: Any, numbers: dict[str, int]) -> Any:
+    """Replace the names of layers by numbers, and leave out what is trainable.
+
+    Keras counts layers of the same kind through the whole process, so that a backbone built second has other names.
+    """
+    if isinstance(config, dict):
+        if isinstance(config.get("name"), str):
+            config["name"] = numbers.setdefault(config["name"], len(numbers))
+        return {key: _number_names(value, numbers) for key, value in config.items() if key != "trainable"}
+    if isinstance(config, list):
+        if len(config) == 3 and isinstance(config[0], str) and config[0] in numbers:  # layer, call, which output
+            return [numbers[config[0]], *config[1:]]
+        return [_number_names(part, numbers) for part in config]
+    return config
+
+
+def _find_application(name: str) -> tuple[ModuleType, Any]:
+    """Find a model in `keras.applications` and the module that knows how its pixels are scaled."""
+    names = sorted(key for key, value in vars(keras.applications).items() if inspect.isfunction(value))
+    for _, module in inspect.getmembers(keras.applications, inspect.ismodule):
+        if name in names and hasattr(module, "preprocess_input") and hasattr(module, name):
+            return module, getattr(module, name)
+    raise ValueError(f"backbone: expected a model of keras.applications, one of {', '.join(names)}; got {name!r}")
+
+
+def _load(make: Any, name: str, weights: str | os.PathLike[str] | None, size: tuple[int, int]) -> keras.Model:
+    arguments = {"include_top": False, "input_shape": (*size, 3)}
+    try:
+        if weights != "imagenet":
+            application = make(weights=None, **arguments)
+            if weights is not None:
+                application.load_weights(os.fspath(weights))
+            return application
+        return make(weights="imagenet", **arguments)
+    except Exception as error:  # a download, HDF5 or shapes may fail in any way, and Keras raises errors of all kinds
+        raise ValueError(
+            f"the weights '{weights}' of {name} for photos of {size[0]} x {size[1]} pixels cannot be had: "
+            f"{error}. Without network, give image_weights the path of a .weights.h5 file of {name} without its top."
+        ) from error
+
+
+def _middle_layer(application: keras.Model) -> keras.Operation:
+    """The last layer with twice the resolution of the output; a sum is an operation, but no `keras.layers.Layer`."""
+    height, width = application.output.shape[1:3]
+    doubled = [
+        layer
+        for layer in application.operations
+        if isinstance(layer.output, keras.KerasTensor) and layer.output.shape[1:3] == (2 * height, 2 * width)
+    ]
+    if not doubled:
+        raise ValueError(
+            f"{application.name} has no layer of {2 * height} x {2 * width} for photos of "
+            f"{application.input.shape[1]} x {application.input.shape[2]} pixels; give sides that are multiples of 32"
+        )
+    return doubled[-1]

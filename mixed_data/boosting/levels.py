@@ -1,0 +1,83 @@
+"""Categories and codes as trees read them best: as text to take the mean target of, and as places in an order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from mixed_data.cells import canonical_text
+from mixed_data.schema import Schema
+
+
+class LevelText(TransformerMixin, BaseEstimator):
+    """Categories, codes and leading parts of codes as columns of text, one spelling per level.
+
+    Args:
+        schema: roles of the columns.
+        code_prefixes: lengths of the leading parts.
+    """
+
+    def __init__(self, schema: Schema, *, code_prefixes: Sequence[int] = (3, 2)) -> None:
+        self.schema = schema
+        self.code_prefixes = code_prefixes
+
+    def fit(self, table: pd.DataFrame, y: object = None) -> LevelText:
+        """Learn nothing."""
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """There is nothing to fit."""
+        return True
+
+    def transform(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the levels of each row, columns of text; a missing cell is a level of its own."""
+        texts = {name: canonical_text(table[name]) for name in (*self.schema.categorical, *self.schema.codes)}
+        parts = {
+            f"{name}[:{length}]": texts[name].str[:length]
+            for name in self.schema.codes
+            for length in self.code_prefixes
+        }
+        return pd.DataFrame({**texts, **parts}).fillna("<missing>").astype(object)
+
+
+class CodeOrder(TransformerMixin, BaseEstimator):
+    """The place of each code among the sorted codes of the training rows, so that a tree can cut out a range.
+
+    Codes that begin alike stand together. A code that was not seen stands between its neighbours.
+
+    Args:
+        schema: names the columns with codes.
+
+    Attributes:
+        codes_: column -> sorted codes of the training rows.
+
+    Example:
+        >>> table = pd.DataFrame({"zipcode": [85255, 85266, 90001]})
+        >>> order = CodeOrder(Schema(codes=["zipcode"])).fit(table)
+        >>> order.transform(pd.DataFrame({"zipcode": ["85255", "85259", "90001", None]})).ravel().tolist()
+        [0.5, 1.0, 2.5, nan]
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
+    def fit(self, table: pd.DataFrame, y: object = None) -> CodeOrder:
+        """Learn which codes there are."""
+        texts = {name: canonical_text(table[name]).dropna() for name in self.schema.codes}
+        self.codes_ = {name: np.unique(text.to_numpy(dtype=str)) for name, text in texts.items()}
+        return self
+
+    def transform(self, table: pd.DataFrame) -> np.ndarray:
+        """Return float64 ``(n, codes)``; NaN where a cell is missing."""
+        check_is_fitted(self)
+        places = np.full((len(table), len(self.codes_)), np.nan)
+        for column, (name, codes) in enumerate(self.codes_.items()):
+            text = canonical_text(table[name])
+            known = text.dropna().to_numpy(dtype=str)
+            sides = [np.searchsorted(codes, known, side) for side in ("left", "right")]
+            places[text.notna(), column] = np.mean(sides, axis=0)
+        return places

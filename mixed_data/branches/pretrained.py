@@ -1,0 +1,141 @@
+"""The image branch over a pretrained backbone: what a frozen network saw in each photo, and a small network behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import keras
+import numpy as np
+from keras import KerasTensor, layers, ops
+from sklearn.decomposition import PCA
+
+from mixed_data.branches.views import OrMissing, Shape, ViewEmbedding
+from mixed_data.members import MemberDense
+
+HIDDEN_UNITS = 256
+INPUT_DROPOUT = 0.1
+
+
+def pretrained(
+    images: KerasTensor, image_mask: KerasTensor, *, units: int, dropout: float, pooled: bool = True
+) -> KerasTensor:
+    """Turn what a backbone saw in the photos of a row into one vector per row.
+
+    A wide hidden layer over the components of all views side by side, then a dense layer. The width helps: of 428
+    houses, 256 units learn more than 64 with any dropout that was tried.
+
+    Args:
+        images: float32 ``(n, K, V, P)``, the `PrincipalComponents` of each view.
+        image_mask: bool ``(n, K, V)``, True where the photo is there; ``K`` members.
+        units: width of the result.
+        dropout: share of hidden units dropped in training.
+        pooled: False gives a vector per view instead, from a hidden layer that the views share.
+
+    Returns:
+        float32 ``(n, K, units)``, or ``(n, K, V, units)`` if not pooled.
+    """
+    x = ops.where(ops.expand_dims(image_mask, -1), images, 0.0)
+    x = layers.Dropout(INPUT_DROPOUT, name="pretrained_input_dropout")(x)
+    if pooled:
+        _, num_members, num_views, width = images.shape
+        x = ops.reshape(x, (-1, num_members, num_views * width))
+        x = ops.concatenate([x, ops.cast(image_mask, x.dtype)], axis=-1)
+    x = MemberDense(HIDDEN_UNITS, name="pretrained_hidden")(x)
+    if not pooled:
+        x = ViewEmbedding(name="view_embedding")(x)
+    x = layers.Activation("silu", name="pretrained_silu")(x)
+    x = layers.Dropout(dropout, name="pretrained_dropout")(x)
+    x = MemberDense(units, activation="silu", name="pretrained_output")(x)
+    return OrMissing(name="or_missing")([x, image_mask]) if pooled else x
+
+
+@keras.saving.register_keras_serializable(package="mixed_data")
+class PrincipalComponents(keras.layers.Layer):
+    """Reduces each view's vector to the directions in which the training photos of that view differ most.
+
+    The blocks of a vector (the backbone's layers) are first brought to one scale, so that a layer with larger numbers
+    does not win by them. The components keep their own variances, unwhitened, so that the first count most; all are
+    divided by one number that makes their mean square 1.
+
+    Args:
+        num_components: ``P``, at most.
+        blocks: sizes of the parts that a vector consists of; None for one part.
+        **kwargs: as for every Keras layer.
+
+    Shape:
+        Inputs ``[vectors (n, V, D), mask (n, V)]``, output float32 ``(n, V, P)``, zero where the mask is False.
+    """
+
+    def __init__(self, num_components: int, blocks: Sequence[int] | None = None, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs, "trainable": False})
+        self.num_components = num_components
+        self.blocks = None if blocks is None else list(blocks)
+
+    def build(self, input_shape: list[Shape]) -> None:
+        """Make ``mean`` ``(V, D)`` and ``kernel`` ``(V, D, P)``, both zero until `adapt`."""
+        _, num_views, width = input_shape[0]
+        self.mean = self.add_weight(name="mean", shape=(num_views, width), initializer="zeros")
+        shape = (num_views, width, self.num_components)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="zeros")
+
+    def adapt(self, vectors: np.ndarray, mask: np.ndarray) -> None:
+        """Learn the directions from training rows.
+
+        Args:
+            vectors: float ``(n, V, D)``.
+            mask: bool ``(n, V)``.
+        """
+        if not self.built:
+            self.build([vectors.shape, mask.shape])
+        mean, kernel = (np.zeros(weight.shape, dtype="float64") for weight in (self.mean, self.kernel))
+        edges = np.cumsum([0, *(self.blocks or [vectors.shape[-1]])])
+        for view in range(vectors.shape[1]):
+            rows = vectors[mask[:, view], view].astype("float64")
+            num_components = min(self.num_components, len(rows) - 1, vectors.shape[-1])
+            if num_components < 1 or not np.ptp(rows, axis=0).any():
+                continue  # nothing to learn from, or one photo in all rows: the view stays zero
+            mean[view] = rows.mean(axis=0)
+            rows -= mean[view]
+            scales = np.ones(vectors.shape[-1])
+            for start, end in pairwise(edges):
+                scales[start:end] = 1 / max(np.sqrt(np.mean(np.sum(rows[:, start:end] ** 2, axis=1))), 1e-12)
+            pca = PCA(num_components, random_state=0).fit(rows * scales)
+            kernel[view, :, :num_components] = scales[:, None] * pca.components_.T
+        self.mean.assign(mean)
+        self.kernel.assign(kernel)
+        square = np.mean(self.project(vectors, mask)[mask] ** 2) if mask.any() else 0.0
+        if square > 0:
+            self.kernel.assign(kernel / np.sqrt(square))
+
+    def project(self, vectors: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Project arrays, as the layer does with tensors.
+
+        Args:
+            vectors: float ``(n, V, D)``.
+            mask: bool ``(n, V)``.
+
+        Returns:
+            float32 ``(n, V, P)``.
+        """
+        mean, kernel = (ops.convert_to_numpy(weight) for weight in (self.mean, self.kernel))
+        components = np.zeros((*mask.shape, self.num_components), dtype="float32")
+        for view in range(mask.shape[1]):
+            present = mask[:, view]
+            components[present, view] = (vectors[present, view] - mean[view]) @ kernel[view]
+        return components
+
+    def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
+        """Project the present views."""
+        vectors, mask = inputs
+        centred = ops.where(ops.expand_dims(mask, -1), vectors - self.mean, 0.0)
+        return ops.einsum("nvd,vdp->nvp", centred, self.kernel)
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        """``(n, V, P)``."""
+        return (*input_shape[0][:2], self.num_components)
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything needed to make this layer again."""
+        return {**super().get_config(), "num_components": self.num_components, "blocks": self.blocks}

@@ -1,0 +1,80 @@
+"""Golden rows: made-up rows whose predictions are kept in the bundle, and predicted again when it is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from mixed_data.cells import split_paths
+from mixed_data.preprocessing import MixedDataPreprocessor
+from mixed_data.preprocessing.numeric import NumericColumn
+from mixed_data.preprocessing.state import read_json, write_json
+from mixed_data.schema import Schema
+
+TOLERANCE = 1e-3
+"""Largest relative difference of a golden prediction; another processor's arithmetic stays far below it."""
+
+_NUM_FULL_ROWS = 3
+_PHOTO_SIDE = 96
+
+
+def write_golden_rows(preprocessor: MixedDataPreprocessor, folder: Path) -> pd.DataFrame:
+    """Make up rows that use every column and view, and one row in which everything is missing."""
+    folder.mkdir()
+    schema = preprocessor.schema
+    columns = {column.name: column for column in preprocessor.tabular_.columns_}
+    generator = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for position in range(_NUM_FULL_ROWS):
+        row: dict[str, Any] = {}
+        for index, name in enumerate(schema.features):
+            column = columns.get(name)  # None: dropped as constant or empty, any cell will do
+            if isinstance(column, NumericColumn):
+                step = ((position + index) % _NUM_FULL_ROWS - 1) * (column.scale or 0.0)
+                linear = column.log_above is None
+                row[name] = float(column.median + step if linear else column.median * np.exp(step))
+            elif column is not None:
+                levels = [*column.groups[0].kept, *column.groups[0].rare]
+                row[name] = levels[(position * len(levels)) // _NUM_FULL_ROWS] if levels else None
+        for name, count in zip(schema.images, preprocessor.images_.num_photos_, strict=True):
+            files = [f"{position}-{schema.images.index(name)}-{number}.jpg" for number in range(count)]
+            for file in files:
+                _draw_clouds(generator).save(folder / file, quality=90)
+            row[name] = ";".join(files)
+        rows.append(row)
+    rows.append({})
+    write_json(folder / "golden.json", rows)
+    return read_golden_rows(folder, schema)
+
+
+def read_golden_rows(folder: Path, schema: Schema) -> pd.DataFrame:
+    """Read the rows that `write_golden_rows` made up."""
+    # JSON, since any text may be a column's name in a DataFrame, but not in a CSV file.
+    table = pd.DataFrame(read_json(folder / "golden.json"), columns=[*schema.features, *schema.images])
+    for name in schema.images:
+        table[name] = [";".join(str(folder / file) for file in split_paths(cell)) for cell in table[name]]
+    return table
+
+
+def _draw_clouds(generator: np.random.Generator) -> Image.Image:
+    coarse = generator.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((_PHOTO_SIDE,) * 2, Image.Resampling.BICUBIC)
+
+
+def compare_golden(expected: list[float], predicted: np.ndarray) -> str:
+    """Say what is wrong with the predictions of the golden rows, nothing if they are as they were at saving."""
+    if predicted.shape != (len(expected),):
+        return f"{len(expected)} golden predictions for {len(predicted)} golden rows"
+    scale = max(1e-12, float(np.max(np.abs(expected))))
+    worst = float(np.max(np.abs(predicted - expected))) / scale
+    if worst <= TOLERANCE:
+        return ""
+    return (
+        f"the golden rows are predicted differently here (by {worst:.2%} of the largest, allowed are "
+        f"{TOLERANCE:.1%}): expected {expected}, got {predicted.tolist()}. Compare the library versions in "
+        "manifest.json with yours."
+    )

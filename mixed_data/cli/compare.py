@@ -1,0 +1,130 @@
+"""The command `compare`: do the photos help, which fusion does, is the network worth it?"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mixed_data.cli.inputs import describe_run, network_names, network_options, read_data
+from mixed_data.cli.output import console, print_models
+from mixed_data.cli.startup import start_keras, worker_processes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mixed_data.evaluation.repeats import OnProgress
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Fit all models on identical folds, print what was found and how sure it is, write the folder."""
+    started = time.perf_counter()
+    with Console(stderr=True).status("reading the data (the sample is drawn on first use)"):
+        table, schema, references = read_data(options)
+    start_keras()
+    from mixed_data.cli.progress import embed_photos
+    from mixed_data.evaluation.candidates import make_candidates
+    from mixed_data.evaluation.names import BEST, IMAGE, TABLE
+    from mixed_data.evaluation.repeats import Protocol, run_repeats
+    from mixed_data.evaluation.report import write_report
+    from mixed_data.evaluation.results import write_results
+    from mixed_data.evaluation.verdict import describe_ablations, reach_verdict
+    from mixed_data.fusion import FUSIONS
+    from mixed_data.run import make_run_folder
+
+    networks, main = network_names(options, schema, (TABLE, IMAGE, *FUSIONS, BEST))
+    arguments = {"random_state": options.random_state, **network_options(options, schema)}
+    embed_photos(table, schema, arguments)
+    candidates = make_candidates(schema, arguments, networks=networks, main=main, views=options.views)
+    protocol = Protocol(options.repeats, options.folds, options.random_state)
+    folder = options.out or make_run_folder(None, options.dataset)
+    with worker_processes(options.jobs), _show_progress() as on_progress:
+        run = run_repeats(table, schema, candidates, protocol, folder, on_progress=on_progress)
+    verdict = reach_verdict(run.evidence, main=main, fusions=list(FUSIONS), findings=run.findings)
+    ablation = describe_ablations(run.evidence, main=main)
+    comparison = [*run.comparison, *_score_references(references, table[schema.target])]
+    write_results(
+        folder,
+        run,
+        table,
+        schema,
+        comparison=comparison,
+        verdict=verdict,
+        ablation=ablation,
+        config=describe_run(options, schema),
+    )
+    page = write_report(folder)
+    folds = f"{protocol.repeats} × grouped {protocol.folds}-fold"
+    spread = ", mean ± SD over the repeats" if protocol.repeats > 1 else ""
+    for finding in run.findings:
+        console.print(f"audit: {finding}", highlight=False)
+    print_models(f"{len(table):,} rows, {folds}{spread}", comparison, main)
+    _print_ablation(ablation, main)
+    _print_weights(run.mean_weights, protocol.repeats * protocol.folds)
+    _print_answers(verdict)
+    console.print(f"\n{time.perf_counter() - started:.0f} seconds in all. Results: {folder}  Report: {page}")
+
+
+def _print_answers(verdict: Sequence[Mapping[str, Any]]) -> None:
+    for entry in verdict:
+        if entry["second"]:  # the audit's entry, which compares nothing, was printed first of all
+            console.print(f"\n{entry['question']}\n  {entry['answer']}", highlight=False)
+
+
+def _print_weights(weights: Mapping[str, Any], num_fits: int) -> None:
+    """Print the learned weights; the placebo's show what a weight says of photos that say nothing."""
+    from mixed_data.evaluation.names import PLACEBO, is_ablation
+
+    for model, branches in weights.items():
+        if model == PLACEBO or not is_ablation(model):
+            parts = [f"{branch} {weight['mean']:.2f} ± {weight['sd']:.2f}" for branch, weight in branches.items()]
+            line = f"learned weights of {model}: {', '.join(parts)} (mean ± SD of {num_fits} fits)"
+            console.print(line, highlight=False)
+
+
+def _print_ablation(ablation: Sequence[Mapping[str, Any]], main: str) -> None:
+    if not ablation:
+        return
+    parts = Table(title=f"{main} without one of its parts: above 0, the part was of use")
+    for heading in ("model", "difference from the whole network"):
+        parts.add_column(heading)
+    for entry in ablation:
+        parts.add_row(entry["model"], entry["answer"])
+    console.print(parts)
+
+
+def _score_references(references: pd.DataFrame | None, target: pd.Series) -> list[dict[str, Any]]:
+    """One entry per column of predictions that came with the data."""
+    from mixed_data.metrics import regression_metrics
+    from mixed_data.run import without_nan
+
+    if references is None:
+        return []
+    return [{"model": name, **without_nan(regression_metrics(target, references[name]))} for name in references]
+
+
+@contextmanager
+def _show_progress() -> Iterator[OnProgress]:
+    """Yield a function that moves one bar over all fits, on standard error while that is a terminal."""
+    terminal = Console(stderr=True)
+    columns = (
+        TextColumn("fits"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[model]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=terminal, disable=not terminal.is_terminal) as progress:
+        bar = progress.add_task("fits", total=None, model="")
+
+        def on_progress(num_finished: int, num_fits: int, model: str) -> None:
+            progress.update(bar, completed=num_finished, total=num_fits, model=model)
+
+        yield on_progress

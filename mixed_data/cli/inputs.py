@@ -1,0 +1,77 @@
+"""From the options that `train` and `compare` share to a table, a network, and a record of how it was started."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mixed_data import __version__
+from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
+from mixed_data.preprocessing import SUITED_PREPROCESSING, MixedDataPreprocessor
+from mixed_data.readers import READERS
+from mixed_data.schema import Schema
+
+
+def read_data(options: argparse.Namespace) -> tuple[pd.DataFrame, Schema, pd.DataFrame | None]:
+    """Read the data set; the sample also brings the predictions of its oracle."""
+    names = [name for names in DATASET_OPTIONS.values() for name in names]
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if foreign := [name for name in given if name not in DATASET_OPTIONS[options.dataset]]:
+        right = next(dataset for dataset, names in DATASET_OPTIONS.items() if foreign[0] in names)
+        flag = foreign[0].replace("_", "-")
+        raise UsageError(f"--{flag} is for --dataset {right}, not for --dataset {options.dataset}")
+    root = options.root or Path("datasets") / options.dataset
+    if options.dataset == "houses":
+        return *READERS["houses"](root), None
+    if options.dataset == "table":
+        if options.data is None:
+            raise UsageError("--dataset table needs --data FILE, a CSV or Parquet file")
+        return *READERS["table"](options.root, **given), None
+    table, schema = READERS["sample"](root, **given)
+    return table, schema, _oracle(root, given)
+
+
+def network_options(options: argparse.Namespace, schema: Schema) -> dict[str, Any]:
+    """Return the arguments of `MixedDataRegressor` that were given, with a preprocessor made of those given for it."""
+    given = {name: getattr(options, name) for name in (*PREPROCESSING_OPTIONS, *NETWORK_OPTIONS)}
+    given = {name: value for name, value in given.items() if value is not None}
+    preprocessing = {name: given.pop(name) for name in PREPROCESSING_OPTIONS if name in given}
+    suited = SUITED_PREPROCESSING.get(given.get("image_branch", ""), {})
+    return {**given, "preprocessor": MixedDataPreprocessor(schema, **{**suited, **preprocessing})}
+
+
+def network_names(options: argparse.Namespace, schema: Schema, default: tuple[str, ...]) -> tuple[list[str], str]:
+    """Return the networks to train and the main one; with one modality there is nothing to merge, and one network."""
+    has_both = bool(schema.features and schema.images)
+    single = "table" if schema.features else "image"
+    names = [name.strip() for name in options.networks.split(",")] if options.networks else None
+    return names or list(default if has_both else (single,)), options.fusion if has_both else single
+
+
+def describe_run(options: argparse.Namespace, schema: Schema) -> dict[str, Any]:
+    """What ``config.json`` holds: enough to start the same run again."""
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    del given["run"], given["command"]
+    libraries = ("keras", "numpy", "pandas", "pillow", "scikit-learn")
+    return {
+        "command": options.command,
+        "options": given,
+        "schema": schema.to_dict(),
+        "versions": {
+            "mixed_data": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in libraries},
+        },
+    }
+
+
+def _oracle(root: Path, given: dict[str, Any]) -> pd.DataFrame:
+    from mixed_data.readers.sample import oracle_predictions
+
+    names = {"table": "oracle_table", "image": "oracle_image", "both": "oracle"}
+    return oracle_predictions(root, **given)[list(names)].rename(columns=names)

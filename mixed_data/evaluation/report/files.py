@@ -1,0 +1,243 @@
+"""What a run folder holds, read back: the only source of the report, so that it can be made again at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixed_data.evaluation.names import is_ablation
+from mixed_data.evaluation.report.wording import BASELINES, is_reference
+from mixed_data.preprocessing.state import read_json
+from mixed_data.readers.table import read_rows
+from mixed_data.schema import Schema
+
+FloatArray = NDArray[np.float64]
+
+_NUMBERS = ("target", "prediction", "images_used", "lower", "upper", "repeat", "fold")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of a run folder.
+
+    Attributes:
+        folder: where they are.
+        comparison: one dict per model, ``model`` and its metrics (None where not defined).
+        main: the model that the page is about.
+        rows: every held-out row once, as ``main`` predicted it: ``id``, ``target``, ``prediction``, and where they
+            were kept ``images_used``, ``fold``, ``warnings``, ``lower`` and ``upper``.
+        repeated: predictions of ``main`` for the same rows in each repeat, ``(repeats, n)``; the first are those of
+            ``rows``.
+        others: predictions of the other models for the same rows, one column each; may have none.
+        cells: the columns of the same rows, or None.
+        no_cells: why ``cells`` is None.
+        schema: roles of the columns; only a target where it is not known.
+        config: how the run was started; may be empty.
+        findings: sentences of the audit, or None.
+        weights: fusion -> modality -> ``mean`` and ``sd`` (None after a single fit).
+        verdict: what `compare` answered: dicts with ``question``, ``answer`` and what they stand on.
+        ablation: what `compare` says of networks that lack something: ``model`` and ``answer``.
+        created: when the bundle was saved, ISO 8601, or "".
+    """
+
+    folder: Path
+    comparison: list[dict[str, Any]]
+    main: str
+    rows: pd.DataFrame
+    repeated: FloatArray
+    others: pd.DataFrame
+    cells: pd.DataFrame | None
+    no_cells: str
+    schema: Schema
+    config: dict[str, Any]
+    findings: list[str] | None = None
+    weights: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
+    verdict: list[dict[str, Any]] = field(default_factory=list)
+    ablation: list[dict[str, Any]] = field(default_factory=list)
+    created: str = ""
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Scores of the main model."""
+        return self.of_model(self.main)
+
+    @property
+    def num_repeats(self) -> int:
+        """How often all rows were held out."""
+        return len(self.repeated)
+
+    @property
+    def num_folds(self) -> int:
+        """Number of parts that were held out in turn."""
+        return self.rows["fold"].nunique() if "fold" in self.rows else 1
+
+    def of_model(self, name: str) -> dict[str, Any]:
+        """Return a model's entry in the comparison; empty if there is none."""
+        return next((entry for entry in self.comparison if entry["model"] == name), {})
+
+
+def read_run(folder: Path) -> Run:
+    """Read the folder that `train` or `compare` wrote.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        ValueError: ``comparison.json`` or ``predictions.csv`` is missing, or a file is not what it should be.
+    """
+    missing = [name for name in ("comparison.json", "predictions.csv") if not (folder / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"{folder} has no {' and no '.join(missing)}: expected the folder that `train` or `compare` wrote "
+            "(--out, or the newest in runs/)"
+        )
+    comparison = _read_comparison(folder / "comparison.json")
+    config = _read_object(folder / "config.json")
+    predictions = _read_predictions(folder / "predictions.csv")
+    verdict = _read_entries(folder / "verdict.json", "question", "answer")
+    main = _find_main(folder, comparison, verdict)
+    rows, repeated, others = _choose_rows(predictions, main, folder)
+    schema, cells, no_cells = Schema(target="target"), None, "config.json names no schema"
+    if "schema" in config:
+        schema = Schema.from_dict(config["schema"])
+        cells, no_cells = _read_cells(folder, schema, rows)
+    return Run(
+        folder=folder,
+        comparison=comparison,
+        main=main,
+        rows=rows,
+        repeated=repeated,
+        others=others,
+        cells=cells,
+        no_cells=no_cells,
+        schema=schema,
+        config=config,
+        findings=_read_texts(folder / "findings.json"),
+        weights=_read_weights(folder, main),
+        verdict=verdict,
+        ablation=_read_entries(folder / "ablation.json", "model", "answer"),
+        created=str(_read_object(folder / "bundle" / "manifest.json").get("created", "")),
+    )
+
+
+def _read_comparison(path: Path) -> list[dict[str, Any]]:
+    entries = read_json(path)
+    is_list = isinstance(entries, list) and entries
+    if not is_list or not all(isinstance(entry, dict) and isinstance(entry.get("model"), str) for entry in entries):
+        raise ValueError(f'{path}: expected a list of {{"model": name, ...}}; run `train` or `compare` again')
+    return entries
+
+
+def _read_predictions(path: Path) -> pd.DataFrame:
+    # As text first: an id such as "007" or "NA" is what it is.
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if absent := [name for name in ("id", "target", "prediction") if name not in table]:
+        raise ValueError(f"{path} has no column {', '.join(absent)}; run `train` or `compare` again")
+    if table.empty:
+        raise ValueError(f"{path} has no rows; run `train` or `compare` again")
+    for name in _NUMBERS:
+        if name in table:
+            try:
+                table[name] = table[name].replace("", "nan").astype("float64")
+            except ValueError as error:
+                raise ValueError(f"{path}, column {name}: {error}; run `train` or `compare` again") from None
+    if table[["target", "prediction"]].isna().any(axis=None):
+        raise ValueError(f"{path}: a target or prediction is missing; run `train` or `compare` again")
+    return table
+
+
+def _find_main(folder: Path, comparison: list[dict[str, Any]], verdict: list[dict[str, Any]]) -> str:
+    """Return the model of metrics.json, or of `compare`'s first question, or the network with the lowest error."""
+    if metrics := _read_object(folder / "metrics.json"):
+        for entry in comparison:
+            if all(entry.get(name) == value for name, value in metrics.items()):
+                return entry["model"]
+        raise ValueError(f"{folder}: no model of comparison.json has the scores of metrics.json; run `train` again")
+    names = [entry["model"] for entry in comparison]
+    if verdict and verdict[0].get("first") in names:
+        return verdict[0]["first"]
+    used = [entry for entry in comparison if not is_reference(entry["model"])]
+    networks = [entry for entry in used if entry["model"] not in BASELINES and not is_ablation(entry["model"])]
+    score = "mape" if all(entry.get("mape") is not None for entry in comparison) else "mae"
+    return min(networks or used or comparison, key=lambda entry: entry.get(score) or float("inf"))["model"]
+
+
+def _choose_rows(predictions: pd.DataFrame, main: str, folder: Path) -> tuple[pd.DataFrame, FloatArray, pd.DataFrame]:
+    """Return the main model's rows (of the first repeat), its predictions in all repeats, and the other models'."""
+    if "model" not in predictions:
+        others = _read_others(folder / "model_predictions.csv", main, len(predictions))
+        return predictions, predictions[["prediction"]].to_numpy().T, others
+    predictions = predictions.assign(repeat=predictions.get("repeat", 0.0))
+    parts = {key: part.reset_index(drop=True) for key, part in predictions.groupby(["model", "repeat"], sort=False)}
+    repeats = sorted(repeat for name, repeat in parts if name == main)
+    if not repeats:
+        raise ValueError(f"{folder}: predictions.csv has no rows of {main!r}; run `compare` again")
+    rows = parts[main, repeats[0]].drop(columns=["model", "repeat"])
+    same = {key: part["prediction"] for key, part in parts.items() if part["id"].equals(rows["id"])}
+    repeated = np.stack([same[main, repeat] for repeat in repeats if (main, repeat) in same])
+    others = {name: part for (name, repeat), part in same.items() if name != main and repeat == repeats[0]}
+    return rows, repeated, pd.DataFrame(others, index=rows.index)
+
+
+def _read_others(path: Path, main: str, num_rows: int) -> pd.DataFrame:
+    if not path.is_file():
+        return pd.DataFrame(index=range(num_rows))
+    others = pd.read_csv(path, dtype="float64")
+    if len(others) != num_rows:
+        raise ValueError(f"{path} has {len(others)} rows, predictions.csv {num_rows}; run `train` again")
+    return others.drop(columns=main, errors="ignore")
+
+
+def _read_cells(folder: Path, schema: Schema, rows: pd.DataFrame) -> tuple[pd.DataFrame | None, str]:
+    path = folder / "held_out.csv"
+    if not path.is_file():
+        return None, "the run kept no held_out.csv"
+    try:
+        cells = read_rows(path, schema, needs_target=True)
+    except ValueError as error:  # A page without photos is better than none at the end of a long run.
+        return None, f"held_out.csv could not be read: {error}"
+    if len(cells) != len(rows) or (cells[schema.target].to_numpy() != rows["target"].to_numpy()).any():
+        return None, "held_out.csv does not hold the rows of predictions.csv"
+    return cells, ""
+
+
+def _read_texts(path: Path) -> list[str] | None:
+    if not path.is_file():
+        return None
+    texts = read_json(path)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{path}: expected a list of texts; run `train` again")
+    return texts
+
+
+def _read_weights(folder: Path, main: str) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Read weights.json; a run without it has at least the weights of the bundle's own network."""
+    weights = _read_object(folder / "weights.json")
+    if not weights:
+        alone = _read_object(folder / "bundle" / "manifest.json").get("fusion_weights")
+        weights = {main: {name: {"mean": mean, "sd": None} for name, mean in alone.items()}} if alone else {}
+    parts = [part for entry in weights.values() for part in (entry.values() if isinstance(entry, dict) else [None])]
+    if not all(isinstance(part, dict) and isinstance(part.get("mean"), int | float) for part in parts):
+        raise ValueError(f'{folder}/weights.json: expected {{fusion: {{modality: {{"mean": …, "sd": …}}}}}}')
+    return {fusion: entry for fusion, entry in weights.items() if entry and not is_ablation(fusion)}
+
+
+def _read_entries(path: Path, *keys: str) -> list[dict[str, Any]]:
+    entries = read_json(path) if path.is_file() else []
+    if not isinstance(entries, list) or not all(isinstance(line, dict) and line.keys() >= {*keys} for line in entries):
+        raise ValueError(f"{path}: expected a list of objects with {' and '.join(keys)}; run `compare` again")
+    return entries
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected an object, got {type(content).__name__}; run `train` or `compare` again")
+    return content

@@ -1,0 +1,115 @@
+"""Held-out rows sorted into groups: by the size of the target, by a code, by the number of photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixed_data.cells import canonical_text
+from mixed_data.evaluation.report.wording import Unit, clip
+from mixed_data.schema import Schema
+
+NUM_BANDS = 5
+MIN_BAND_ROWS = 10
+MIN_LEVEL_ROWS = 5
+MAX_LEVELS = 12
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some of the rows.
+
+    Attributes:
+        label: what they have in common.
+        rows: their positions, at least one.
+    """
+
+    label: str
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """All rows in groups, or the reason why not.
+
+    Attributes:
+        by: what sorts them, e.g. "zipcode".
+        groups: two or more, or none.
+        reason: why there are none.
+    """
+
+    by: str
+    groups: list[Group]
+    reason: str = ""
+
+
+def group_by_target(target: NDArray[np.float64], unit: Unit) -> Grouping:
+    """Sort rows into bands of equal size, from the smallest target to the largest.
+
+    Args:
+        target: of each row, ``(n,)``.
+        unit: for the labels.
+
+    Returns:
+        At most `NUM_BANDS` bands of at least `MIN_BAND_ROWS` rows.
+    """
+    by = f"{unit.name} band"
+    num_bands = min(NUM_BANDS, len(target) // MIN_BAND_ROWS)
+    found = []
+    if num_bands > 1 and np.ptp(target) > 0:
+        bands = pd.qcut(target, num_bands, labels=False, duplicates="drop")
+        found = [np.flatnonzero(bands == band) for band in np.unique(bands)]
+    if len(found) < 2:
+        return Grouping(by, [], f"{len(target)} rows are too few, or too alike, for bands")
+    return Grouping(by, [Group(_range_label(target[rows], unit), rows) for rows in found])
+
+
+def group_by_level(cells: pd.DataFrame, schema: Schema) -> Grouping:
+    """Sort rows by the first code or category column that has two values with `MIN_LEVEL_ROWS` rows.
+
+    The `MAX_LEVELS` most frequent values are groups, all others are one.
+
+    Args:
+        cells: columns of the rows.
+        schema: roles of the columns.
+    """
+    for name in schema.codes + schema.categorical:
+        texts = canonical_text(cells[name]).fillna("no value").to_numpy()
+        counts = pd.Series(texts).value_counts()
+        frequent = counts[counts >= MIN_LEVEL_ROWS].index[:MAX_LEVELS]
+        if len(frequent) < 2:
+            continue
+        groups = [Group(clip(level, 24), np.flatnonzero(texts == level)) for level in sorted(frequent)]
+        rest = np.flatnonzero(~np.isin(texts, frequent))
+        if len(rest):
+            num_others = len(counts) - len(frequent)
+            groups.append(Group(f"{num_others} other value{'s' if num_others > 1 else ''}", rest))
+        return Grouping(clip(name, 40), groups)
+    return Grouping(
+        "code or category", [], f"no code or category column has two values with {MIN_LEVEL_ROWS} rows or more"
+    )
+
+
+def group_by_photos(images_used: NDArray[np.float64]) -> Grouping:
+    """Sort rows by the number of their photos that could be used.
+
+    Args:
+        images_used: of each row, ``(n,)``.
+    """
+    by = "number of photos"
+    counts = np.unique(images_used)
+    if len(counts) == 1:
+        return Grouping(by, [], f"all {len(images_used)} rows had {count_photos(counts[0])}, nothing to compare")
+    return Grouping(by, [Group(count_photos(count), np.flatnonzero(images_used == count)) for count in counts])
+
+
+def count_photos(count: float) -> str:
+    """Write "no photo", "1 photo", "4 photos"."""
+    return "no photo" if count == 0 else f"{count:.0f} photo{'' if count == 1 else 's'}"
+
+
+def _range_label(values: NDArray[np.float64], unit: Unit) -> str:
+    return f"{unit.compact(values.min())} to {unit.compact(values.max())}"

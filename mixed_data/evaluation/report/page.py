@@ -1,0 +1,154 @@
+"""From a run folder to ``report.html``: what each section shows, or why there is nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixed_data.audit import find_links, join_links
+from mixed_data.evaluation.report.figures import MIN_BOX_ROWS, Picture, draw_predictions, draw_shares
+from mixed_data.evaluation.report.files import Run, read_run
+from mixed_data.evaluation.report.groups import Grouping, group_by_level, group_by_photos, group_by_target
+from mixed_data.evaluation.report.ratio import judge_ratios
+from mixed_data.evaluation.report.rendering import render
+from mixed_data.evaluation.report.sections import (
+    describe_audit,
+    describe_coverage,
+    describe_errors,
+    describe_making,
+    describe_weights,
+    list_ablations,
+    list_differences,
+    list_models,
+)
+from mixed_data.evaluation.report.verdict import Contrast, ErrorScale, answer_questions, contrast_models
+from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, percent
+from mixed_data.evaluation.report.worst import describe_worst
+
+REPORT_NAME = "report.html"
+
+_MAX_NAMES = 8
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` into a run folder: one page that opens offline and needs nothing else.
+
+    The page is made of the files of the folder alone (and of the photos that they name), so that it can be made again
+    at any time; the same files give the same bytes.
+
+    Args:
+        folder: that `train` or `compare` wrote.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ValueError: it is no such folder, or a file in it is not what it should be.
+    """
+    folder = Path(folder)
+    page = render("report.html.jinja", collect_facts(read_run(folder)))
+    path = folder / REPORT_NAME
+    path.write_text(page, encoding="utf-8", newline="\n")
+    return path
+
+
+def collect_facts(run: Run) -> dict[str, Any]:
+    """Return all that the page says, by the name that the template uses."""
+    unit = Unit.of(run.schema.target or "target", run.config)
+    scale = ErrorScale.of(run, unit)
+    links = [] if run.cells is None else find_links(run.cells, run.schema)
+    groups = join_links(links, len(run.rows))
+    contrasts = contrast_models(run, scale, groups)
+    target, prediction = run.rows["target"].to_numpy(), run.rows["prediction"].to_numpy()
+    by_target, by_level, by_photos = _sort_rows(run, unit)
+    return {
+        **_name_things(run, unit),
+        "summary": _summarise(run),
+        "tiles": _make_tiles(run, scale),
+        "main_error": scale.write(run.metrics[scale.score]),
+        "answers": [
+            *((clip(entry["question"], 200), clip(entry["answer"], 800)) for entry in run.verdict),
+            *answer_questions(run, scale, groups, contrasts),
+        ],
+        "differences": [line for entry in run.verdict for line in list_differences(entry)],
+        "models": list_models(run),
+        "predictions": draw_predictions(target, prediction, unit),
+        "shares": _draw_shares(run, scale, contrasts),
+        "errors": describe_errors(run, scale, (by_target, by_level, by_photos)),
+        "coverage": describe_coverage(run, unit, by_target, by_photos),
+        "weights": describe_weights(run),
+        "ablations": list_ablations(run, scale),
+        "ratios": judge_ratios(run.metrics),
+        "worst": describe_worst(run, unit, links),
+        "audit": describe_audit(run, links),
+        "making": describe_making(run),
+    }
+
+
+def _name_things(run: Run, unit: Unit) -> dict[str, Any]:
+    return {
+        "title": f"Predicting {unit.name}",
+        "unit": unit,
+        "run_name": clip(run.folder.resolve().name, 60),
+        "main": clip(run.main, 60),
+        "row_name": clip(run.schema.id or "row", 40),
+        "num_rows": len(run.rows),
+        "num_repeats": run.num_repeats,
+        "has_verdict": bool(run.verdict),
+        "no_cells": clip(run.no_cells, 600),
+        "min_box_rows": MIN_BOX_ROWS,
+    }
+
+
+def _sort_rows(run: Run, unit: Unit) -> tuple[Grouping, Grouping, Grouping]:
+    """Sort the rows by target, by code or category, and by number of photos."""
+    if run.cells is None:
+        by_level = Grouping("code or category", [], run.no_cells)
+    else:
+        by_level = group_by_level(run.cells, run.schema)
+    if "images_used" in run.rows and run.rows["images_used"].notna().all():
+        by_photos = group_by_photos(run.rows["images_used"].to_numpy())
+    else:
+        by_photos = Grouping("number of photos", [], "the run did not keep how many photos each row had")
+    return group_by_target(run.rows["target"].to_numpy(), unit), by_level, by_photos
+
+
+def _summarise(run: Run) -> str:
+    schema = run.schema
+    inputs = [_list_names(names) for names in (schema.features, schema.images) if names]
+    source = f" from {' and from the photos '.join(inputs)}" if inputs else ""
+    if inputs and not schema.features:
+        source = f" from the photos {inputs[0]}"
+    return (
+        f"{clip(run.main)} ({describe_model(run.main)}) predicts {clip(schema.target)}{source}. All scores are of "
+        f"{len(run.rows):,} held-out rows, each predicted by a model that had not seen it."
+    )
+
+
+def _list_names(names: Sequence[str]) -> str:
+    shown = [clip(name, 40) for name in names[:_MAX_NAMES]]
+    if len(names) > _MAX_NAMES:
+        shown.append(f"{len(names) - _MAX_NAMES} more")
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
+
+
+def _draw_shares(run: Run, scale: ErrorScale, contrasts: Sequence[Contrast]) -> Picture:
+    target = run.rows["target"].to_numpy()
+    shown = {run.main: run.rows["prediction"]}
+    names = [contrast.other for contrast in contrasts if contrast.other in run.others]
+    shown |= {name: run.others[name] for name in names}
+    errors = {name: np.abs(scale.signed(target, prediction.to_numpy())) for name, prediction in shown.items()}
+    return draw_shares(errors, scale.unit, is_percent=scale.is_percent)
+
+
+def _make_tiles(run: Run, scale: ErrorScale) -> list[tuple[str, str]]:
+    metrics = run.metrics
+    tiles = [(scale.write(metrics[scale.score]), "mean error on rows it had not seen")]
+    if scale.is_percent:
+        tiles.append((percent(metrics.get("median_ape"), 1), "half of the rows are off by less than this"))
+        tiles.append((percent(metrics.get("ppe20"), 0), "of the rows are predicted within 20\u00a0% of their value"))
+    tiles.append((decimals(metrics.get("r2"), 2), "R²: 1 is perfect, 0 no better than the mean"))
+    return tiles

@@ -1,0 +1,103 @@
+"""How numbers, models and strangers' texts are written, the same everywhere on the page and the card."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mixed_data.evaluation.names import BEST, BOOSTING, IMAGE, PLACEBO, TABLE, is_ablation
+
+DOLLAR_DATA_SETS = ("houses", "sample")
+"""Data sets whose target is in US dollars; of any other table only the column's name is known."""
+
+BASELINES = {
+    "median": "the median of the training rows, for every row",
+    "ridge": "ridge regression on the columns",
+    "knn": "mean of the most similar rows, by the columns",
+    BOOSTING: "gradient-boosted trees on the columns",
+}
+UNIMODAL = {TABLE: "network, columns only", IMAGE: "network, photos only"}
+_OTHERS = {
+    PLACEBO: "main network, photos shuffled among the rows",
+    BEST: "networks and trees, stacked",
+}
+_REFERENCE = "oracle"
+
+MAX_TEXT = 160
+# Control characters and halves of surrogate pairs stand in no HTML, XML or UTF-8; the others turn text around.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
+
+
+def clip(text: object, limit: int = MAX_TEXT) -> str:
+    """Return a stranger's text in one line without unprintable characters, not longer than ``limit``."""
+    line = _UNPRINTABLE.sub(" ", str(text)[: 4 * limit]).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How values of the target are written.
+
+    Attributes:
+        name: of the target, for texts.
+        is_dollars: True writes "$776,900" instead of "776,900".
+    """
+
+    name: str
+    is_dollars: bool = False
+
+    @classmethod
+    def of(cls, target: str, config: Mapping[str, Any]) -> Unit:
+        """Choose the unit by the data set that a run's ``config.json`` names."""
+        options = config.get("options")
+        data_set = options.get("dataset") if isinstance(options, dict) else None
+        return cls(clip(target, 40), data_set in DOLLAR_DATA_SETS)
+
+    @property
+    def label(self) -> str:
+        """The target with its unit, e.g. for an axis."""
+        return f"{self.name}, US dollars" if self.is_dollars else self.name
+
+    def exact(self, value: float) -> str:
+        """Write a value in full, e.g. "$776,900"."""
+        return self._sign(value, f"{abs(value):,.0f}" if self.is_dollars or abs(value) >= 1000 else f"{abs(value):.4g}")
+
+    def compact(self, value: float) -> str:
+        """Write a value in little room, e.g. "$777k"."""
+        for size, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+            if abs(value) >= 0.9995 * size:
+                return self._sign(value, f"{abs(value) / size:.3g}{letter}")
+        return self._sign(value, f"{abs(value):.3g}")
+
+    def _sign(self, value: float, digits: str) -> str:
+        return f"{'−' if value < 0 else ''}{'$' if self.is_dollars else ''}{digits}"
+
+
+def is_reference(model: str) -> bool:
+    """Tell predictions that came with the data from models that could be used."""
+    return model == _REFERENCE or model.startswith(f"{_REFERENCE}_")
+
+
+def describe_model(model: str) -> str:
+    """Say in a few words what a model in ``comparison.json`` is."""
+    if is_reference(model):
+        return "reference: knows how the data was made; no model"
+    known = {**BASELINES, **UNIMODAL, **_OTHERS}
+    if is_ablation(model) and model not in known:
+        return f"main network {clip(model, 60)}"
+    return known.get(model, "network, columns and photos")
+
+
+def decimals(value: object, num_decimals: int) -> str:
+    """Write a score, "–" where it is not defined."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return "–"
+    return f"{value:,.{num_decimals}f}".replace("-", "−")
+
+
+def percent(value: object, num_decimals: int) -> str:
+    """Write a percentage, unbroken at the end of a line."""
+    return f"{decimals(value, num_decimals)}\u00a0%"

@@ -1,0 +1,225 @@
+"""The rows that were predicted worst, and what in the data may be the reason."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from mixed_data.audit import Link
+from mixed_data.cells import canonical_text, parse_numbers, split_paths
+from mixed_data.evaluation.report.files import Run
+from mixed_data.evaluation.report.wording import Unit, clip, percent
+from mixed_data.preprocessing.photos import PhotoError, load_photo
+
+NUM_WORST = 10
+MAX_PHOTOS = 6
+THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH = 120, 160
+
+_MIN_ALIKE = 5
+_FAR_FROM_ALIKE = 3.0
+_FAR_FROM_ALL = 5.0
+_A_ZERO = (6.25, 16.0)  # without the zero, within a factor of 1.6 of the prediction
+_DIFFERENT = 1.1
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small photo, or why there is none.
+
+    Attributes:
+        name: the column it stands in.
+        source: ``data:`` address of a JPEG, or "".
+        problem: why there is none, or "".
+    """
+
+    name: str
+    source: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class WorstRow:
+    """A row far from its prediction.
+
+    Attributes:
+        id: what the row is called.
+        target: known value, written.
+        prediction: predicted value, written.
+        error: how far off, in words.
+        cells: column and value of the row's features.
+        photos: at most `MAX_PHOTOS`.
+        num_more_photos: how many are not shown.
+        reasons: facts that may explain the error; may be empty.
+    """
+
+    id: str
+    target: str
+    prediction: str
+    error: str
+    cells: list[tuple[str, str]]
+    photos: list[Thumbnail]
+    num_more_photos: int
+    reasons: list[str]
+
+
+def rank_rows(target: NDArray[np.float64], prediction: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the positions of all rows, the worst first.
+
+    Positive values are judged by the factor between both, so that half and double are equally wrong; with others among
+    them, by the absolute error.
+    """
+    positive = _all_positive(target, prediction)
+    distance = np.abs(np.log(prediction / target) if positive else prediction - target)
+    return np.argsort(-distance, kind="stable")
+
+
+def describe_worst(run: Run, unit: Unit, links: Sequence[Link]) -> list[WorstRow]:
+    """Describe the `NUM_WORST` worst rows.
+
+    Args:
+        run: what the folder holds.
+        unit: of the target.
+        links: what `find_links` found among the rows.
+    """
+    target, prediction = run.rows["target"].to_numpy(), run.rows["prediction"].to_numpy()
+    by_factor = _all_positive(target, prediction)
+    worst = []
+    for row in map(int, rank_rows(target, prediction)[:NUM_WORST]):
+        photos, num_more = _make_thumbnails(run, row)
+        worst.append(
+            WorstRow(
+                id=clip(run.rows["id"].iloc[row], 60),
+                target=unit.exact(target[row]),
+                prediction=unit.exact(prediction[row]),
+                error=_say_error(target[row], prediction[row], unit, by_factor=by_factor),
+                cells=_list_cells(run, row),
+                photos=photos,
+                num_more_photos=num_more,
+                reasons=list(find_reasons(run, row, unit, links)),
+            )
+        )
+    return worst
+
+
+def find_reasons(run: Run, row: int, unit: Unit, links: Sequence[Link]) -> Iterator[str]:
+    """List what is unusual about a row and may explain its error; facts, not proof.
+
+    Args:
+        run: what the folder holds.
+        row: position of the row.
+        unit: of the target.
+        links: what `find_links` found among the rows.
+    """
+    if "warnings" in run.rows and (warnings := run.rows["warnings"].iloc[row]):
+        yield clip(warnings, 300)
+    if run.cells is None:
+        return
+    yield from _compare_with_alike(run, run.cells, row, unit)
+    yield from _find_conflicts(run, row, unit, links)
+    for name in run.schema.numeric:
+        yield from _compare_with_all(run.cells[name], row)
+
+
+def _compare_with_alike(run: Run, cells: pd.DataFrame, row: int, unit: Unit) -> Iterator[str]:
+    """Compare the target with that of the other rows of one code or category, or with all others."""
+    target = run.rows["target"].to_numpy()
+    if (target <= 0).any():
+        return
+    alike, what, far = np.ones(len(target), dtype=bool), "", _FAR_FROM_ALL
+    for name in run.schema.codes + run.schema.categorical:
+        texts = canonical_text(cells[name])
+        same = (texts == texts.iloc[row]).to_numpy()
+        if texts.iloc[row] is not None and same.sum() > _MIN_ALIKE:
+            alike, far = same.copy(), _FAR_FROM_ALIKE
+            what = f" with {clip(name, 40)} {clip(texts.iloc[row], 40)}"
+            break
+    alike[row] = False
+    if alike.sum() < _MIN_ALIKE:
+        return
+    factor = target[row] / np.median(target[alike])
+    if not 1 / far < factor < far:
+        size = f"{factor:.2g} ×" if factor > 1 else f"{percent(100 * factor, 1)} of"
+        fact = f"{unit.name} is {size} the median of the {alike.sum()} other held-out rows{what}"
+        yield fact + _guess_typing_error(target[row], run.rows["prediction"].iloc[row])
+
+
+def _guess_typing_error(target: float, prediction: float) -> str:
+    low, high = _A_ZERO
+    if low <= target / prediction <= high:
+        return ": perhaps a zero too many"
+    return ": perhaps a zero is missing" if low <= prediction / target <= high else ""
+
+
+def _find_conflicts(run: Run, row: int, unit: Unit, links: Sequence[Link]) -> Iterator[str]:
+    """Name a row that shares a photo with this one at another target."""
+    target = run.rows["target"].to_numpy()
+    for link in links:
+        if link.reason != "photo" or row not in link.rows:
+            continue
+        for other in link.rows:
+            small, large = sorted((target[row], target[other]))
+            if small > 0 and large / small > _DIFFERENT:
+                name, shared = clip(run.rows["id"].iloc[other], 60), clip(link.shared, 60)
+                yield f"shares the photo {shared} with {name}, where {unit.name} is {unit.exact(target[other])}"
+                return
+
+
+def _compare_with_all(column: pd.Series, row: int) -> Iterator[str]:
+    """Name a number far outside of the others: beyond three interquartile ranges (Tukey's outer fence)."""
+    numbers, _ = parse_numbers(column)
+    low, high = np.nanquantile(numbers, [0.25, 0.75]) if np.isfinite(numbers).any() else (np.nan, np.nan)
+    distance = max(low - numbers[row], numbers[row] - high)
+    if high > low and distance > 3 * (high - low):
+        name = clip(column.name, 40)
+        yield f"{name} is {numbers[row]:,.6g}, and half of all rows have {low:,.6g} to {high:,.6g}"
+
+
+def _say_error(target: float, prediction: float, unit: Unit, *, by_factor: bool) -> str:
+    direction = "high" if prediction > target else "low"
+    if not by_factor:
+        return f"{unit.exact(abs(prediction - target))} too {direction}"
+    factor = max(prediction / target, target / prediction)
+    return (
+        f"{factor:.1f} × too {direction}"
+        if factor >= 2
+        else f"{percent(100 * abs(prediction / target - 1), 0)} too {direction}"
+    )
+
+
+def _list_cells(run: Run, row: int) -> list[tuple[str, str]]:
+    if run.cells is None:
+        return []
+    listed = []
+    for name in run.schema.features:
+        text = canonical_text(run.cells[name].iloc[[row]]).iloc[0]
+        listed.append((clip(name, 40), "no value" if text is None else clip(text, 60)))
+    return listed
+
+
+def _make_thumbnails(run: Run, row: int) -> tuple[list[Thumbnail], int]:
+    if run.cells is None:
+        return [], 0
+    paths = [(name, path) for name in run.schema.images for path in split_paths(run.cells[name].iloc[row])]
+    shown = [_make_thumbnail(clip(name, 40), path) for name, path in paths[:MAX_PHOTOS]]
+    return shown, len(paths) - len(shown)
+
+
+def _make_thumbnail(name: str, path: str) -> Thumbnail:
+    try:
+        pixels = load_photo(path, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH)
+    except PhotoError as error:
+        return Thumbnail(name, "", clip(error))
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=72, optimize=True)
+    return Thumbnail(name, f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}", "")
+
+
+def _all_positive(target: NDArray[np.float64], prediction: NDArray[np.float64]) -> bool:
+    return bool((target > 0).all() and (prediction > 0).all())

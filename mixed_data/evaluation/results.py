@@ -1,0 +1,62 @@
+"""The folder of a finished comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixed_data.evaluation.repeats import RepeatedRun
+from mixed_data.preprocessing.state import write_json
+from mixed_data.schema import Schema
+
+
+def write_results(
+    folder: Path,
+    run: RepeatedRun,
+    table: pd.DataFrame,
+    schema: Schema,
+    *,
+    comparison: Sequence[Mapping[str, Any]],
+    verdict: Sequence[Mapping[str, Any]],
+    ablation: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+) -> None:
+    """Write what a comparison found beside its finished fits.
+
+    - ``predictions.csv``: one line per model, repeat and row: ``model``, ``repeat``, ``fold``, ``row`` (position in the
+      table), ``id`` (the position where there is no id), ``target`` and ``prediction`` in target units.
+    - ``comparison.json``: one entry per model.
+    - ``verdict.json``: the answers; see `mixed_data.evaluation.verdict.Entry`.
+    - ``ablation.json``: what the main network loses without each of its parts; see `describe_ablations`.
+    - ``findings.json``: what the audit says of leaked and repeated rows.
+    - ``weights.json``: model -> branch -> mean and standard deviation of the learned weight over all fits.
+    - ``config.json``: how it was started.
+    - ``held_out.csv``: the table, each row of which was held out once per repeat.
+
+    Args:
+        folder: of the comparison.
+        run: what it found.
+        table: all rows.
+        schema: roles of the columns.
+        comparison: for the file of that name.
+        verdict: likewise.
+        ablation: likewise.
+        config: likewise.
+    """
+    predictions = run.evidence.predictions
+    rows = predictions["row"].to_numpy()
+    ids = rows if schema.id is None else table[schema.id].to_numpy()[rows]
+    predictions.assign(id=np.asarray(ids), target=run.evidence.target[rows])[
+        ["model", "repeat", "fold", "row", "id", "target", "prediction"]
+    ].to_csv(folder / "predictions.csv", index=False)
+    write_json(folder / "comparison.json", [dict(entry) for entry in comparison])
+    write_json(folder / "verdict.json", [dict(entry) for entry in verdict])
+    write_json(folder / "ablation.json", [dict(entry) for entry in ablation])
+    write_json(folder / "findings.json", run.findings)
+    write_json(folder / "weights.json", run.mean_weights)
+    write_json(folder / "config.json", dict(config))
+    table.to_csv(folder / "held_out.csv", index=False)

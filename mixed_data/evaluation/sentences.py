@@ -1,0 +1,120 @@
+"""A difference between two models, said in one plain sentence with its figures."""
+
+from __future__ import annotations
+
+import math
+
+from mixed_data.evaluation.differences import HELPS, HURTS, NOT_SHOWN, Difference
+
+LABELS = {"mape": "MAPE", "rmse_log": "RMSE of log", "mae": "mean absolute error"}
+_DECIMALS = {"mape": 1, "rmse_log": 3}
+_UNITS = {"mape": " %"}
+_UNITS_OF_DIFFERENCE = {"mape": " points"}
+
+# Where a hundred times the rows would be needed, more rows are no remedy.
+_HOPELESS = 100
+
+Differences = dict[str, Difference]
+"""Metric -> difference between the same two models; the first one decides."""
+
+
+def judge(differences: Differences) -> str:
+    """Return the claim of the deciding metric, but none where another metric shows the opposite."""
+    first, *rest = (difference.claim for difference in differences.values())
+    opposite = {HELPS: HURTS, HURTS: HELPS}.get(first)
+    return NOT_SHOWN if opposite in rest else first
+
+
+def say(differences: Differences, subject: str, verbs: tuple[str, str], models: tuple[str, str]) -> str:
+    """Say what the first model does beside the second, no more than the intervals bear out.
+
+    Args:
+        differences: first model minus second.
+        subject: what makes the difference, e.g. "Photos".
+        verbs: for a lower and for a higher error, e.g. "lower" and "raise".
+        models: what to call both where no difference is shown, e.g. "with photos" and "without".
+
+    Returns:
+        One sentence, and another where another metric shows something else.
+    """
+    difference, *rest = differences.values()
+    if difference.claim == NOT_SHOWN:
+        answer = _say_not_shown(difference, models)
+    else:
+        verb = verbs[0] if difference.claim == HELPS else verbs[1]
+        figures = f"{write_difference(difference)}, {_write_folds(difference)}"
+        answer = f"{subject} {verb} {LABELS[difference.metric]} from {_write_scores(difference)} ({figures})."
+    return " ".join(
+        [answer, *(_second_opinion(difference, other) for other in rest if other.claim != difference.claim)]
+    )
+
+
+def write_score(score: float, metric: str) -> str:
+    """Write a metric with its unit, e.g. "23.6 %"."""
+    return f"{score:,.{_count_decimals(metric, score)}f}{_UNITS.get(metric, '')}"
+
+
+def write_difference(difference: Difference) -> str:
+    """Write a difference with its interval, e.g. "−1.5 points, 95 % interval −2.2 to −0.8"."""
+    unit = _UNITS_OF_DIFFERENCE.get(difference.metric, "")
+    return f"{_write_signed(difference.difference, difference)}{unit}, {_write_interval(difference)}"
+
+
+def _say_not_shown(difference: Difference, models: tuple[str, str]) -> str:
+    first, second = (write_score(score, difference.metric) for score in (difference.first, difference.second))
+    what = f"{LABELS[difference.metric]} {first} {models[0]} against {second} {models[1]}"
+    answer = f"No difference can be shown with {difference.num_rows:,} rows ({what}, {_write_interval(difference)})"
+    if difference.num_rows_needed > _HOPELESS * difference.num_rows:
+        return f"{answer}; if there is one, it is too small for more rows to be the way to show it."
+    if difference.num_rows_needed > difference.num_rows:
+        return (
+            f"{answer}; you would need about {_round_up(difference.num_rows_needed):,} if it is as large as it looks."
+        )
+    return f"{answer}."
+
+
+def _second_opinion(deciding: Difference, other: Difference) -> str:
+    figures = write_difference(other)
+    label = LABELS[other.metric]
+    if other.claim == NOT_SHOWN:
+        return f"{label} alone does not show it ({figures})."
+    if deciding.claim == NOT_SHOWN:
+        return f"{label} alone shows one, from {_write_scores(other)} ({figures})."
+    return f"{label} shows the opposite, from {_write_scores(other)} ({figures}), so that neither is claimed."
+
+
+def _write_scores(difference: Difference) -> str:
+    return f"{write_score(difference.second, difference.metric)} to {write_score(difference.first, difference.metric)}"
+
+
+def _write_interval(difference: Difference) -> str:
+    low, high = (_write_signed(end, difference) for end in difference.interval)
+    return f"95 % interval {low} to {high}"
+
+
+def _write_folds(difference: Difference) -> str:
+    won = difference.folds_won if difference.claim == HELPS else difference.num_folds - difference.folds_won
+    return f"{won} of {difference.num_folds} folds"
+
+
+def _write_signed(value: float, difference: Difference) -> str:
+    """Write with a sign, with one decimal more than the score where an end would look like zero."""
+    decimals = _count_decimals(difference.metric, difference.second)
+    shown = (difference.difference, *difference.interval)
+    if any(number and round(number, decimals) == 0 for number in shown):
+        decimals += 1
+    text = f"{value:+,.{decimals}f}"
+    return text.lstrip("+-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+
+
+def _count_decimals(metric: str, score: float) -> int:
+    """Three figures, where the metric does not say how many decimals it has."""
+    if metric in _DECIMALS:
+        return _DECIMALS[metric]
+    return max(0, 2 - math.floor(math.log10(abs(score)))) if score else 0
+
+
+def _round_up(number: float) -> int:
+    """Round up to two figures."""
+    step = 10 ** max(0, math.floor(math.log10(number)) - 1)
+    return math.ceil(number / step) * step

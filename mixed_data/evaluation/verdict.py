@@ -1,0 +1,175 @@
+"""The answers in plain sentences: do the photos help, which fusion, is the network worth it.
+
+A sentence claims no more than both intervals of `mixed_data.evaluation.differences` bear out; "no difference can be
+shown" is an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mixed_data.evaluation.differences import HELPS, NOT_SHOWN, Evidence, compare_models, score_repeats
+from mixed_data.evaluation.names import BEST, BOOSTING, PLACEBO, TABLE, is_ablation
+from mixed_data.evaluation.sentences import LABELS, Differences, judge, say, write_difference, write_score
+from mixed_data.evaluation.significance import CONFIDENCE, adjust_holm
+
+Entry = dict[str, Any]
+"""``question``, ``answer``, ``claim`` (of `differences`), ``first`` and ``second`` (names of models), ``differences``
+(metric -> `Difference.to_dict`), fit for JSON. "Which fusion?" also has ``others``: name -> the same against each other
+fusion, with ``p_holm``."""
+
+
+def reach_verdict(
+    evidence: Evidence, *, main: str, fusions: Sequence[str], findings: Sequence[str] = ()
+) -> list[Entry]:
+    """Say what the evidence shows, and before that what is wrong with the rows it stands on.
+
+    Args:
+        evidence: held-out predictions on identical folds.
+        main: the network that the questions are about.
+        fusions: names of the fused networks.
+        findings: what `mixed_data.audit.describe_links` says of leaked and repeated rows.
+
+    Returns:
+        The entries of `answer_questions`; where there are findings, one with them comes first, without a claim.
+    """
+    entries = answer_questions(evidence, main=main, fusions=fusions)
+    if findings:
+        answer = f"Yes: {'; '.join(findings)}. Such rows stand on one side of every split."
+        entries.insert(0, _entry("Is a row there twice, or its photo?", answer, None, main, None, {}))
+    return entries
+
+
+def answer_questions(evidence: Evidence, *, main: str, fusions: Sequence[str]) -> list[Entry]:
+    """Answer what the models in the evidence can tell; a question whose models are not there is left out.
+
+    Args:
+        evidence: held-out predictions on identical folds; models are known by the names of
+            `mixed_data.evaluation.names`.
+        main: the network that the questions are about.
+        fusions: names of the fused networks.
+
+    Returns:
+        One entry per question, in the order of asking.
+    """
+    entries = []
+    models = set(evidence.models)
+    if main in fusions and {main, TABLE} <= models:
+        entries.append(_answer_photos(evidence, main))
+    if {main, PLACEBO} <= models:
+        entries.append(_answer_placebo(evidence, main))
+    compared = [name for name in evidence.models if name in fusions]
+    if len(compared) > 1:
+        entries.append(_answer_fusion(evidence, compared))
+    for name, what in ((main, "network"), (BEST, "stack")):
+        if {name, BOOSTING} <= models:
+            entries.append(_answer_boosting(evidence, name, what))
+    return entries
+
+
+def describe_ablations(evidence: Evidence, *, main: str) -> list[dict[str, Any]]:
+    """Say what the main network loses without each of its parts.
+
+    Args:
+        evidence: as for `answer_questions`.
+        main: the whole network.
+
+    Returns:
+        One entry per model that lacks something of it: ``model``, ``answer`` (the difference by the deciding metric
+        with its interval) and ``differences`` (metric -> `Difference.to_dict`), model minus main: above zero, what it
+        lacks was of use.
+    """
+    entries = []
+    for name in evidence.models:
+        if is_ablation(name) and name != main:
+            differences = find_differences(evidence, name, main)
+            answer = write_difference(next(iter(differences.values())))
+            entries.append({"model": name, "answer": answer, "differences": _to_dicts(differences)})
+    return entries
+
+
+def find_differences(evidence: Evidence, first: str, second: str) -> Differences:
+    """Compare two models by every metric that is defined; the first in the dict decides.
+
+    That is the MAPE, or where a target is zero the mean absolute error.
+    """
+    metrics = ("mape", "rmse_log") if _deciding_metric(evidence) == "mape" else ("mae",)
+    found = {metric: compare_models(evidence, first, second, metric=metric) for metric in metrics}
+    return {metric: difference for metric, difference in found.items() if difference is not None}
+
+
+def _deciding_metric(evidence: Evidence) -> str:
+    return "mape" if (evidence.target != 0).all() else "mae"
+
+
+def _answer_photos(evidence: Evidence, main: str) -> Entry:
+    differences = find_differences(evidence, main, TABLE)
+    answer = say(differences, "Photos", ("lower", "raise"), ("with photos", "without"))
+    claim = judge(differences)
+    has_placebo = PLACEBO in evidence.models
+    if claim == HELPS and has_placebo and judge(find_differences(evidence, main, PLACEBO)) != HELPS:
+        # The fused network has more weights and more noise in training, which may help by itself.
+        claim = NOT_SHOWN
+        answer += " But this cannot be put down to what they show: see the placebo."
+    return _entry("Do the photos help?", answer, claim, main, TABLE, differences)
+
+
+def _answer_placebo(evidence: Evidence, main: str) -> Entry:
+    differences = find_differences(evidence, main, PLACEBO)
+    answer = say(
+        differences,
+        "Each row's own photos, instead of photos shuffled among the rows (placebo),",
+        ("lower", "raise"),
+        ("with own photos", "with shuffled ones"),
+    )
+    question = "Is it what the photos show, or only the larger network?"
+    return _entry(question, answer, judge(differences), main, PLACEBO, differences)
+
+
+def _answer_boosting(evidence: Evidence, name: str, what: str) -> Entry:
+    differences = find_differences(evidence, name, BOOSTING)
+    subject = f"The {what} ({name}), instead of gradient boosting,"
+    answer = say(differences, subject, ("lowers", "raises"), (f"by the {what}", "by boosting"))
+    question = f"Is the {what} worth it over gradient boosting?"
+    return _entry(question, answer, judge(differences), name, BOOSTING, differences)
+
+
+def _answer_fusion(evidence: Evidence, fusions: Sequence[str]) -> Entry:
+    """Compare all fusions with the one that is best on average, corrected for their number."""
+    metric = _deciding_metric(evidence)
+    scores = {name: float(score_repeats(evidence, name, metric).mean()) for name in fusions}
+    best, *others = sorted(scores, key=lambda name: scores[name])
+    differences = {name: find_differences(evidence, best, name) for name in others}
+    adjusted = dict(zip(others, adjust_holm([differences[name][metric].p_value for name in others]), strict=True))
+    worse = [name for name in others if adjusted[name] < 1 - CONFIDENCE]
+    level = [name for name in others if name not in worse]
+
+    def show(names: Sequence[str]) -> str:
+        return ", ".join(f"{name} ({write_score(scores[name], metric)})" for name in names)
+
+    answer = f"{best} has the lowest {LABELS[metric]}, {write_score(scores[best], metric)}"
+    answer += f", but cannot be told apart from {show(level)}." if level else "."
+    answer += f" Shown to be worse: {show(worse)}." if worse else ""
+    answer += f" The best of {len(fusions)} on the same folds looks better than it is."
+    claim = NOT_SHOWN if level else HELPS
+    entry = _entry("Which fusion?", answer, claim, best, others[0], differences[others[0]])
+    against = {name: {"differences": _to_dicts(differences[name]), "p_holm": adjusted[name]} for name in others}
+    return {**entry, "others": against}
+
+
+def _entry(
+    question: str, answer: str, claim: str | None, first: str, second: str | None, differences: Differences
+) -> Entry:
+    return {
+        "question": question,
+        "answer": answer,
+        "claim": claim,
+        "first": first,
+        "second": second,
+        "differences": _to_dicts(differences),
+    }
+
+
+def _to_dicts(differences: Differences) -> dict[str, dict[str, Any]]:
+    return {metric: difference.to_dict() for metric, difference in differences.items()}

@@ -1,0 +1,46 @@
+"""A small backbone and photos; run as a script, what another process computes of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from mixed_data.embedding import PhotoEmbedder
+
+HEIGHT, WIDTH, NUM_FEATURES = 8, 6, 5
+DECODING = {"height": HEIGHT, "width": WIDTH, "resize": "crop", "max_pixels": 10_000}
+
+
+def make_backbone(seed: int = 0) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    photos = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(photos)
+    x = keras.layers.Conv2D(16, 3, activation="tanh")(x)
+    return keras.Model(photos, keras.layers.Dense(NUM_FEATURES)(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+def draw_photos(folder: Path, number: int, seed: int = 0) -> list[str]:
+    generator = np.random.default_rng(seed)
+    paths = []
+    for position in range(number):
+        pixels = generator.integers(0, 256, (HEIGHT + 2, WIDTH + 3, 3), dtype="uint8")
+        paths.append(str(folder / f"{seed}_{position}.png"))
+        Image.fromarray(pixels).save(paths[-1])
+    return paths
+
+
+def main(paths: list[str]) -> None:
+    """Print the vectors of photos, and how many were computed."""
+    embedder = PhotoEmbedder(make_backbone())
+    totals = [0]
+    embedder.progress = lambda done, total: totals.append(total)
+    vectors = embedder.embed(paths, **DECODING)
+    print(*(vectors[path].tobytes().hex() for path in paths), max(totals))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,87 @@
+"""What the tests of branches, networks and training share. Also used under JAX and PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from mixed_data.model import INPUT_NAMES, build_network
+
+Arrays = dict[str, np.ndarray]
+NUM_FEATURES, UNITS, NUM_ROWS = 5, 6, 8
+# Two views, as pixels or as vectors.
+IMAGE_SHAPES = {"cnn": (2, 16, 16, 3), "pretrained": (2, 9)}
+
+
+def make_network(*, image_branch: str = "cnn", **options: Any) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    sizes = {"num_features": NUM_FEATURES, "image_shape": IMAGE_SHAPES.get(image_branch), "units": UNITS}
+    return build_network(**{**sizes, "image_branch": image_branch, **options})
+
+
+def make_rows(image_branch: str = "cnn", modalities: str = "both", num_rows: int = NUM_ROWS) -> Arrays:
+    """Make rows, without an axis of members; row 1 has all photos, the last row none."""
+    generator = np.random.default_rng(1)
+    shape = (num_rows, *IMAGE_SHAPES[image_branch])
+    images = generator.integers(0, 256, shape, dtype="uint8")
+    mask = generator.random(shape[:2]) < 0.7
+    mask[1], mask[-1] = True, False
+    arrays = {
+        "tabular": generator.normal(size=(num_rows, NUM_FEATURES)).astype("float32"),
+        "images": images if len(shape) == 5 else generator.normal(size=shape).astype("float32"),
+        "image_mask": mask,
+    }
+    return {name: arrays[name] for name in INPUT_NAMES[modalities]}
+
+
+def give_members(network: keras.Model, rows: Arrays) -> Arrays:
+    """Give each member the rows in an order of its own, where the network takes that: member k begins with row k."""
+    return {
+        name: np.stack([np.roll(rows[name], -member, axis=0) for member in range(tensor.shape[1])], axis=1)
+        for name, tensor in network.input.items()
+    }
+
+
+def run(layer: keras.Layer, arrays: Any, *, training: bool = False) -> Any:
+    """Call a layer or model that takes ``training``, and return NumPy arrays."""
+    return keras.tree.map_structure(keras.ops.convert_to_numpy, layer(arrays, training=training))
+
+
+def read(variable: keras.Variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable).copy()
+
+
+def silu(x: np.ndarray) -> np.ndarray:
+    return x / (1 + np.exp(-x))
+
+
+def randomize(model: keras.Model) -> None:
+    """Give all weights that do not start at random a random value: none stays zero or one."""
+    generator = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        if weight.name != "kernel" or not read(weight).any():
+            weight.assign(generator.uniform(0.1, 0.7, weight.shape))
+
+
+def copy_member(packed: keras.Model, alone: keras.Model, member: int) -> None:
+    """Give a network of one member the weights of one member of another; what members share is copied as it is."""
+    alone.set_weights(
+        [
+            values if values.shape == lone.shape else values[member : member + 1]
+            for values, lone in zip(packed.get_weights(), alone.get_weights(), strict=True)
+        ]
+    )
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,274 @@
+"""Backbones: what a photo's vector is, which weights are trained, and how backbones are told apart.
+
+Random weights do for most of it; with ImageNet's, the preprocessing is checked.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from network_helpers import read, run
+
+from mixed_data.backbones import block_sizes, build_backbone, digest_backbone, unfreeze
+
+SIZE = (32, 64)
+BLOCK_SIZES = {"MobileNetV2": (576, 1280), "EfficientNetV2B0": (672, 1280), "ConvNeXtTiny": (384, 768)}
+# Whose input is the last layer of twice the final resolution.
+AFTER_MIDDLE = {
+    "MobileNetV2": "block_13_pad",
+    "EfficientNetV2B0": "block6a_dwconv2",
+    "ConvNeXtTiny": "convnext_tiny_downsampling_block_2",
+}
+# What unfreezing one, two, three … blocks adds; and how many there are.
+EFFICIENT = ["expand_conv", "dwconv2", "se_reduce", "se_expand", "project_conv"]
+CONVNEXT = ["depthwise_conv", "layernorm", "pointwise_conv_1", "pointwise_conv_2", "layer_scale"]
+LAST_BLOCKS = {
+    "MobileNetV2": [
+        ["Conv_1"],
+        ["block_16_expand", "block_16_depthwise", "block_16_project"],
+        ["block_15_expand", "block_15_depthwise", "block_15_project"],
+    ],
+    "EfficientNetV2B0": [["top_conv"], [f"block6h_{part}" for part in EFFICIENT]],
+    "ConvNeXtTiny": [["layer_normalization"], [f"convnext_tiny_stage_3_block_2_{part}" for part in CONVNEXT]],
+}
+NUM_BLOCKS = {"MobileNetV2": 18, "EfficientNetV2B0": 23, "ConvNeXtTiny": 23}
+
+
+@pytest.fixture(scope="module", params=BLOCK_SIZES)
+def backbone(request: pytest.FixtureRequest) -> tuple[str, keras.Model]:
+    """Give a backbone with random weights; tests leave it frozen and its weights as they are."""
+    return request.param, make_backbone(request.param)
+
+
+def make_backbone(name: str = "MobileNetV2") -> keras.Model:
+    keras.utils.set_random_seed(0)
+    model = build_backbone(name, None, SIZE)
+    for weight in model.weights:
+        if "layer_scale" in weight.path:  # which starts so small that ConvNeXt's blocks would do nothing
+            weight.assign(np.full(weight.shape, 0.5))
+    return model
+
+
+def make_photos() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (2, *SIZE, 3), dtype="uint8")
+
+
+def mirror(photos: np.ndarray) -> np.ndarray:
+    return photos[:, :, ::-1].copy()
+
+
+def vectors_by_hand(name: str, weights: list[np.ndarray] | Path, photos: np.ndarray) -> np.ndarray:
+    """The mean over each photo and its mirror image of two layers, and the signed root of that."""
+    application = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(*SIZE, 3))
+    application.set_weights(weights) if isinstance(weights, list) else application.load_weights(weights)
+    middle = application.get_layer(AFTER_MIDDLE[name]).input
+    assert middle.shape[1:3] == (SIZE[0] // 16, SIZE[1] // 16)
+    layers = keras.Model(application.input, [middle, application.output])
+    pixels = photos.astype("float32")
+    if name == "MobileNetV2":
+        pixels = pixels / 127.5 - 1
+        np.testing.assert_allclose(keras.applications.mobilenet_v2.preprocess_input(photos + 0.0), pixels, atol=1e-5)
+    straight, mirrored = run(layers, pixels), run(layers, mirror(pixels))
+    means = [(one + other).mean(axis=(1, 2)) / 2 for one, other in zip(straight, mirrored, strict=True)]
+    return np.concatenate([np.sign(mean) * np.sqrt(np.abs(mean)) for mean in means], axis=1)
+
+
+def trained_layers(model: keras.Model) -> set[str]:
+    return {weight.path.split("/")[-2] for weight in model.trainable_weights}
+
+
+# Vectors
+
+
+def test_a_vector_is_as_wide_as_its_two_blocks(backbone: tuple[str, keras.Model]) -> None:
+    name, model = backbone
+    assert block_sizes(model) == BLOCK_SIZES[name]
+    assert model.output_shape == (None, sum(BLOCK_SIZES[name]))
+    assert model.input_shape == (None, *SIZE, 3)
+    assert model.input.dtype == "uint8"
+    vectors = run(model, make_photos())
+    assert vectors.dtype == np.float32
+    assert np.all(np.isfinite(vectors))
+
+
+def test_a_vector_is_the_signed_root_of_the_mean_of_two_layers(backbone: tuple[str, keras.Model]) -> None:
+    name, model = backbone
+    photos = make_photos()
+    vectors = run(model, photos)
+    expected = vectors_by_hand(name, model.get_weights(), photos)
+    np.testing.assert_allclose(vectors, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+    assert np.abs(vectors[0] - vectors[1]).max() > 1e-3 * np.abs(vectors).max()
+
+
+def test_a_photo_and_its_mirror_image_have_the_same_vector(backbone: tuple[str, keras.Model]) -> None:
+    _, model = backbone
+    photos = make_photos()
+    photos[:, :10, :20] = 255  # something in a corner
+    vectors = run(model, photos)
+    scale = np.abs(vectors).max()
+    np.testing.assert_allclose(run(model, mirror(photos)), vectors, atol=1e-4 * scale)
+    assert np.abs(run(model, photos[:, ::-1].copy()) - vectors).max() > 1e-3 * scale
+
+
+def test_a_backbone_is_frozen_and_its_statistics_stay_in_training(backbone: tuple[str, keras.Model]) -> None:
+    _, model = backbone
+    assert model.trainable_weights == []
+    before = model.get_weights()
+    unfreeze(model, 2)
+    run(model, make_photos(), training=True)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    model.trainable = False
+
+
+def test_a_backbone_made_from_its_configuration_gives_the_same_vectors(backbone: tuple[str, keras.Model]) -> None:
+    _, model = backbone
+    again = keras.models.model_from_json(model.to_json())
+    again.set_weights(model.get_weights())
+    photos = make_photos()
+    np.testing.assert_array_equal(run(again, photos), run(model, photos))
+    assert block_sizes(again) == block_sizes(model)
+    assert digest_backbone(again) == digest_backbone(model)
+
+
+def check_saved(model: keras.Model, path: Path) -> None:
+    model.save(path)
+    loaded = keras.saving.load_model(path, safe_mode=True)
+    photos = make_photos()
+    np.testing.assert_array_equal(run(loaded, photos), run(model, photos))
+    assert digest_backbone(loaded) == digest_backbone(model)
+
+
+def test_a_saved_backbone_gives_the_same_vectors(tmp_path: Path) -> None:
+    check_saved(make_backbone(), tmp_path / "backbone.keras")
+
+
+# Fine-tuning
+
+
+def test_exactly_the_last_blocks_are_unfrozen_and_no_batch_normalization(backbone: tuple[str, keras.Model]) -> None:
+    name, model = backbone
+    expected: set[str] = set()
+    for number, block in enumerate(LAST_BLOCKS[name], start=1):
+        expected |= set(block)
+        unfreeze(model, NUM_BLOCKS[name])
+        unfreeze(model, number)  # fewer than before
+        trained = {layer for layer in trained_layers(model) if not layer.startswith("layer_normalization")}
+        trained |= {"layer_normalization"} if trained != trained_layers(model) else set()  # Keras counts these
+        assert trained == expected
+    unfreeze(model, NUM_BLOCKS[name])
+    normalizations = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    assert bool(normalizations) == (name != "ConvNeXtTiny")
+    assert not any(layer.trainable_weights for layer in normalizations)
+    with_gradient = len(model.trainable_weights) + sum(len(layer.weights) for layer in normalizations)
+    num_constants = sum(
+        len(layer.weights) for layer in all_layers(model) if isinstance(layer, keras.layers.Normalization)
+    )
+    assert with_gradient == len(model.weights) - num_constants
+    model.trainable = False
+
+
+def all_layers(model: keras.Model) -> list[keras.Layer]:
+    inner = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+    return inner.layers
+
+
+def test_more_blocks_than_there_are_and_none_are_refused(backbone: tuple[str, keras.Model]) -> None:
+    name, model = backbone
+    for number in (0, -1, NUM_BLOCKS[name] + 1):
+        with pytest.raises(ValueError, match=f"expected 0 to {NUM_BLOCKS[name]} blocks of {name}, got {number}"):
+            unfreeze(model, number)
+
+
+# Digests
+
+
+def test_a_digest_changes_with_any_weight_and_only_with_what_is_computed() -> None:
+    model = make_backbone()
+    digest = digest_backbone(model)
+    for index in (0, 3, 130, 258, 259):  # kernel, statistics, kernel, statistics
+        weight = model.weights[index]
+        before = read(weight)
+        changed = before.copy()
+        changed.flat[-1] = np.nextafter(changed.flat[-1], np.inf)
+        weight.assign(changed)
+        assert digest_backbone(model) != digest, weight.path
+        weight.assign(before)
+    for number in (18, 1):
+        unfreeze(model, number)
+        assert digest_backbone(model) == digest
+    assert len(digest) == 64
+
+
+def test_a_digest_does_not_change_with_what_keras_built_before(backbone: tuple[str, keras.Model]) -> None:
+    name, model = backbone
+    keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Rescaling(2.0), keras.layers.LayerNormalization()])
+    again = build_backbone(name, None, SIZE)
+    assert digest_backbone(again) != digest_backbone(model)
+    again.set_weights(model.get_weights())
+    assert digest_backbone(again) == digest_backbone(model)
+
+
+def test_a_digest_changes_with_the_size_of_the_photos_and_with_the_structure() -> None:
+    model = make_backbone()
+    digests = {digest_backbone(model)}
+    for size in (SIZE[::-1], (96, 96)):
+        other = build_backbone("MobileNetV2", None, size)
+        other.set_weights(model.get_weights())
+        digests.add(digest_backbone(other))
+    digests.add(digest_backbone(keras.Model(model.input, model.output * 1)))
+    assert len(digests) == 4
+
+
+# Errors
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2", "", "preprocess_input", "MobileNetV2 "])
+def test_an_unknown_name_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(ValueError, match=r"backbone: .* ConvNeXtTiny, .* MobileNetV2, .*; got ") as caught:
+        build_backbone(name, None, SIZE)
+    assert repr(name) in str(caught.value)
+    assert "preprocess_input," not in str(caught.value)
+
+
+def test_weights_that_cannot_be_read_or_do_not_fit_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.weights.h5").write_text("no weights")
+    (tmp_path / "text.pt").write_text("no weights")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(tmp_path / "other.weights.h5")
+    for name in ("text.weights.h5", "text.pt", "other.weights.h5", "nowhere.weights.h5"):
+        for weights in (tmp_path / name, str(tmp_path / name)):
+            with pytest.raises(ValueError, match=r"(?s)the weights .* of MobileNetV2 for photos of 32 x 64") as caught:
+                build_backbone("MobileNetV2", weights, SIZE)
+            assert f"'{tmp_path / name}'" in str(caught.value)
+            assert "give image_weights the path of a .weights.h5 file" in str(caught.value)
+
+
+def test_a_download_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**options: Any) -> None:
+        raise Exception("URL fetch failure: no network")
+
+    monkeypatch.setattr(keras.applications.mobilenet_v2, "MobileNetV2", fail)
+    with pytest.raises(ValueError, match=r"'imagenet' of MobileNetV2 .* no network\. Without network, give"):
+        build_backbone("MobileNetV2", "imagenet", SIZE)
+
+
+@pytest.mark.parametrize(("size", "message"), [((16, 16), "16 x 16 pixels"), ((33, 64), "multiples of 32")])
+def test_photos_of_a_size_that_does_not_do_are_refused(size: tuple[int, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build_backbone("MobileNetV2", None, size)
+
+
+# With the weights of ImageNet
+
+
+def test_vectors_of_imagenet_weights_are_those_computed_by_hand(mobilenet_weights: Path, tmp_path: Path) -> None:
+    model = build_backbone("MobileNetV2", mobilenet_weights, SIZE)
+    photos = make_photos()
+    vectors = run(model, photos)
+    np.testing.assert_allclose(vectors, vectors_by_hand("MobileNetV2", mobilenet_weights, photos), atol=1e-3)
+    assert 0.1 < np.abs(vectors).mean() < 10
+    check_saved(model, tmp_path / "backbone.keras")

@@ -1,0 +1,181 @@
+"""The command `compare`: what it prints and writes, and that it goes on where it was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from pathlib import Path
+
+import joblib
+import pandas as pd
+import pytest
+from conftest import CommandRun
+
+from mixed_data.cli import main, make_parser
+from mixed_data.cli.options import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
+from mixed_data.cli.output import print_models
+from mixed_data.cli.startup import worker_processes
+from mixed_data.evaluation.repeats import Protocol
+
+FILES = ["ablation.json", "comparison.json", "config.json", "findings.json", "folds", "predictions.csv"]
+FILES += ["settings.json", "verdict.json", "weights.json"]
+MODELS = ["median", "ridge", "knn", "boosting", "table", "weighted_sum", "placebo"]
+
+
+def call(arguments: list[str]) -> tuple[int, str, str]:
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        code = main(arguments)
+    return code, output.getvalue(), errors.getvalue()
+
+
+@pytest.fixture(scope="module")
+def compared(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> CommandRun:
+    """A comparison of the smallest networks, two folds, no views."""
+    folder = tmp_path_factory.mktemp("runs") / "compared"
+    arguments = ["compare", "--dataset", "table", "--data", str(listings), "--networks", "table", "--no-views"]
+    arguments += ["--epochs=1", "--image-size=16", "--units=4", "--target-transform=log"]
+    arguments += ["--repeats=1", "--folds=2", "--out", str(folder)]
+    code, output, errors = call(arguments)
+    assert code == 0, errors
+    return CommandRun(arguments, folder, output, errors)
+
+
+def read_json(path: Path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_compare_leaves_these_files(compared):
+    assert sorted(path.name for path in compared.folder.iterdir()) == FILES
+    assert len(list((compared.folder / "folds").iterdir())) == 2 * len(MODELS)
+
+
+def test_the_audit_comes_first_then_the_models_then_the_answers_and_last_the_folder(compared):
+    text = compared.output
+    assert text.startswith("audit: ")
+    assert "L7 = L8" in text.split("40 rows, 1 × grouped 2-fold")[0]
+    places = [text.index(part) for part in ("audit: ", " model ", "weighted_sum without one of its parts")]
+    places += [text.index("learned weights of weighted_sum: tabular 0."), text.index("\nDo the photos help?\n  ")]
+    assert places == sorted(places)
+    assert text.splitlines()[-1].endswith(f"Results: {compared.folder}")
+    assert "learned weights of placebo: " in text
+
+
+def test_every_model_is_printed_with_its_figures(compared):
+    comparison = read_json(compared.folder / "comparison.json")
+    assert [entry["model"] for entry in comparison] == MODELS
+    lines = compared.output.splitlines()
+    for entry in comparison:
+        (line,) = (line for line in lines if f" {entry['model']} " in line and f"{entry['rmse_log']:.3f}" in line)
+        assert f" {entry['mape']:.1f} " in line
+        assert entry["n"] == 40
+
+
+def test_the_answers_are_printed_as_they_are_written(compared):
+    audit, *entries = read_json(compared.folder / "verdict.json")
+    assert "L7 = L8" in audit["answer"]
+    assert [entry["second"] for entry in entries] == ["table", "placebo", "boosting"]
+    for entry in entries:
+        assert f"\n{entry['question']}\n  {entry['answer']}\n" in compared.output
+    for entry in read_json(compared.folder / "ablation.json"):
+        (line,) = (line for line in compared.output.splitlines() if entry["answer"] in line)
+        assert f" {entry['model']} " in line
+
+
+def test_predictions_name_model_repeat_fold_row_and_id(compared, listings):
+    written, table = pd.read_csv(compared.folder / "predictions.csv"), pd.read_csv(listings)
+    assert list(written) == ["model", "repeat", "fold", "row", "id", "target", "prediction"]
+    assert written["model"].unique().tolist() == MODELS
+    assert written["id"].tolist() == table["listing_id"].tolist() * len(MODELS)
+    assert written["target"].tolist() == table["price"].tolist() * len(MODELS)
+
+
+def test_config_tells_how_to_start_the_same_comparison_again(compared):
+    config = read_json(compared.folder / "config.json")
+    assert set(config) == {"command", "options", "schema", "versions"}
+    assert config["options"]["repeats"] == 1
+    assert config["command"].startswith("python -m mixed_data compare ")
+
+
+def test_compare_is_quiet_in_a_pipe(compared):
+    assert compared.errors == ""
+    assert "\r" not in compared.output
+    assert "\x1b" not in compared.output
+
+
+def test_the_same_command_again_finds_everything_done(compared, monkeypatch):
+    from mixed_data.evaluation import repeats
+
+    monkeypatch.setattr(repeats, "evaluate_held_out", lambda *arguments: pytest.fail("something was fitted"))
+    before = {name: (compared.folder / name).read_bytes() for name in FILES if "." in name}
+    code, output, _ = call(compared.arguments)
+    assert code == 0
+    assert output.splitlines()[:-1] == compared.output.splitlines()[:-1]  # the last line has the seconds
+    assert {name: (compared.folder / name).read_bytes() for name in before} == before
+
+
+def test_other_settings_in_the_same_folder_are_exit_code_1(compared):
+    code, output, errors = call([*compared.arguments, "--epochs=2"])
+    assert (code, output) == (1, "")
+    assert errors.startswith(f"error: {compared.folder} holds a comparison that differs in: model 'table', ")
+    assert "choose another --out" in errors
+
+
+def test_mistakes_are_told_before_anything_is_fitted(compared, tmp_path, monkeypatch):
+    from mixed_data.evaluation import repeats
+
+    monkeypatch.setattr(repeats, "evaluate_held_out", lambda *arguments: pytest.fail("something was fitted"))
+    for more, message in (
+        (["--networks=tabel"], "got 'tabel'"),
+        (["--fusion=sum"], "got 'sum'"),
+        (["--folds=1"], "folds must be at least 2, got 1"),
+        (["--repeats=0"], "repeats must be at least 1, got 0"),
+        (["--jobs=0"], "n_jobs == 0"),
+    ):
+        code, output, errors = call([*compared.arguments, "--out", str(tmp_path / "new"), *more])
+        assert (code, output) == (1, "")
+        assert message in errors
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_options_have_the_defaults_of_the_protocol_and_those_of_train():
+    defaults, train = (vars(make_parser().parse_args([command])) for command in ("compare", "train"))
+    protocol = Protocol()
+    assert {name: defaults[name] for name in vars(protocol)} == vars(protocol)
+    shared = ["dataset", "root", "data", "schema", "target", "images", "id", "group", "rows", "seed", "photo_signal"]
+    shared += ["fusion", "random_state", "out", *NETWORK_OPTIONS, *PREPROCESSING_OPTIONS]
+    assert {name: defaults[name] for name in shared} == {name: train[name] for name in shared}
+    assert (defaults["jobs"], defaults["views"]) == (1, True)
+
+
+def test_a_spread_is_printed_where_there_is_one(capsys):
+    entries = [{"model": "a", "mape": 25.06, "mape_sd": 0.24, "rmse_log": 0.3514, "rmse_log_sd": None}]
+    print_models("title", [*entries, {"model": "b", "mape": None, "mape_sd": float("nan"), "cod": 7.0}], "a")
+    first, second = (line for line in capsys.readouterr().out.splitlines() if "│ a " in line or "│ b " in line)
+    assert [cell.strip() for cell in first.split("│")[1:-1]] == ["a", "25.1 ± 0.2", "", "0.351", "", "", ""]
+    assert [cell.strip() for cell in second.split("│")[1:-1]] == ["b", "", "", "", "", "7.0", ""]
+
+
+# --- workers --------------------------------------------------------------------------------------------------------
+
+
+def look_around() -> tuple[int, list[str | None]]:
+    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    return os.getpid(), [os.environ.get(name) for name in names]
+
+
+def test_each_worker_has_one_thread_and_starts_quietly(capfd):
+    before = dict(os.environ)
+    with worker_processes(2):
+        seen = joblib.Parallel()(joblib.delayed(look_around)() for _ in range(2))
+    assert all(process != os.getpid() for process, _ in seen)
+    assert [threads for _, threads in seen] == [["1", "1", "1"]] * 2
+    assert dict(os.environ) == before
+    assert capfd.readouterr().err == ""
+
+
+def test_one_job_runs_in_this_process():
+    with worker_processes(1):
+        assert joblib.Parallel()([joblib.delayed(os.getpid)()]) == [os.getpid()]

@@ -1,0 +1,251 @@
+"""The regressor over a frozen backbone, here with random weights, and its fine-tuning."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from estimator_helpers import NUM_ROWS, SCHEMA, fit, network_of
+from sklearn.base import clone
+
+from mixed_data.backbones import block_sizes, digest_backbone
+from mixed_data.branches import PrincipalComponents
+from mixed_data.embedding import PhotoEmbedder
+from mixed_data.estimator import MixedDataRegressor, fitting
+from mixed_data.estimator.regressor import NUM_ROWS_PER_STEP
+from mixed_data.preprocessing import MixedDataPreprocessor
+
+NUM_MEMBERS = 3
+
+
+def make_regressor(**options: Any) -> MixedDataRegressor:
+    settings = {"image_branch": "pretrained", "image_weights": None, "members": NUM_MEMBERS, "epochs": 2, "units": 8}
+    preprocessor = MixedDataPreprocessor(SCHEMA, image_size=64)
+    return MixedDataRegressor(SCHEMA, preprocessor=preprocessor, **{**settings, **options})
+
+
+@pytest.fixture(scope="module")
+def regressor(sales: pd.DataFrame) -> MixedDataRegressor:
+    """Give a fitted regressor; no test fits it again."""
+    return fit(make_regressor(), sales)
+
+
+@pytest.fixture(scope="module")
+def tuned(sales: pd.DataFrame) -> MixedDataRegressor:
+    """Give a regressor whose backbone's last block was trained on; no test fits it again."""
+    return fit(make_regressor(finetune=1, learning_rate=0.1, epochs=1), sales[:24])
+
+
+def components_of(regressor: MixedDataRegressor) -> PrincipalComponents:
+    (layer,) = [layer for layer in regressor.model_.layers if isinstance(layer, PrincipalComponents)]
+    return layer
+
+
+def assert_rows_are_independent(regressor: MixedDataRegressor, table: pd.DataFrame) -> None:
+    together = regressor.predict(table)
+    assert np.all(np.isfinite(together))
+    assert len(np.unique(together)) == len(table)
+    for row in (0, len(table) - 1):
+        np.testing.assert_array_equal(regressor.predict(table.iloc[[row]]), together[[row]])
+    order = np.random.default_rng(1).permutation(len(table))
+    for size in (len(table), 2, 17):
+        np.testing.assert_array_equal(regressor.predict(table.iloc[order[:size]]), together[order[:size]])
+
+
+# Predictions
+
+
+def test_the_answer_for_a_row_does_not_depend_on_the_other_rows(
+    regressor: MixedDataRegressor, sales: pd.DataFrame
+) -> None:
+    assert NUM_ROWS > 2 * NUM_ROWS_PER_STEP
+    assert_rows_are_independent(regressor, sales)
+
+
+def test_the_prediction_is_the_mean_of_the_members_on_the_scale_of_the_target(
+    regressor: MixedDataRegressor, sales: pd.DataFrame
+) -> None:
+    scaled = regressor.predict_members(regressor.transform(sales))
+    assert scaled.shape == (NUM_ROWS, NUM_MEMBERS)
+    assert scaled.dtype == np.float64
+    assert np.all(scaled.std(axis=1) > 0)
+    expected = regressor.target_transformer_.inverse_transform(scaled.mean(axis=1))
+    np.testing.assert_array_equal(regressor.predict(sales), expected)
+
+
+def test_fusion_weights_are_the_mean_over_the_members(regressor: MixedDataRegressor) -> None:
+    weights = regressor.member_weights_
+    assert weights.shape == (NUM_MEMBERS, 2)
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    assert len(np.unique(weights[:, 0])) == NUM_MEMBERS
+    assert regressor.fusion_weights_ == {"tabular": weights[:, 0].mean(), "image": weights[:, 1].mean()}
+
+
+def test_rows_with_fewer_photos_or_none_are_predicted(
+    regressor: MixedDataRegressor, sales: pd.DataFrame, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    rows = sales[:3].copy()
+    rows.loc[1, "back"] = str(tmp_path / "broken.jpg")
+    rows.loc[2, ["front", "back"]] = [None, str(tmp_path / "nowhere.jpg")]
+    result, before = regressor.predict_rows(rows), regressor.predict(sales[:3])
+    assert result["images_used"].tolist() == [2, 1, 0]
+    assert [bool(text) for text in result["warnings"]] == [False, True, True]
+    assert result["prediction"][0] == before[0]
+    assert np.all(result["prediction"][1:] != before[1:])
+    assert np.all(np.isfinite(result["prediction"]))
+
+
+def test_the_network_reads_components_that_were_learned_from_vectors_of_the_photos(
+    regressor: MixedDataRegressor, sales: pd.DataFrame
+) -> None:
+    inputs = regressor.transform(sales)
+    assert inputs["images"].shape == (NUM_ROWS, 2, 1856)
+    assert isinstance(regressor.embedder_, PhotoEmbedder)
+    components = components_of(regressor)
+    assert components.num_components == fitting.NUM_COMPONENTS == 64
+    assert tuple(components.blocks) == block_sizes(regressor.embedder_.backbone) == (576, 1280)
+    expected = PrincipalComponents(64, (576, 1280))
+    expected.adapt(inputs["images"], inputs["image_mask"])
+    for weight, same in zip(components.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, same)
+
+
+def test_components_are_learned_from_the_training_rows_only(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]]
+) -> None:
+    regressor = fit(make_regressor(validation_fraction=0.25), sales)
+    rows = without_training[0]["training_rows"]
+    assert len(rows) == NUM_ROWS * 3 // 4
+    inputs = regressor.transform(sales)
+    expected = PrincipalComponents(64, (576, 1280))
+    expected.adapt(inputs["images"][rows], inputs["image_mask"][rows])
+    np.testing.assert_array_equal(components_of(regressor).get_weights()[0], expected.get_weights()[0])
+    projected = components_of(regressor).project(inputs["images"], inputs["image_mask"])
+    np.testing.assert_array_equal(without_training[0]["inputs"]["images"], projected)
+
+
+def test_image_only_networks_read_vectors_too(sales: pd.DataFrame, without_training: list[dict[str, Any]]) -> None:
+    regressor = fit(make_regressor(modalities="image"), sales)
+    assert list(regressor.feature_names_in_) == ["front", "back"]
+    assert regressor.fusion_weights_ == {}
+    assert set(regressor.model_.input) == {"images", "image_mask"}
+    assert len(np.unique(regressor.predict(sales[["front", "back"]]))) == NUM_ROWS
+
+
+# Seeds, clones, options
+
+
+def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_state_alone(
+    regressor: MixedDataRegressor, sales: pd.DataFrame
+) -> None:
+    again = clone(regressor)
+    assert not hasattr(again, "model_")
+    assert again.get_params()["image_weights"] is None
+    fitting._frozen_embedder.cache_clear()  # as in another process
+    random.seed(5)
+    state = random.getstate()
+    fit(again, sales)
+    assert random.getstate() == state
+    assert digest_backbone(again.embedder_.backbone) == digest_backbone(regressor.embedder_.backbone)
+    np.testing.assert_array_equal(again.predict(sales), regressor.predict(sales))
+    assert again.history_ == regressor.history_
+
+
+def test_without_a_preprocessor_photos_are_read_at_the_size_that_suits(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def build(name: str, weights: str | None, size: tuple[int, int]) -> keras.Model:
+        asked.append((name, weights, size))
+        photos = keras.Input((*size, 3), dtype="uint8")
+        mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(photos))
+        parts = [keras.layers.Identity(name=block)(mean) for block in ("middle", "last")]
+        return keras.Model(photos, keras.layers.Concatenate()(parts))
+
+    monkeypatch.setattr(fitting, "build_backbone", build)
+    fitting._frozen_embedder.cache_clear()
+    regressor = MixedDataRegressor(
+        SCHEMA, image_branch="pretrained", backbone="Eye", image_weights=Path("eye.weights.h5")
+    )
+    fit(regressor, sales[:20])
+    fitting._frozen_embedder.cache_clear()
+    assert asked == [("Eye", "eye.weights.h5", (320, 320))]
+    assert regressor.preprocessor_.resize == "stretch"
+    assert regressor.model_.output_shape == (None, 8)
+    assert regressor.predict(sales[:2]).shape == (2,)
+
+
+def test_a_table_only_network_asks_for_no_weights(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "build_backbone", lambda *_: pytest.fail("a backbone was built"))
+    regressor = fit(make_regressor(modalities="tabular", image_weights="imagenet", finetune=1), sales)
+    assert regressor.embedder_ is None
+    assert regressor.predict(sales[:2]).shape == (2,)
+
+
+def test_what_cannot_be_had_is_refused(sales: pd.DataFrame, tmp_path: Path) -> None:
+    for options, message in (
+        ({"backbone": "LeNet"}, "backbone: expected a model of keras.applications, .*; got 'LeNet'"),
+        ({"image_weights": str(tmp_path / "no.weights.h5")}, "give image_weights the path of"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(make_regressor(**options), sales[:8])
+
+
+# Fine-tuning
+
+
+def test_fine_tuning_changes_the_last_block_and_nothing_before(
+    tuned: MixedDataRegressor, regressor: MixedDataRegressor
+) -> None:
+    backbone, frozen = tuned.embedder_.backbone, regressor.embedder_.backbone
+    changed = {
+        weight.path
+        for weight, old in zip(backbone.weights, frozen.get_weights(), strict=True)
+        if not np.array_equal(keras.ops.convert_to_numpy(weight), old)
+    }
+    assert changed == {"Conv_1/kernel"}
+    assert digest_backbone(backbone) != digest_backbone(frozen)
+    assert frozen.trainable_weights == []
+    again = fitting.make_embedder(make_regressor(), regressor.preprocessor_)
+    assert digest_backbone(again.backbone) == digest_backbone(frozen)
+
+
+def test_a_fine_tuned_regressor_predicts_each_row_by_itself(tuned: MixedDataRegressor, sales: pd.DataFrame) -> None:
+    assert_rows_are_independent(tuned, sales[:24])
+    vectors = tuned.transform(sales[:2])["images"]
+    expected = tuned.embedder_.backbone.predict_on_batch(
+        MixedDataPreprocessor.transform(tuned.preprocessor_, sales[:2])["images"][0]
+    )
+    np.testing.assert_allclose(vectors[0], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_fine_tuning_trains_from_where_the_network_stands_with_small_steps(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]]
+) -> None:
+    regressor = fit(make_regressor(finetune=2, learning_rate=0.5, auxiliary=0.25), sales[:24])
+    first, second = without_training
+    assert second["learning_rate"] == pytest.approx(0.5 * fitting.FINETUNE_RATE)
+    assert second["epochs"] == fitting.FINETUNE_EPOCHS
+    assert {name: second[name] for name in ("loss", "auxiliary", "batch_size", "random_state")} == {
+        name: first[name] for name in ("loss", "auxiliary", "batch_size", "random_state")
+    }
+    np.testing.assert_array_equal(second["training_rows"], first["training_rows"])
+    np.testing.assert_array_equal(second["target"], first["target"])
+    assert second["inputs"]["images"].shape == (24, 2, 64, 64, 3)
+    assert network_of(regressor).get_layer("fusion").built
+
+
+def test_more_blocks_than_the_backbone_has_are_refused(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]]
+) -> None:
+    with pytest.raises(ValueError, match="finetune: expected 0 to 18 blocks of MobileNetV2, got 19"):
+        fit(make_regressor(finetune=19), sales[:8])

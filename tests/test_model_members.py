@@ -1,0 +1,262 @@
+"""Packed ensembles, what predicts with them, and what is for training only; also under JAX and PyTorch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from network_helpers import (
+    IMAGE_SHAPES,
+    NUM_ROWS,
+    UNITS,
+    Arrays,
+    copy_member,
+    give_members,
+    make_network,
+    make_rows,
+    randomize,
+    read,
+    run,
+)
+
+from mixed_data.branches import IMAGE_BRANCHES, PrincipalComponents
+from mixed_data.fusion import FUSIONS
+from mixed_data.model import PREDICTION, make_predictor, put_backbone_before
+
+every_image_branch = pytest.mark.parametrize("image_branch", IMAGE_BRANCHES)
+every_network = pytest.mark.parametrize(
+    "options",
+    [
+        *({"fusion": fusion, "image_branch": branch} for branch in IMAGE_BRANCHES for fusion in FUSIONS),
+        *({"modalities": "image", "image_branch": branch} for branch in IMAGE_BRANCHES),
+        {"modalities": "tabular"},
+    ],
+    ids=lambda options: "-".join(options.values()),
+)
+
+
+def make_random_network(**options: Any) -> keras.Model:
+    network = make_network(**options)
+    randomize(network)
+    return network
+
+
+def rows_for(options: dict[str, Any]) -> Arrays:
+    return make_rows(options.get("image_branch", "cnn"), options.get("modalities", "both"))
+
+
+# Packed ensembles
+
+
+@every_network
+def test_members_predict_what_three_networks_of_their_own_do(options: dict[str, Any]) -> None:
+    packed = make_random_network(members=3, **options)
+    arrays = give_members(packed, rows_for(options))
+    prediction = run(packed, arrays)
+    assert np.all(prediction.std(axis=1) > 1e-4)
+    alone = make_network(members=1, **options)
+    for member in range(3):
+        copy_member(packed, alone, member)
+        own = {name: array[:, member : member + 1] for name, array in arrays.items()}
+        if own[next(iter(own))].shape[1] == 0:  # pixels: all members see the same rows
+            own = arrays
+        np.testing.assert_allclose(run(alone, own)[:, 0], prediction[:, member], rtol=1e-4, atol=1e-5)
+
+
+@every_network
+def test_a_member_learns_from_its_own_loss_only(options: dict[str, Any]) -> None:
+    network = make_random_network(members=3, **options)
+    arrays = give_members(network, rows_for(options))
+    network.compile(
+        keras.optimizers.SGD(0.01), lambda _, y: keras.ops.sum(keras.ops.square(y[:, 1] - 100.0)), jit_compile=False
+    )
+    before = [read(weight) for weight in network.trainable_weights]
+    network.train_on_batch(arrays, np.zeros((NUM_ROWS, 3)))
+    for old, weight in zip(before, network.trainable_weights, strict=True):
+        new = read(weight)
+        if "cnn_conv" in weight.path:
+            assert not np.array_equal(new, old), weight.path
+        else:
+            np.testing.assert_array_equal(new[[0, 2]], old[[0, 2]], err_msg=weight.path)
+            assert not np.array_equal(new[1], old[1]), weight.path
+
+
+# What predicts
+
+
+@every_network
+def test_predictor_gives_each_row_to_all_members(options: dict[str, Any]) -> None:
+    network = make_random_network(members=3, auxiliary_heads=True, **options)
+    rows = rows_for(options)
+    predictor = make_predictor(network)
+    assert {name: tuple(tensor.shape) for name, tensor in predictor.input.items()} == {
+        name: (None, *array.shape[1:]) for name, array in rows.items()
+    }
+    assert [tensor.dtype for tensor in predictor.input.values()] == [array.dtype for array in rows.values()]
+    prediction = run(predictor, rows)
+    assert predictor.output_shape == (None, 3)
+    for row in range(NUM_ROWS):
+        same = {
+            name: np.repeat(rows[name][row : row + 1, None], tensor.shape[1], axis=1)
+            for name, tensor in network.input.items()
+        }
+        output = run(network, same)
+        output = output[PREDICTION] if isinstance(output, dict) else output
+        np.testing.assert_allclose(prediction[row], output[0], rtol=1e-4, atol=1e-5)
+
+
+def test_predictor_shares_the_weights_of_the_network_and_survives_saving(tmp_path: Path) -> None:
+    network = make_random_network(members=3, image_branch="pretrained")
+    predictor, rows = make_predictor(network), make_rows("pretrained")
+    before = run(predictor, rows)
+    network.get_layer("head").set_weights([np.zeros((3, UNITS, 1)), np.ones((3, 1))])
+    network.get_layer("linear").set_weights([np.zeros((3, 5, 1))])
+    np.testing.assert_array_equal(run(predictor, rows), np.ones((NUM_ROWS, 3)))
+    randomize(network)
+    predictor.save(tmp_path / "predictor.keras")
+    loaded = keras.saving.load_model(tmp_path / "predictor.keras", safe_mode=True)
+    np.testing.assert_array_equal(run(loaded, rows), run(predictor, rows))
+    assert not np.array_equal(run(predictor, rows), before)
+
+
+WIDTH = 20
+
+
+def make_components(num_components: int = IMAGE_SHAPES["pretrained"][1]) -> tuple[PrincipalComponents, Arrays]:
+    """Components of vectors of 20, and rows with such vectors."""
+    rows = make_rows("pretrained", num_rows=30)
+    rows["images"] = np.random.default_rng(4).normal(size=(30, 2, WIDTH)).astype("float32")
+    components = PrincipalComponents(num_components)
+    components.adapt(rows["images"], rows["image_mask"])
+    return components, rows
+
+
+@pytest.mark.parametrize("modalities", ["both", "image"])
+def test_predictor_puts_the_components_before_the_network(modalities: str, tmp_path: Path) -> None:
+    network = make_random_network(members=2, image_branch="pretrained", modalities=modalities)
+    components, rows = make_components()
+    rows = {name: rows[name] for name in network.input}
+    predictor = make_predictor(network, components)
+    assert predictor.input["images"].shape == (None, 2, WIDTH)
+    projected = {**rows, "images": components.project(rows["images"], rows["image_mask"])}
+    expected = run(make_predictor(network), projected)
+    np.testing.assert_allclose(run(predictor, rows), expected, rtol=1e-4, atol=1e-4)
+    predictor.save(tmp_path / "predictor.keras")
+    loaded = keras.saving.load_model(tmp_path / "predictor.keras", safe_mode=True)
+    np.testing.assert_array_equal(run(loaded, rows), run(predictor, rows))
+
+
+# A backbone before the network
+
+
+def make_backbone() -> keras.Model:
+    photos = keras.Input((4, 6, 3), dtype="uint8")
+    pixels = keras.layers.Rescaling(1 / 255)(photos)
+    vector = keras.layers.Dense(WIDTH, activation="tanh", name="seen")(keras.layers.Flatten()(pixels))
+    return keras.Model(photos, vector)
+
+
+def make_pixels(num_rows: int = 30) -> Arrays:
+    rows = make_rows("pretrained", num_rows=num_rows)
+    rows["images"] = np.random.default_rng(5).integers(0, 256, (num_rows, 2, 4, 6, 3), dtype="uint8")
+    return rows
+
+
+@pytest.mark.parametrize("modalities", ["both", "image"])
+def test_network_behind_a_backbone_predicts_what_it_does_on_the_vectors(modalities: str) -> None:
+    network = make_random_network(members=3, image_branch="pretrained", modalities=modalities)
+    backbone, pixels = make_backbone(), make_pixels()
+    pixels = {name: pixels[name] for name in network.input}
+    vectors = run(backbone, pixels["images"].reshape(-1, 4, 6, 3)).reshape(30, 2, WIDTH)
+    components = PrincipalComponents(9)
+    components.adapt(vectors, pixels["image_mask"])
+    together = put_backbone_before(network, components, backbone)
+    assert {name: tensor.shape[1] for name, tensor in together.input.items()} == dict.fromkeys(pixels, 1)
+    assert together.input["images"].dtype == "uint8"
+    assert together.output_shape == (None, 3)
+    prediction = run(together, give_members(together, pixels))
+    expected = run(make_predictor(network, components), {**pixels, "images": vectors})
+    np.testing.assert_allclose(prediction, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("auxiliary_heads", [False, True])
+def test_backbone_and_network_learn_together_and_the_components_stay(auxiliary_heads: bool) -> None:
+    network = make_random_network(members=3, image_branch="pretrained", auxiliary_heads=auxiliary_heads)
+    components, _ = make_components()
+    backbone, pixels = make_backbone(), make_pixels()
+    together = put_backbone_before(network, components, backbone)
+    names = [PREDICTION, "tabular", "image"] if auxiliary_heads else []
+    assert set(together.output if auxiliary_heads else []) == set(names)
+    learning = [*backbone.trainable_weights, *network.trainable_weights]
+    assert {weight.path for weight in together.trainable_weights} == {weight.path for weight in learning}
+    before, kept = [read(weight) for weight in learning], components.get_weights()
+    together.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    target = np.full((30, 3), 10.0)
+    together.train_on_batch(give_members(together, pixels), dict.fromkeys(names, target) if auxiliary_heads else target)
+    for old, weight in zip(before, learning, strict=True):
+        assert not np.array_equal(read(weight), old), weight.path
+    for old, new in zip(kept, components.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+# For training only
+
+
+@pytest.mark.parametrize("fusion", ["weighted_sum", "attention", "late"])
+@every_image_branch
+def test_auxiliary_heads_predict_from_one_branch_each_and_leave_the_prediction_alone(
+    image_branch: str, fusion: str
+) -> None:
+    options = {"image_branch": image_branch, "fusion": fusion, "members": 2}
+    network = make_random_network(auxiliary_heads=True, **options)
+    arrays = give_members(network, make_rows(image_branch))
+    outputs = run(network, arrays)
+    assert set(outputs) == {PREDICTION, "tabular", "image"}
+    assert {output.shape for output in outputs.values()} == {(NUM_ROWS, 2)}
+    assert {output.dtype for output in outputs.values()} == {np.dtype("float32")}
+    other_table = run(network, {**arrays, "tabular": arrays["tabular"] + 1})
+    other_photos = run(network, {**arrays, "images": arrays["images"][::-1]})
+    for changed, output, same in ((other_table, "tabular", "image"), (other_photos, "image", "tabular")):
+        np.testing.assert_array_equal(changed[same], outputs[same])
+        assert not np.allclose(changed[output], outputs[output])
+        assert not np.allclose(changed[PREDICTION], outputs[PREDICTION])
+    plain = make_network(**options)
+    by_name = {weight.path: read(weight) for weight in network.weights}
+    for weight in plain.weights:
+        weight.assign(by_name[weight.path])
+    np.testing.assert_array_equal(run(plain, arrays), outputs[PREDICTION])
+
+
+@pytest.mark.parametrize("modalities", ["tabular", "image"])
+def test_unimodal_networks_have_no_auxiliary_heads(modalities: str) -> None:
+    assert make_network(modalities=modalities, auxiliary_heads=True).output_shape == (None, 1)
+
+
+@pytest.mark.parametrize("fusion", ["concat", "attention"])
+@every_image_branch
+def test_modality_dropout_hides_all_photos_of_a_row_for_each_member_in_training_only(
+    image_branch: str, fusion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["mixed_data.branches.pretrained"], "INPUT_DROPOUT", 0.0)
+    options = {"image_branch": image_branch, "fusion": fusion, "members": 3, "dropout": 0.0, "image_dropout": 0.0}
+    network = make_random_network(modality_dropout=0.5, **options)
+    rows = {name: np.repeat(array[1:2], 64, axis=0) for name, array in make_rows(image_branch).items()}
+    if image_branch == "cnn":
+        rows["images"][:] = 128  # the same under mirrors and shifts
+    arrays = give_members(network, rows)
+    shown = run(network, arrays)
+    hidden = run(network, {**arrays, "image_mask": np.zeros_like(arrays["image_mask"])})
+    np.testing.assert_allclose(shown, shown[:1].repeat(64, axis=0), rtol=1e-5)
+    output = run(network, arrays, training=True)
+    is_hidden, is_shown = np.isclose(output, hidden, rtol=1e-4), np.isclose(output, shown, rtol=1e-4)
+    assert np.all(is_hidden ^ is_shown)
+    assert 0.3 < is_hidden.mean() < 0.7
+    assert len(np.unique(is_hidden, axis=0)) > 4
+
+
+def test_without_modality_dropout_there_is_no_such_layer() -> None:
+    assert "photo_dropout" not in {layer.name for layer in make_network().layers}

@@ -1,0 +1,340 @@
+"""What the report says, before it is a page: files, groups, answers, ratios, intervals, wording, plots."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from report_helpers import NUM_ROWS, make_comparison, make_rows, make_run, predict_rows, read, write
+
+from mixed_data.evaluation.report.coverage import cover
+from mixed_data.evaluation.report.figures import draw_predictions
+from mixed_data.evaluation.report.files import read_run
+from mixed_data.evaluation.report.groups import Grouping, group_by_level, group_by_photos, group_by_target
+from mixed_data.evaluation.report.ratio import judge_ratios
+from mixed_data.evaluation.report.verdict import ErrorScale, answer_questions, bootstrap_mean, contrast_models
+from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, is_reference
+from mixed_data.schema import Schema
+
+DOLLARS = Unit("price", is_dollars=True)
+
+
+def answers(run):
+    scale, groups = ErrorScale.of(run, DOLLARS), np.arange(len(run.rows))
+    return dict(answer_questions(run, scale, groups, contrast_models(run, scale, groups)))
+
+
+# Files.
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("comparison.json", "{}", "expected a list of"),
+        ("comparison.json", "[{}]", "expected a list of"),
+        ("comparison.json", "[", "is not a JSON file"),
+        ("metrics.json", '{"mape": 1.0}', "no model of comparison.json has the scores of metrics.json"),
+        ("metrics.json", "[]", "expected an object"),
+        ("findings.json", "[1]", "findings.json: expected a list of texts"),
+        ("weights.json", '{"weighted_sum": {"tabular": 0.5}}', "weights.json: expected"),
+        ("weights.json", '{"weighted_sum": 0.5}', "weights.json: expected"),
+        ("verdict.json", "{}", "expected a list of objects with question and answer"),
+        ("verdict.json", "[[]]", "expected a list of objects with question and answer"),
+        ("ablation.json", '[{"model": "table"}]', "expected a list of objects with model and answer"),
+        ("predictions.csv", "id,target\n1,2\n", "has no column prediction"),
+        ("predictions.csv", "id,target,prediction\n", "has no rows"),
+        ("predictions.csv", "id,target,prediction\n1,2,abc\n", "column prediction: could not convert"),
+        ("predictions.csv", "id,target,prediction\n1,2,\n", "a target or prediction is missing"),
+        ("model_predictions.csv", "table\n1.0\n", "has 1 rows, predictions.csv 60"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, name, content, message):
+    folder = make_run(tmp_path)
+    (folder / name).write_text(content)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_run(folder)
+
+
+def test_rows_in_another_order_than_the_predictions_are_not_used(tmp_path):
+    folder = make_run(tmp_path)
+    cells = pd.read_csv(folder / "held_out.csv", dtype=str)
+    cells.iloc[[1, 0, *range(2, NUM_ROWS)]].to_csv(folder / "held_out.csv", index=False)
+    run = read_run(folder)
+    assert run.cells is None
+    assert run.no_cells == "held_out.csv does not hold the rows of predictions.csv"
+
+
+def test_unreadable_rows_leave_a_reason_instead_of_an_error(tmp_path):
+    folder = make_run(tmp_path)
+    (folder / "held_out.csv").write_bytes(b"\xff\xfe")
+    assert read_run(folder).no_cells.startswith("held_out.csv could not be read: ")
+
+
+def test_a_run_without_a_schema_says_so(tmp_path):
+    folder = make_run(tmp_path)
+    write(folder / "config.json", {"made by": "hand"})
+    run = read_run(folder)
+    assert (run.cells, run.no_cells) == (None, "config.json names no schema")
+
+
+def test_the_weights_of_the_bundle_stand_in_for_weights_json(tmp_path):
+    folder = make_run(tmp_path, extras=False)
+    assert read_run(folder).weights == {}
+    (folder / "bundle").mkdir()
+    write(folder / "bundle" / "manifest.json", {"fusion_weights": {"tabular": 0.6, "image": 0.4}})
+    weights = {"tabular": {"mean": 0.6, "sd": None}, "image": {"mean": 0.4, "sd": None}}
+    assert read_run(folder).weights == {"weighted_sum": weights}
+
+
+def test_a_comparison_without_an_answer_is_about_its_best_network(tmp_path):
+    folder = make_comparison(tmp_path)
+    assert read_run(folder).main == "concat"  # the first model of the first question
+    (folder / "verdict.json").unlink()
+    comparison = read(folder, "comparison.json")
+    errors = {entry["model"]: entry["mape"] for entry in comparison}
+    for entry in comparison:  # baselines and ablations are not what a comparison is about
+        entry["mape"] = entry["mape"] if entry["model"] in ("concat", "gated") else 1.0
+    write(folder / "comparison.json", comparison)
+    assert read_run(folder).main == min(("concat", "gated"), key=errors.get)
+
+
+def test_a_comparison_keeps_the_first_repeat_as_rows_and_all_repeats_of_the_main_model(tmp_path):
+    folder = make_comparison(tmp_path)
+    lines = pd.read_csv(folder / "predictions.csv")
+    own = lines[lines["model"] == "concat"]
+    run = read_run(folder)
+    assert run.num_repeats == 2
+    assert run.num_folds == 5
+    np.testing.assert_allclose(run.repeated[1], own.loc[own["repeat"] == 1, "prediction"])
+    np.testing.assert_allclose(run.rows["prediction"], own.loc[own["repeat"] == 0, "prediction"])
+    others = lines[(lines["model"] == "placebo") & (lines["repeat"] == 0)]
+    np.testing.assert_allclose(run.others["placebo"], others["prediction"])
+
+
+# Groups.
+
+
+def test_bands_hold_equally_many_rows_and_are_named_by_their_ends():
+    target = np.arange(1, 101) * 10_000.0
+    grouping = group_by_target(target, DOLLARS)
+    assert [len(group.rows) for group in grouping.groups] == [20] * 5
+    assert [group.label for group in grouping.groups][:2] == ["$10k to $200k", "$210k to $400k"]
+    assert grouping.groups[4].label == "$810k to $1M"
+    assert grouping.groups[0].rows.tolist() == list(range(20))
+    assert [len(group.rows) for group in group_by_target(target[:25], DOLLARS).groups] == [13, 12]
+
+
+@pytest.mark.parametrize("target", [np.arange(19.0), np.full(100, 5.0)])
+def test_few_or_equal_targets_have_no_bands_but_a_reason(target):
+    grouping = group_by_target(target, DOLLARS)
+    assert grouping.groups == []
+    assert grouping.reason == f"{len(target)} rows are too few, or too alike, for bands"
+
+
+def test_levels_are_those_of_the_first_column_with_enough_rows_and_the_rest_is_pooled():
+    cells = pd.DataFrame(
+        {
+            "code": [f"{number:05d}" for number in range(13)],  # all different
+            "style": [*["loft"] * 5, *["ranch"] * 6, "yurt", None],
+        }
+    )
+    grouping = group_by_level(cells, Schema(codes=["code"], categorical=["style"]))
+    assert grouping.by == "style"
+    assert [(group.label, len(group.rows)) for group in grouping.groups] == [
+        ("loft", 5),
+        ("ranch", 6),
+        ("2 other values", 2),
+    ]
+    assert grouping.groups[2].rows.tolist() == [11, 12]
+    assert "no code or category column" in group_by_level(cells, Schema(codes=["code"])).reason
+
+
+def test_rows_are_grouped_by_the_number_of_their_photos():
+    grouping = group_by_photos(np.array([4, 0, 4, 1]))
+    assert [(group.label, group.rows.tolist()) for group in grouping.groups] == [
+        ("no photo", [1]),
+        ("1 photo", [3]),
+        ("4 photos", [0, 2]),
+    ]
+    assert group_by_photos(np.array([4, 4])).reason == "all 2 rows had 4 photos, nothing to compare"
+
+
+# Answers.
+
+
+def test_the_error_is_answered_with_mean_interval_and_median(tmp_path):
+    run = read_run(make_run(tmp_path))
+    error = 100 * np.abs(run.rows["prediction"] / run.rows["target"] - 1)
+    text = answers(run)["How far off is it?"].replace("\u00a0", " ")
+    assert f"weighted_sum is off by {error.mean():.1f} % on average" in text
+    assert f"less than {error.median():.1f} %." in text
+    low, high = map(float, re.search(r"interval ([\d.]+) % to ([\d.]+) %", text).groups())
+    standard_error = error.std() / np.sqrt(len(error))
+    assert low == pytest.approx(error.mean() - 1.96 * standard_error, abs=0.4 * standard_error)
+    assert high == pytest.approx(error.mean() + 1.96 * standard_error, abs=0.4 * standard_error)
+
+
+def test_rows_of_one_group_are_drawn_together():
+    errors = np.repeat(np.random.default_rng(0).normal(10.0, 2.0, 50), 4)[None]
+    nothing = np.zeros_like(errors)
+    low, high = bootstrap_mean(errors, nothing, np.arange(200))
+    low_grouped, high_grouped = bootstrap_mean(errors, nothing, np.repeat(np.arange(50), 4))
+    assert (high_grouped - low_grouped) / (high - low) == pytest.approx(2.0, rel=0.15)
+
+
+def test_a_difference_is_claimed_only_where_its_interval_excludes_zero(tmp_path):
+    rows = make_rows(tmp_path)
+    folder = make_run(tmp_path, rows=rows)
+    worse, same = predict_rows(rows["price"], spread=0.6, seed=9), pd.read_csv(folder / "predictions.csv")["prediction"]
+    pd.DataFrame({"ridge": worse, "table": same}).to_csv(folder / "model_predictions.csv", index=False)
+    found = answers(read_run(folder))
+    assert found["Is it better than the best baseline?"].startswith("Yes: ridge (ridge regression on the columns) has")
+    assert found["Do the photos help?"].startswith("No difference is shown with these rows: table (network, columns")
+    better = rows["price"] * 1.01
+    pd.DataFrame({"ridge": worse, "table": better}).to_csv(folder / "model_predictions.csv", index=False)
+    assert answers(read_run(folder))["Do the photos help?"].startswith("No: table")
+
+
+def test_the_contrast_of_two_models_is_paired_row_by_row(tmp_path):
+    run = read_run(make_run(tmp_path))
+    scale = ErrorScale.of(run, DOLLARS)
+    ridge, table = contrast_models(run, scale, np.arange(NUM_ROWS))
+    assert (ridge.other, table.other) == ("ridge", "table")
+    target = run.rows["target"]
+    paired = 100 * ((run.rows["prediction"] - target).abs() - (run.others["table"] - target).abs()) / target
+    assert table.error - table.other_error == pytest.approx(paired.mean())
+    assert sum(table.interval) / 2 == pytest.approx(paired.mean(), abs=0.5)
+    half = (table.interval[1] - table.interval[0]) / 2
+    assert half == pytest.approx(1.96 * paired.std() / np.sqrt(NUM_ROWS), rel=0.15)
+
+
+def test_without_the_other_models_predictions_no_difference_is_called_more_than_chance(tmp_path):
+    run = read_run(make_run(tmp_path, extras=False))
+    text = answers(run)["Do the photos help?"]
+    assert text.startswith("Yes, on these rows: table")
+    assert text.endswith("What of this is chance cannot be said, because the run kept no predictions of it.")
+
+
+def test_the_best_baseline_is_the_one_with_the_lowest_error(tmp_path):
+    folder = make_run(tmp_path)
+    comparison = read(folder, "comparison.json")
+    comparison.insert(0, {**comparison[0], "model": "boosting", "mape": comparison[0]["mape"] - 1.0})
+    comparison.insert(0, {**comparison[0], "model": "median", "mape": 99.0})
+    write(folder / "comparison.json", comparison)
+    assert "boosting (gradient-boosted trees" in answers(read_run(folder))["Is it better than the best baseline?"]
+
+
+def test_what_one_split_cannot_say_depends_on_the_folds(tmp_path):
+    folder = make_run(tmp_path)
+    assert answers(read_run(folder))["What can this run not say?"].startswith("This is one split")
+    predictions = pd.read_csv(folder / "predictions.csv")
+    predictions.assign(fold=np.arange(NUM_ROWS) % 5).to_csv(folder / "predictions.csv", index=False)
+    assert "by the one of 5 models" in answers(read_run(folder))["What can this run not say?"]
+
+
+# Ratios, intervals.
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "judgement"),
+    [
+        ("median_ratio", 0.9, "inside"),
+        ("median_ratio", 1.1, "inside"),
+        ("median_ratio", 0.899, "below"),
+        ("cod", 5.0, "inside"),
+        ("cod", 15.1, "above"),
+        ("cod", 4.9, "below"),
+        ("prd", 1.03, "inside"),
+        ("prd", 0.97, "below"),
+        ("prb", -0.051, "below"),
+        ("prb", 0.05, "inside"),
+        ("prb", 0.051, "above"),
+        ("prb", None, "not defined"),
+    ],
+)
+def test_a_ratio_is_judged_by_the_range_of_the_standard(name, value, judgement):
+    lines = dict(zip(("median_ratio", "cod", "prd", "prb"), judge_ratios({name: value}), strict=True))
+    assert lines[name].judgement == judgement
+    assert {line.judgement for other, line in lines.items() if other != name} == {"not defined"}
+
+
+def test_coverage_counts_the_rows_inside_ends_included():
+    rows = pd.DataFrame(
+        {"target": [1.0, 2.0, 3.0, 4.0], "prediction": 2.0, "lower": 1.0, "upper": [3.0, 3.0, 3.0, 5.0]}
+    )
+    grouping = group_by_photos(np.array([2, 2, 2, 0]))
+    total, none, two = cover(rows, [grouping, Grouping("nothing", [], "none")])
+    assert (total.label, total.num_rows, total.covered) == ("all rows", 4, 100.0)
+    assert (none.label, none.num_rows, two.label, two.num_rows) == ("no photo", 1, "2 photos", 3)
+    assert (two.median_width, two.relative_width, none.median_width) == (2.0, 100.0, 4.0)
+    rows["upper"] = 2.5
+    total, none, two = cover(rows, [grouping])
+    assert (total.covered, none.covered, two.covered) == (50.0, 0.0, pytest.approx(200 / 3))
+    assert total.bounds == pytest.approx((15.0, 85.0), abs=0.05)  # Wilson's interval of 2 in 4
+
+
+# Wording and plots.
+
+
+@pytest.mark.parametrize(
+    ("value", "exact", "compact"),
+    [
+        (776_900.0, "$776,900", "$777k"),
+        (999_999.0, "$999,999", "$1M"),
+        (5_858_000.0, "$5,858,000", "$5.86M"),
+        (-1_500.0, "−$1,500", "−$1.5k"),
+        (42.0, "$42", "$42"),
+    ],
+)
+def test_dollars_are_written_in_full_and_in_short(value, exact, compact):
+    assert (DOLLARS.exact(value), DOLLARS.compact(value)) == (exact, compact)
+
+
+def test_other_units_are_never_dollars():
+    unit = Unit.of("yield", {"options": {"dataset": "table"}})
+    assert (unit.exact(1234.5), unit.exact(0.12345), unit.compact(-2e9), unit.label) == (
+        "1,234",
+        "0.1235",
+        "−2bn",
+        "yield",
+    )
+    assert Unit.of("price", {"options": {"dataset": "houses"}}).label == "price, US dollars"
+    assert not Unit.of("price", {}).is_dollars
+    assert not Unit.of("price", {"options": 3}).is_dollars
+
+
+def test_a_strangers_text_is_one_printable_line():
+    assert clip("a\nb\x00\u202ec\ud800d") == "a b c d"
+    assert clip("x" * 1000) == "x" * 159 + "…"
+    assert clip("\x00" * 10_000 + "a") == ""
+    assert clip(85255) == "85255"
+
+
+def test_scores_that_are_not_defined_are_dashes():
+    assert [decimals(value, 1) for value in (None, np.nan, "1", -1.25, 1234.56)] == ["–", "–", "–", "−1.2", "1,234.6"]
+
+
+def test_models_are_described_in_plain_words():
+    assert describe_model("gated") == "network, columns and photos"
+    assert describe_model("without kitchen") == "main network without kitchen"
+    assert describe_model("oracle_table").startswith("reference: ")
+    assert is_reference("oracle")
+    assert not is_reference("oracles")
+
+
+def test_many_points_do_not_make_a_large_picture():
+    random = np.random.default_rng(0)
+    target = np.exp(random.normal(12, 1, 50_000))
+    picture = draw_predictions(target, target * np.exp(random.normal(0, 0.2, 50_000)), DOLLARS)
+    assert len(picture.source) < 800_000
+    assert "50,000 rows" in picture.alt
+
+
+@pytest.mark.parametrize("target", [[5.0], [7.0, 7.0], [-3.0, 0.0, 4.0], [1e-9, 1e12], [101.0, 103.0]])
+def test_any_targets_can_be_drawn(target):
+    svg = base64.b64decode(draw_predictions(np.array(target), np.array(target), DOLLARS).source.partition(",")[2])
+    assert len(re.findall(rb"<text[^>]*>\s*[^<]*\d", svg)) >= 2
+    assert b"DejaVu" not in svg
