@@ -1,6 +1,6 @@
 """How much the result on the houses depends on the seed: the same grouped 5 folds, five seeds of the network.
 
-    python benchmarks/houses_seeds.py --root DIR
+    python -m benchmarks.houses_seeds --root DIR
 
 About 5 minutes on two cores. Prints one line per seed and the spread of the pooled MAPE.
 """

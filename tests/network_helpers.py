@@ -77,6 +77,13 @@ def copy_member(packed: keras.Model, alone: keras.Model, member: int) -> None:
     )
 
 
+def train_step(model: keras.Model, arrays: Arrays, target: Any, *, rate: float = 0.01, loss: Any = "mse") -> None:
+    """One step of gradient descent. Only JAX is slower without compiling it."""
+    on_jax = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.SGD(rate), loss, jit_compile=on_jax, run_eagerly=not on_jax)
+    model.train_on_batch(arrays, target)
+
+
 @contextmanager
 def precision(policy: str) -> Iterator[None]:
     before = keras.config.dtype_policy()

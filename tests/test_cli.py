@@ -112,7 +112,8 @@ def new_listings(listings, tmp_path):
 def test_predict_writes_one_line_per_row_in_order_and_says_what_was_doubtful(bundle, new_listings, tmp_path, capsys):
     assert main(["predict", bundle, "--data", str(new_listings), "--out", str(tmp_path / "p.csv")]) == 0
     written = pd.read_csv(tmp_path / "p.csv", keep_default_na=False)
-    assert list(written) == ["listing_id", "prediction", "images_used", "warnings"]
+    assert list(written) == ["listing_id", "prediction", "lower", "upper", "images_used", "warnings"]
+    assert ((written["lower"] < written["prediction"]) & (written["prediction"] < written["upper"])).all()
     assert written["listing_id"].tolist() == ["new 0", "new 1", "new 2", "new 3"]
     assert written["images_used"].tolist() == [2, 1, 2, 0]
     assert np.isfinite(written["prediction"]).all()
@@ -237,7 +238,8 @@ def test_the_options_of_the_network_are_those_of_the_regressor():
     parameters = parameters_of(MixedDataRegressor)
     elsewhere = {"schema", "preprocessor", "modalities"}  # from the data, from the other options, from --networks
     assert set(parameters) - elsewhere == {*NETWORK_OPTIONS, "fusion", "random_state"}
-    chosen_by_data = {"validation_fraction": float, "image_dropout": float}  # their default is None
+    # Their default is None.
+    chosen_by_data = {"validation_fraction": float, "image_dropout": float, "members": int, "epochs": int, "loss": str}
     assert {name: chosen_by_data.get(name, type(parameters[name])) for name in NETWORK_OPTIONS} == {
         name: kind for name, (kind, _) in NETWORK_OPTIONS.items()
     }
@@ -262,8 +264,10 @@ def test_the_options_of_a_data_set_are_those_of_its_reader():
 
 def test_every_option_reaches_the_network_and_the_preprocessor(monkeypatch, hold_out_run, tmp_path):
     from mixed_data import run
+    from mixed_data.cli import progress
 
     plans = []
+    monkeypatch.setattr(progress, "embed_photos", lambda *arguments: None)
     monkeypatch.setattr(run, "study", lambda table, schema, plan, **options: plans.append(plan) or 1 / 0)
     values = {str: "text", int: 3, float: 0.25, bool: True}
     given = {name: values[kind] for name, (kind, _) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items()}
@@ -275,7 +279,8 @@ def test_every_option_reaches_the_network_and_the_preprocessor(monkeypatch, hold
     (plan,) = plans
     assert (plan.main, plan.networks, plan.folds, plan.test_size, plan.random_state) == ("a", ["b", "c"], 4, 0.5, 7)
     preprocessor = plan.options["preprocessor"].get_params()
-    assert {name: plan.options[name] for name in NETWORK_OPTIONS} | {
+    options = {**plan.options, "intervals": plan.intervals}
+    assert {name: options[name] for name in NETWORK_OPTIONS} | {
         name: preprocessor[name] for name in PREPROCESSING_OPTIONS
     } == given
 

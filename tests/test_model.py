@@ -71,11 +71,14 @@ class Fused(NamedTuple):
         return next(layer for layer in self.network.layers if isinstance(layer, OrMissing))
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(fusion, branch, members) for branch in IMAGE_BRANCHES for fusion in FUSIONS for members in (1, 3)],
-    ids=lambda case: "-".join(map(str, case)),
-)
+CASES = [(fusion, branch, members) for branch in IMAGE_BRANCHES for fusion in FUSIONS for members in (1, 3)]
+
+
+def show(case: tuple[str, str, int]) -> str:
+    return "-".join(map(str, case))
+
+
+@pytest.fixture(scope="module", params=CASES, ids=show)
 def fused(request: pytest.FixtureRequest) -> Fused:
     """Give a network of both modalities with random weights; tests leave them alone."""
     fusion, image_branch, members = request.param
@@ -142,6 +145,7 @@ def test_fusion_merges_the_branches_and_head_and_linear_path_are_added(fused: Fu
     np.testing.assert_allclose(run(fused.network, arrays), expected[..., 0], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("fused", [case for case in CASES if case[-1] == 3], indirect=True, ids=show)
 def test_network_predicts_the_same_after_save_and_load_without_custom_objects(fused: Fused, tmp_path: Path) -> None:
     fused.network.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)

@@ -316,36 +316,33 @@ def test_training_that_diverges_later_goes_back_to_its_best_epoch() -> None:
 # Auxiliary heads
 
 
-def train_with_heads(**options: Any) -> dict[str, list[float]]:
+class TurnedLosses(keras.callbacks.Callback):
+    """Lets the auxiliary validation losses fall while that of the prediction rises."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Change them."""
+        logs.update({f"val_{PREDICTION}_loss": 1.0 + epoch, "val_loss": 100.0 - epoch})
+
+
+def test_losses_of_the_auxiliary_heads_are_added_with_their_weight_but_do_not_judge_when_to_stop() -> None:
     model = make_network(image_branch="pretrained", members=2, auxiliary_heads=True, dropout=0.0)
-    settings = {
-        "training_rows": np.arange(24),
-        "validation_rows": np.arange(24, 40),
-        "epochs": 3,
-        "batch_size": 8,
-        "learning_rate": 0.01,
-        "weight_decay": 0.01,
-        "loss": "mse",
-        "patience": 100,
-        "random_state": 0,
-        **options,
-    }
-    target = np.random.default_rng(0).normal(size=40)
-    return train(model, Inputs(make_rows("pretrained", num_rows=40), [[]] * 40), target, **settings)
-
-
-def test_losses_of_the_auxiliary_heads_are_added_with_their_weight() -> None:
-    history = train_with_heads(auxiliary=0.25)
+    history = train(
+        model,
+        Inputs(make_rows("pretrained", num_rows=40), [[]] * 40),
+        np.random.default_rng(0).normal(size=40),
+        training_rows=np.arange(24),
+        validation_rows=np.arange(24, 40),
+        epochs=9,
+        batch_size=8,
+        learning_rate=0.01,
+        weight_decay=0.01,
+        loss="mse",
+        patience=2,
+        random_state=0,
+        auxiliary=0.25,
+        callbacks=[TurnedLosses()],
+    )
     parts = {name: np.array(history[f"{name}_loss"]) for name in (PREDICTION, "tabular", "image")}
     expected = parts[PREDICTION] + 0.25 * (parts["tabular"] + parts["image"])
     np.testing.assert_allclose(history["loss"], expected, rtol=1e-4)
-
-
-def test_auxiliary_heads_do_not_judge_when_to_stop() -> None:
-    class Watch(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            """Make the auxiliary losses fall while that of the prediction rises."""
-            logs.update({f"val_{PREDICTION}_loss": 1.0 + epoch, "val_loss": 100.0 - epoch})
-
-    history = train_with_heads(auxiliary=5.0, patience=2, epochs=9, callbacks=[Watch()])
     assert len(history["loss"]) == 3

@@ -69,16 +69,16 @@ class PrincipalComponents(keras.layers.Layer):
     """
 
     def __init__(self, num_components: int, blocks: Sequence[int] | None = None, **kwargs: Any) -> None:
-        super().__init__(**{"dtype": "float32", **kwargs, "trainable": False})
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.num_components = num_components
         self.blocks = None if blocks is None else list(blocks)
 
     def build(self, input_shape: list[Shape]) -> None:
         """Make ``mean`` ``(V, D)`` and ``kernel`` ``(V, D, P)``, both zero until `adapt`."""
         _, num_views, width = input_shape[0]
-        self.mean = self.add_weight(name="mean", shape=(num_views, width), initializer="zeros")
         shape = (num_views, width, self.num_components)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="zeros")
+        self.mean = self.add_weight(name="mean", shape=shape[:2], initializer="zeros", trainable=False)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="zeros", trainable=False)
 
     def adapt(self, vectors: np.ndarray, mask: np.ndarray) -> None:
         """Learn the directions from training rows.
