@@ -19,8 +19,8 @@ from mixed_data.cli.output import print_models
 from mixed_data.cli.startup import worker_processes
 from mixed_data.evaluation.repeats import Protocol
 
-FILES = ["ablation.json", "comparison.json", "config.json", "findings.json", "folds", "predictions.csv"]
-FILES += ["settings.json", "verdict.json", "weights.json"]
+FILES = ["ablation.json", "comparison.json", "config.json", "findings.json", "folds", "held_out.csv"]
+FILES += ["predictions.csv", "report.html", "settings.json", "verdict.json", "weights.json"]
 MODELS = ["median", "ridge", "knn", "boosting", "table", "weighted_sum", "placebo"]
 
 
