@@ -41,7 +41,6 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tupl
     """
     module, make = _find_application(name)
     application = _load(make, name, weights, size)
-    application.trainable = False
     middle = _middle_layer(application)
     two_layers = keras.Model(application.input, [middle.output, application.output], name=name)
     two_layers.trainable = False

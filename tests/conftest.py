@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from mixed_data.estimator import MixedDataRegressor
@@ -24,6 +25,13 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 # A shared machine is no reason to fail, and a failure must be the same failure on the next run.
 hypothesis.settings.register_profile("mixed_data", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("mixed_data")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_for_trees() -> Iterator[None]:
+    """On tables of a few rows, the threads of scikit-learn's trees only wait for each other on a busy machine."""
+    with threadpool_limits(1, user_api="openmp"):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import keras
 import numpy as np
 from PIL import Image
 
-from mixed_data.embedding import PhotoEmbedder
+from mixed_data.embedding import PhotoEmbedder, find_cache
 
 HEIGHT, WIDTH, NUM_FEATURES = 8, 6, 5
 DECODING = {"height": HEIGHT, "width": WIDTH, "resize": "crop", "max_pixels": 10_000}
@@ -31,6 +33,11 @@ def draw_photos(folder: Path, number: int, seed: int = 0) -> list[str]:
         paths.append(str(folder / f"{seed}_{position}.png"))
         Image.fromarray(pixels).save(paths[-1])
     return paths
+
+
+def count_cached() -> int:
+    with closing(sqlite3.connect(find_cache())) as connection:
+        return connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
 
 
 def main(paths: list[str]) -> None:

@@ -59,7 +59,8 @@ def test_the_audit_comes_first_then_the_models_then_the_answers_and_last_the_fol
     places = [text.index(part) for part in ("audit: ", " model ", "weighted_sum without one of its parts")]
     places += [text.index("learned weights of weighted_sum: tabular 0."), text.index("\nDo the photos help?\n  ")]
     assert places == sorted(places)
-    assert text.splitlines()[-1].endswith(f"Results: {compared.folder}")
+    assert f"Results: {compared.folder} " in text.splitlines()[-1]
+    assert text.splitlines()[-1].endswith(f"Report: {compared.folder / 'report.html'}")
     assert "learned weights of placebo: " in text
 
 

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ import embedding_helpers
 import keras
 import numpy as np
 import pandas as pd
-import pooch
 import pytest
-from embedding_helpers import DECODING, HEIGHT, NUM_FEATURES, WIDTH, draw_photos, make_backbone
+from embedding_helpers import DECODING, HEIGHT, NUM_FEATURES, WIDTH, count_cached, draw_photos, make_backbone
 
 from mixed_data import embedding
 from mixed_data.embedding import NUM_PHOTOS_PER_STEP, PhotoEmbedder, find_cache
@@ -69,11 +67,6 @@ def assert_same_bits(one: dict[str, Any], other: dict[str, Any]) -> None:
         assert one[path].tobytes() == other[path].tobytes()
 
 
-def cached_rows() -> int:
-    with closing(sqlite3.connect(find_cache())) as connection:
-        return connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
-
-
 # The same bits
 
 
@@ -97,7 +90,7 @@ def test_vectors_are_the_same_computed_remembered_or_read_from_disk(
     from_disk, told = embed(backbone, photos)
     assert_same_bits(from_disk, expected)
     assert told == []
-    assert cached_rows() == NUM_PHOTOS
+    assert count_cached() == NUM_PHOTOS
     find_cache().unlink()
     monkeypatch.setattr(embedding, "open", lambda *_: pytest.fail("a remembered photo was read"), raising=False)
     assert_same_bits(PhotoEmbedder(backbone).embed(photos, **DECODING), expected)
@@ -113,6 +106,21 @@ def test_a_vector_does_not_depend_on_the_other_photos_of_the_call(
         vectors = PhotoEmbedder(backbone, cached=cached).embed(paths, **DECODING)
         assert isinstance(vectors.pop(broken, PhotoError()), PhotoError)
         assert_same_bits(vectors, {path: expected[path] for path in paths if path != broken})
+
+
+def test_the_backbone_always_sees_as_many_photos_at_once(
+    backbone: keras.Model, photos: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict, shapes = backbone.predict_on_batch, []
+
+    def remember(batch: np.ndarray) -> np.ndarray:
+        shapes.append(batch.shape)
+        return predict(batch)
+
+    monkeypatch.setattr(backbone, "predict_on_batch", remember)
+    for paths in (photos[:1], photos):
+        PhotoEmbedder(backbone, cached=False).embed(paths, **DECODING)
+    assert shapes == [(NUM_PHOTOS_PER_STEP, HEIGHT, WIDTH, 3)] * 3
 
 
 def test_what_is_remembered_cannot_be_changed_by_accident(backbone: keras.Model, photos: list[str]) -> None:
@@ -171,10 +179,9 @@ def test_other_weights_another_structure_and_other_pixels_never_get_an_old_vecto
     for model, options in ((other, {}), (scaled, {}), (backbone, {"resize": "pad"}), (backbone, {"max_pixels": 999})):
         told = embed(model, paths, **options)[1]
         assert told == [(3, 3)]
-    for path, vector in PhotoEmbedder(other).embed(paths, **DECODING).items():
-        assert not np.allclose(vector, old[path])
-    for path, vector in PhotoEmbedder(backbone).embed(paths, **{**DECODING, "resize": "pad"}).items():
-        assert not np.allclose(vector, old[path])
+    for model, options in ((other, {}), (backbone, {"resize": "pad"})):
+        for path, vector in PhotoEmbedder(model).embed(paths, **{**DECODING, **options}).items():
+            assert not np.allclose(vector, old[path])
     monkeypatch.setattr(embedding, "version", lambda package: "another Pillow")
     assert embed(backbone, paths)[1] == [(3, 3)]
 
@@ -303,29 +310,6 @@ def test_vectors_of_a_wrong_size_are_computed_again(
         assert (told[-1][1] if told else 0) == num_computed
 
 
-def test_many_threads_write_and_read_one_cache_without_loss(caplog: pytest.LogCaptureFixture) -> None:
-    def work(thread: int) -> None:
-        for step in range(10):
-            written = {f"{thread}-{step}-{photo}": np.full(3, thread, "float32") for photo in range(20)}
-            embedding._write_cache("encoder", written)
-            read = embedding._read_cache("encoder", written)
-            assert set(read) == set(written)
-            assert all(np.all(vector == thread) for vector in read.values())
-
-    embedding._write_cache("encoder", {"first": np.zeros(3, "float32")})
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(work, range(6)))
-    assert cached_rows() == 6 * 10 * 20 + 1
-    assert not caplog.records
-
-
-def test_more_photos_than_one_query_takes_are_found() -> None:
-    vectors = {str(number): np.full(3, number, "float32") for number in range(1203)}
-    embedding._write_cache("encoder", vectors)
-    assert_same_bits(embedding._read_cache("encoder", [*vectors, "unknown"]), vectors)
-    assert embedding._read_cache("another", vectors) == {}
-
-
 def test_without_a_cache_nothing_is_written_and_nothing_read(
     backbone: keras.Model, photos: list[str], expected: dict[str, np.ndarray]
 ) -> None:
@@ -336,9 +320,3 @@ def test_without_a_cache_nothing_is_written_and_nothing_read(
     with closing(sqlite3.connect(find_cache())) as connection, connection:
         connection.execute("UPDATE vectors SET vector = ?", (b"\0" * 4 * NUM_FEATURES,))
     assert_same_bits(PhotoEmbedder(backbone, cached=False).embed(photos, **DECODING), expected)
-
-
-def test_the_cache_is_where_the_variable_says_or_the_users_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert find_cache() == tmp_path / "cache" / "embeddings.sqlite"
-    monkeypatch.delenv("MIXED_DATA_CACHE")
-    assert find_cache() == Path(pooch.os_cache("mixed_data")) / "embeddings.sqlite"

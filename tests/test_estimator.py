@@ -316,8 +316,9 @@ def test_an_unfitted_regressor_says_so(sales: pd.DataFrame, tmp_path: Path) -> N
     for use in (MixedDataRegressor().predict, MixedDataRegressor().predict_rows, MixedDataRegressor().save):
         with pytest.raises(NotFittedError):
             use(sales)
-    with pytest.raises(NotFittedError):
-        _ = MixedDataRegressor().fusion_weights_
+    for name in ("fusion_weights_", "member_weights_"):
+        with pytest.raises(NotFittedError):
+            getattr(MixedDataRegressor(), name)
 
 
 def test_bad_arguments_are_refused(sales: pd.DataFrame) -> None:

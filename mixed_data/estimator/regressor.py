@@ -224,9 +224,6 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
     @property
     def fusion_weights_(self) -> dict[str, float]:
         """Branch -> weight; see the class."""
-        check_is_fitted(self)
-        if self.modalities != "both":
-            return {}
         weights = self.member_weights_
         if weights is None:
             return {}
@@ -235,6 +232,7 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
     @property
     def member_weights_(self) -> np.ndarray | None:
         """The fusion's weights of every member, ``(members, 2)``; None where the fusion has none."""
+        check_is_fitted(self)
         network = next((layer for layer in self.model_.layers if isinstance(layer, keras.Model)), None)
         layer = network.get_layer("fusion") if network is not None and self.modalities == "both" else None
         return None if layer is None or not hasattr(layer, "fusion_weights") else layer.fusion_weights()
