@@ -159,7 +159,7 @@ def test_the_answer_for_a_row_does_not_depend_on_the_other_rows(name: str, membe
     together = run(model, arrays)
     order = np.random.default_rng(2).permutation(NUM_ROWS)
     np.testing.assert_allclose(run(model, take(arrays, order)), together[order], rtol=1e-5, atol=1e-5)
-    for row in range(NUM_ROWS):
+    for row in (0, 3, NUM_ROWS - 1):
         alone = run(model, take(arrays, slice(row, row + 1)))
         np.testing.assert_allclose(alone, together[row : row + 1], rtol=1e-5, atol=1e-5)
 

@@ -26,10 +26,11 @@ def test_clone_has_the_same_parameters_and_is_not_fitted(quick_regressor: MixedD
     assert quick_regressor.preprocessor.image_size == 16
 
 
-def test_cross_val_score_scores_each_fold(sales: pd.DataFrame) -> None:
+def test_cross_val_score_scores_each_fold(sales: pd.DataFrame, without_training: list[dict[str, Any]]) -> None:
     regressor = make_regressor(modalities="tabular", epochs=1)
     scores = cross_val_score(regressor, sales, sales["price"], cv=KFold(2), error_score="raise")
     assert scores.shape == (2,)
+    assert [len(call["target"]) for call in without_training] == [36, 36]
     assert np.all(np.isfinite(scores))
 
 

@@ -119,9 +119,9 @@ def test_network_gives_one_number_per_row_and_member(fused: Fused) -> None:
 def test_the_answer_for_a_row_depends_on_that_row_only(fused: Fused) -> None:
     arrays = give_members(fused.network, make_rows(fused.image_branch))
     together = run(fused.network, arrays)
-    for rows in ([3], [6, 1, 7], [7]):
-        some = run(fused.network, {name: array[rows] for name, array in arrays.items()})
-        np.testing.assert_allclose(some, together[rows], rtol=1e-4, atol=1e-5)
+    rows = [6, 1, 7]
+    some = run(fused.network, {name: array[rows] for name, array in arrays.items()})
+    np.testing.assert_allclose(some, together[rows], rtol=1e-4, atol=1e-5)
 
 
 def test_fusion_merges_the_branches_and_head_and_linear_path_are_added(fused: Fused) -> None:
