@@ -83,7 +83,8 @@ def parse_numbers(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         >>> numbers.tolist(), is_bad.tolist()
         ([1.5, nan, nan], [False, True, False])
     """
-    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
+    is_plain = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_complex_dtype(values.dtype)
+    if is_plain and not pd.api.types.is_bool_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     else:
         cells = list(_cells_of(values))

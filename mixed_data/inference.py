@@ -31,6 +31,11 @@ _NAMED_ID, _NAMED_INDEX, _SHORT_TEXT, _COUNTS = _ID_GUESSES = (  # The best firs
     ("id", "short text, every value different"),
     ("id", "counts the rows"),
 )
+_CURRENCY = r"(?:[$€£]|USD|EUR|GBP|CHF)"
+_WRITTEN_NUMBER = re.compile(  # "1,200", "1.200,50", "12,5", "$ 1200", "45 %": numbers to people, not to ``float``.
+    rf"(?:{_CURRENCY} ?)?[+-]?(?:[0-9]{{1,3}}([,.'’ \u00a0\u202f])[0-9]{{3}}(?:\1[0-9]{{3}})*(?:[.,][0-9]+)?"
+    rf"|[0-9]+(?:[.,][0-9]+)?)(?: ?(?:{_CURRENCY}|%))?"
+)
 _CLEAR_SHARE = 0.9  # From this share of the cells on, a column is what they say; the others are mistakes.
 _MIN_ROWS_TO_COUNT = 20  # In fewer rows, values such as 1, 2, 3 may well be rooms.
 _MIN_CODE_LENGTH = 4
@@ -104,6 +109,10 @@ def _guess_number(name: str, column: pd.Series, present: pd.Series) -> Guess | N
     num_numbers = len(present) - int(is_bad.sum())
     if num_numbers >= _CLEAR_SHARE * len(present):
         return "numeric", f"{num_numbers} of {len(present)} cells are numbers"
+    texts = canonical_text(column[is_bad]).value_counts()
+    num_numbers += sum(count for text, count in texts.items() if _WRITTEN_NUMBER.fullmatch(text))
+    if num_numbers >= _CLEAR_SHARE * len(present):
+        return "numeric", f"{num_numbers} of {len(present)} cells are numbers, some with separators or signs"
     return None
 
 

@@ -8,13 +8,20 @@ from typing import TypeVar
 import keras
 from keras import KerasTensor, layers, ops
 
-from mixed_data.branches import IMAGE_BRANCHES, TABULAR_BRANCHES, MaskedMean, PhotoDropout, PrincipalComponents
+from mixed_data.branches import (
+    IMAGE_BRANCHES,
+    TABULAR_BRANCHES,
+    MaskedMean,
+    ModalityDropout,
+    OrMissing,
+    PrincipalComponents,
+)
 from mixed_data.fusion import FUSIONS
 from mixed_data.members import MemberDense
 
 MODALITIES = ("both", "tabular", "image")
 INPUT_NAMES = {
-    "both": ("tabular", "images", "image_mask"),
+    "both": ("tabular", "tabular_mask", "images", "image_mask"),
     "tabular": ("tabular",),
     "image": ("images", "image_mask"),
 }
@@ -71,15 +78,17 @@ def build_network(
         dropout: of the tabular branch.
         image_dropout: of the image branch.
         members: ``K``, how many networks are trained as one.
-        modality_dropout: share of the rows whose photos are hidden in training.
+        modality_dropout: share of the rows whose photos, and of those whose table, are hidden in training; see
+            `ModalityDropout`.
         auxiliary_heads: give each branch a prediction of its own, for training only.
 
     Returns:
         A Keras model from a dict with the keys ``INPUT_NAMES[modalities]`` to float32 ``(n, K)``, or to a dict of such
         under `PREDICTION` and the branches' names with auxiliary heads. Every input has an axis after ``n``: of size
         ``K``, so that each member sees rows of its own, or of size 1 when the photos come as pixels, whose convolutions
-        the members share: tabular float32 ``(n, K or 1, d)``, images ``(n, K or 1, *image_shape)``, image_mask bool
-        ``(n, K or 1, V)``. `make_predictor` makes a model without that axis of it.
+        the members share. With ``A`` for that axis: tabular float32 ``(n, A, d)``, tabular_mask bool ``(n, A, 1)``,
+        images ``(n, A, *image_shape)``, image_mask bool ``(n, A, V)``. `make_predictor` makes a model without that
+        axis of it.
 
     Raises:
         ValueError: an unknown name, or a modality without a column.
@@ -100,16 +109,25 @@ def build_network(
             raise ValueError(f"modalities={modalities!r} needs at least one numeric, categorical or code column")
         inputs["tabular"] = keras.Input((axis, num_features), dtype="float32", name="tabular")
         tabular = _for_members(inputs["tabular"], members)
-        build_tabular = choose(TABULAR_BRANCHES, tabular_branch, "tabular_branch")
-        branches["tabular"] = build_tabular(tabular, units=units, dropout=dropout)
     if modalities != "tabular":
         if image_shape[0] == 0:
             raise ValueError(f"modalities={modalities!r} needs at least one image column")
         inputs["images"] = keras.Input((axis, *image_shape), dtype="uint8" if has_pixels else "float32", name="images")
         inputs["image_mask"] = keras.Input((axis, image_shape[0]), dtype="bool", name="image_mask")
         mask = _for_members(inputs["image_mask"], members)
+    if modalities == "both":
+        inputs["tabular_mask"] = keras.Input((axis, 1), dtype="bool", name="tabular_mask")
+        tabular_mask = _for_members(inputs["tabular_mask"], members)
         if modality_dropout:
-            mask = PhotoDropout(modality_dropout, name="photo_dropout")(mask)
+            hide = ModalityDropout(modality_dropout, name="modality_dropout")
+            tabular_mask, mask = hide([tabular_mask, mask])
+        tabular = ops.where(tabular_mask, tabular, 0.0)
+    if "tabular" in inputs:
+        build_tabular = choose(TABULAR_BRANCHES, tabular_branch, "tabular_branch")
+        branches["tabular"] = build_tabular(tabular, units=units, dropout=dropout)
+    if modalities == "both":
+        branches["tabular"] = OrMissing(name="tabular_or_missing")([branches["tabular"], tabular_mask])
+    if "images" in inputs:
         build_image = choose(IMAGE_BRANCHES, image_branch, "image_branch")
         pooled = not (modalities == "both" and merge.takes_views)
         branches["image"] = build_image(inputs["images"], mask, units=units, dropout=image_dropout, pooled=pooled)
@@ -143,9 +161,9 @@ def make_predictor(network: keras.Model, components: PrincipalComponents | None 
         components: adapted; the model then takes whole vectors of the backbone as images.
 
     Returns:
-        A Keras model from a dict with the keys of the network's inputs (tabular float32 ``(n, d)``, images uint8
-        ``(n, V, H, W, 3)`` or float32 ``(n, V, D)``, image_mask bool ``(n, V)``) to float32 ``(n, K)``, one column per
-        member. The prediction is their mean.
+        A Keras model from a dict with the keys of the network's inputs (tabular float32 ``(n, d)``, tabular_mask bool
+        ``(n, 1)``, images uint8 ``(n, V, H, W, 3)`` or float32 ``(n, V, D)``, image_mask bool ``(n, V)``) to float32
+        ``(n, K)``, one column per member. The prediction is their mean.
     """
     inputs = {
         name: keras.Input(tensor.shape[2:], dtype=tensor.dtype, name=name) for name, tensor in network.input.items()

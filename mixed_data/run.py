@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from mixed_data import bundle
-from mixed_data.audit import describe_links, find_links, join_links
+from mixed_data.audit import audit_table, find_links, join_links
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.comparison import (
@@ -26,10 +26,12 @@ from mixed_data.evaluation.comparison import (
     make_networks,
     no_callbacks,
 )
+from mixed_data.evaluation.kept_fits import KeptFits
 from mixed_data.evaluation.report import read_card_facts, write_card, write_report
+from mixed_data.files import write_csv
 from mixed_data.metrics import regression_metrics
 from mixed_data.preprocessing.state import write_json
-from mixed_data.readers.table import read_rows
+from mixed_data.readers.table import read_checked_rows
 from mixed_data.schema import Schema
 from mixed_data.split import hold_out, k_fold
 
@@ -69,7 +71,7 @@ class Study:
     Attributes:
         results: of every model that was fitted, baselines first.
         references: metrics of predictions that came with the data (the sample's oracle), by name.
-        findings: what the audit says about rows that belong together.
+        findings: what the audit says, one line per class of problem.
         main: the result whose model became the bundle.
         num_training_rows: of the first split.
     """
@@ -110,6 +112,7 @@ def study(
     *,
     references: pd.DataFrame | None = None,
     watch: Watch = no_callbacks,
+    kept: KeptFits | None = None,
 ) -> Study:
     """Fit and score every model of the plan on the same held-out rows.
 
@@ -119,6 +122,7 @@ def study(
         plan: what to compare.
         references: predictions that came with the data, one column per name, one line per row of ``table``.
         watch: called before each fit; returns Keras callbacks.
+        kept: where finished fits are taken from and put.
 
     Raises:
         ValueError: the table does not fit the schema, there are too few rows to split, or an option is out of range.
@@ -134,7 +138,10 @@ def study(
     networks = make_networks(schema, names, options)
     networks[plan.main].set_params(intervals=plan.intervals)
     models = {**make_baselines(schema, options), **networks}
-    results = [evaluate_held_out(name, model, table, schema, splits, watch=watch) for name, model in models.items()]
+    findings = audit_table(table, schema, links=links).sentences
+    results = [
+        evaluate_held_out(name, model, table, schema, splits, watch=watch, kept=kept) for name, model in models.items()
+    ]
     main = next(result for result in results if result.name == plan.main)
     target = table[schema.target].iloc[main.rows.index]
     scored = (
@@ -142,7 +149,7 @@ def study(
         if references is None
         else {name: regression_metrics(target, references[name].iloc[main.rows.index]) for name in references}
     )
-    return Study(results, scored, describe_links(links, table, schema), main, len(splits[0][0]))
+    return Study(results, scored, findings, main, len(splits[0][0]))
 
 
 def write_run(
@@ -151,55 +158,59 @@ def write_run(
     table: pd.DataFrame,
     schema: Schema,
     plan: Plan,
-    config: Mapping[str, Any],
     *,
     watch: Watch = no_callbacks,
+    kept: KeptFits | None = None,
 ) -> None:
-    """Write a study into a new folder; see the README for the files.
+    """Write a study into its folder; see the README for the files.
+
+    Each file appears whole or not at all, the report last. A bundle that is there already stays: a run that was stopped
+    has written it.
 
     With one split the bundle is the scored model itself. With folds it is a model fitted on all rows, and the models
     that were scored stand in ``bundle/folds/``, so that `evaluate` can give every held-out row to the one that has not
     seen it.
 
     Args:
-        folder: exists and is empty.
+        folder: of the run, with its ``config.json``.
         found: what `study` returned.
         table: as for `study`.
         schema: as for `study`.
         plan: as for `study`.
-        config: how the run was started, for ``config.json``.
         watch: called before the fit on all rows; returns Keras callbacks.
+        kept: where the epochs of the fit on all rows are taken from and put.
     """
     main, rows = found.main, found.main.rows
     held_out = table.iloc[rows.index].reset_index(drop=True)
     if plan.folds:
         held_out[FOLD_COLUMN] = rows["fold"].to_numpy()
-    held_out.to_csv(folder / "held_out.csv", index=False)
+    write_csv(folder / "held_out.csv", held_out)
     ids = rows.index if schema.id is None else table[schema.id].iloc[rows.index]
     predictions = pd.DataFrame({"id": np.asarray(ids), "target": table[schema.target].iloc[rows.index].to_numpy()})
     for column in ("prediction", "lower", "upper", "images_used", "fold", "warnings"):
         if column in rows:
             predictions[column] = rows[column].to_numpy()
-    predictions.to_csv(folder / "predictions.csv", index=False)
+    write_csv(folder / "predictions.csv", predictions)
     by_model = {result.name: result.rows["prediction"].to_numpy() for result in found.results}
-    pd.DataFrame(by_model).to_csv(folder / "model_predictions.csv", index=False)
+    write_csv(folder / "model_predictions.csv", pd.DataFrame(by_model))
     metrics = without_nan(main.metrics)
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "comparison.json", [without_nan(entry) for entry in found.comparison])
     write_json(folder / "findings.json", found.findings)
     write_json(folder / "weights.json", found.weights)
-    write_json(folder / "config.json", dict(config))
-    final, folds = main.fitted[0], []
-    if plan.folds:
-        final = clone(main.fitted[0]).fit(table, table[schema.target], callbacks=watch(f"{main.name}, all rows", 0))
-        folds = main.fitted
-    num_rows = len(table) if plan.folds else found.num_training_rows
-    facts = read_card_facts(folder, num_training_rows=num_rows, created=date.today().isoformat())
-    bundle.save_bundle(final, folder / "bundle", metrics=metrics, folds=folds, card=write_card(facts))
+    if not (folder / "bundle").exists():
+        final, folds, num_rows = main.fitted[0], [], found.num_training_rows
+        if plan.folds:
+            final = _fit_on_all_rows(main, table, table[schema.target], watch, kept)
+            folds, num_rows = main.fitted, len(table)
+        facts = read_card_facts(folder, num_training_rows=num_rows, created=date.today().isoformat())
+        bundle.save_bundle(final, folder / "bundle", metrics=metrics, folds=folds, card=write_card(facts))
     write_report(folder)
 
 
-def evaluate_bundle(path: Path, data: Path, *, root: Path | None = None) -> tuple[dict[str, float], pd.DataFrame]:
+def evaluate_bundle(
+    path: Path, data: Path, *, root: Path | None = None, on_bad_row: str = "error"
+) -> tuple[dict[str, float], pd.DataFrame]:
     """Score a bundle on a table that has the target.
 
     A bundle of a cross-validated run was fitted on all rows, so that a score on them would flatter. When the table has
@@ -209,9 +220,11 @@ def evaluate_bundle(path: Path, data: Path, *, root: Path | None = None) -> tupl
         path: of the bundle.
         data: CSV or Parquet file.
         root: folder that relative photo paths start from; the file's own by default.
+        on_bad_row: "error", "skip" or "mask", see `mixed_data.rows.BAD_ROW_POLICIES`.
 
     Returns:
-        `regression_metrics`, and per row ``prediction``, ``images_used`` and ``warnings``.
+        `regression_metrics` of the rows that are not skipped, and per row ``prediction``, ``images_used`` and
+        ``warnings``; see `mixed_data.rows.CheckedRows.complete` for a skipped row.
 
     Raises:
         BundleError: the bundle cannot be used.
@@ -219,7 +232,8 @@ def evaluate_bundle(path: Path, data: Path, *, root: Path | None = None) -> tupl
     """
     regressor = bundle.load_bundle(path)
     schema = regressor.preprocessor_.schema
-    table = read_rows(data, schema, root=root, needs_target=True)
+    checked = read_checked_rows(data, schema, root=root, needs_target=True, on_bad_row=on_bad_row)
+    table = checked.usable
     folds = path / "folds"
     by_fold = folds.is_dir() and FOLD_COLUMN in table
     if folds.is_dir() and not by_fold:
@@ -229,26 +243,18 @@ def evaluate_bundle(path: Path, data: Path, *, root: Path | None = None) -> tupl
             FOLD_COLUMN,
         )
     rows = _predict_by_fold(folds, table) if by_fold else regressor.predict_rows(table)
-    return regression_metrics(table[schema.target], rows["prediction"]), rows
-
-
-def make_run_folder(out: Path | None, name: str) -> Path:
-    """Make the folder of a new run: ``out``, or ``runs/<time>-<name>``.
-
-    Raises:
-        FileExistsError: ``out`` exists and is not empty.
-    """
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = out or Path("runs") / f"{stamp}-{name}"
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not empty; choose another --out or remove it")
-    folder.mkdir(parents=True, exist_ok=out is not None)  # two runs of one second must not share a folder
-    return folder
+    return regression_metrics(table[schema.target], rows["prediction"]), checked.complete(rows)
 
 
 def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
     """Replace NaN, which JSON does not know, by None (null): a metric that is not defined for these rows."""
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
+
+
+def _fit_on_all_rows(main: HeldOut, table: pd.DataFrame, target: pd.Series, watch: Watch, kept: KeptFits | None) -> Any:
+    name = f"{main.name}, all rows"
+    epochs = [] if kept is None else [kept.watch_epochs(name, 0)]
+    return clone(main.fitted[0]).fit(table, target, callbacks=[*watch(name, 0), *epochs])
 
 
 def _split(groups: np.ndarray, plan: Plan) -> Splits:

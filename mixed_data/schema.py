@@ -16,30 +16,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from mixed_data.cells import is_missing, parse_numbers, split_paths
 from mixed_data.inference import LEFT_OUT, find_targets, guess_roles
+from mixed_data.problems import RowNames, SchemaError, describe_bad_cells, find_bad_cells
 
 _SINGLE_ROLES = ("target", "id", "group")
 _MANY_ROLES = ("numeric", "categorical", "codes", "images")
-_NUM_CELLS_SHOWN = 5
-
-
-class SchemaError(ValueError):
-    """A schema is contradictory, or a table does not fit it.
-
-    Attributes:
-        problems: Every problem found, one text each, with its remedy.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__(*problems)
-        self.problems: tuple[str, ...] = problems
-
-    def __str__(self) -> str:
-        if len(self.problems) == 1:
-            return self.problems[0]
-        return "\n- ".join([f"{len(self.problems)} problems:", *self.problems])
+_NUM_HINTS = 20
 
 
 @dataclass(frozen=True)
@@ -124,7 +108,8 @@ class Schema:
         5. a running count of the rows (20 or more): id; never a feature, row order may give the target away;
         6. named like a zipcode ("zip", "postal_code", "plz"), or text of one fixed length of at least 4
            digits, some with a leading zero, values repeated: codes. Never by digits alone: 1985 is a year;
-        7. at least 90 % of the cells are numbers: numeric (``validate`` reports the others, row by row);
+        7. at least 90 % of the cells are numbers, as a person may write them ("1,200", "$ 1200", "45 %"): numeric
+           (``validate`` reports what is no plain number, row by row);
         8. short text (60 characters at most), all values different: id;
         9. more than 90 % of the values are different: left out as free text;
         10. anything else: categorical.
@@ -187,30 +172,66 @@ class Schema:
         widths = [max((len(line[part]) for line in lines), default=0) for part in (0, 1)]
         return "\n".join(f"{role:{widths[0]}}  {name:{widths[1]}}  {why}" for role, name, why in lines)
 
-    def validate(self, table: pd.DataFrame, *, needs_target: bool = True) -> None:
+    def validate(self, table: pd.DataFrame, *, needs_target: bool = True, lines: Sequence[int] | None = None) -> None:
         """Check a table against the schema and report every problem at once.
 
-        Empty feature cells are fine (they are imputed), and so are columns the schema does not name.
+        Empty feature cells are fine (they are imputed), and so are columns the schema does not name. Rows are named by
+        their line or position, and by their id.
 
         Args:
             table: Rows to check; numbers may be text.
             needs_target: True for training and evaluation: target, id and group must be there, and the target
                 must be a number in every row. False for prediction, which needs features and images only.
+            lines: The line of the file on which each row starts; without, rows are counted from 0.
 
         Raises:
             SchemaError: The table does not fit; ``problems`` lists all of it, five cells per column at most.
         """
-        roles = [(role, name) for role, name in self._roles() if needs_target or role not in _SINGLE_ROLES]
-        problems = [*_table_problems(table, [name for _, name in roles]), *_missing_columns(roles, table)]
-        if needs_target and self.target is None:
-            problems.append("the schema names no target; give it one, such as Schema(target='price')")
-        once = ~table.columns.duplicated(keep=False)
-        columns = dict(table.loc[:, once].items())
-        for role, name in roles:
-            if name in columns:
-                problems += _cell_problems(role, columns[name], columns.get(self.id))
+        problems = self.find_column_problems(table, needs_target=needs_target)
+        ids = table[self.id] if self.id in _once(table) else None
+        names = RowNames(ids, lines)
+        for (role, name), is_bad in self.find_bad_cells(table, needs_target=needs_target).items():
+            problems += describe_bad_cells(role, table[name], is_bad, names)
         if problems:
             raise SchemaError(*problems)
+
+    def find_column_problems(self, table: pd.DataFrame, *, needs_target: bool = True) -> list[str]:
+        """Say what is wrong with a table as a whole: rows, columns and names, whatever stands in the cells.
+
+        Args:
+            table: As for `validate`.
+            needs_target: As for `validate`.
+
+        Returns:
+            One text per problem, with its remedy.
+        """
+        roles = self._roles_needed(needs_target)
+        # A table may go without an id, but not with two.
+        names = {name for _, name in roles} | ({self.id} if self.id is not None else set())
+        problems = [*_table_problems(table, names), *_missing_columns(roles, table)]
+        if needs_target and self.target is None:
+            problems.append("the schema names no target; give it one, such as Schema(target='price')")
+        return problems
+
+    def find_bad_cells(
+        self, table: pd.DataFrame, *, needs_target: bool = True
+    ) -> dict[tuple[str, str], NDArray[np.bool_]]:
+        """Find the cells that their column's role cannot use.
+
+        Args:
+            table: As for `validate`.
+            needs_target: As for `validate`.
+
+        Returns:
+            (role, column) to bool (n,), True for a bad cell; only columns that have one.
+        """
+        once = _once(table)
+        bad = {
+            (role, name): find_bad_cells(role, table[name])
+            for role, name in self._roles_needed(needs_target)
+            if name in once
+        }
+        return {column: is_bad for column, is_bad in bad.items() if is_bad.any()}
 
     def without_images(self) -> Schema:
         """Return the same schema for a model that sees the table only."""
@@ -266,6 +287,9 @@ class Schema:
         single = [(role, getattr(self, role)) for role in _SINGLE_ROLES if getattr(self, role) is not None]
         return single + [(role, name) for role in _MANY_ROLES for name in getattr(self, role)]
 
+    def _roles_needed(self, needs_target: bool) -> list[tuple[str, str]]:
+        return [(role, name) for role, name in self._roles() if needs_target or role not in _SINGLE_ROLES]
+
     def _reasons_without(self, names: tuple[str, ...]) -> dict[str, str]:
         return {name: reason for name, reason in self.reasons.items() if name not in names}
 
@@ -285,11 +309,18 @@ def _table_problems(table: pd.DataFrame, names: Collection[str] | None = None) -
 
 
 def _missing_columns(roles: Sequence[tuple[str, str | None]], table: pd.DataFrame) -> Iterator[str]:
-    for role, name in roles:
-        if name is not None and name not in table.columns:
-            close = difflib.get_close_matches(name, map(str, table.columns), n=1)
-            remedy = f"rename {close[0]!r}, if it is meant" if close else "add it, or correct the name"
-            yield f"the table has no column {name!r} ({role}); {remedy}"
+    missing = [(role, name) for role, name in roles if name is not None and name not in table.columns]
+    columns = list(map(str, table.columns))
+    for position, (role, name) in enumerate(missing):
+        # Comparing a name with all others is slow, and after so many nobody reads on.
+        close = difflib.get_close_matches(name, columns, n=1) if position < _NUM_HINTS else []
+        remedy = f"rename {close[0]!r}, if it is meant" if close else "add it, or correct the name"
+        yield f"the table has no column {name!r} ({role}); {remedy}"
+
+
+def _once(table: pd.DataFrame) -> set[str]:
+    """Return the names that one column alone has."""
+    return set(table.columns[~table.columns.duplicated(keep=False)])
 
 
 def _only_target(table: pd.DataFrame, taken: Collection[str]) -> str:
@@ -300,38 +331,3 @@ def _only_target(table: pd.DataFrame, taken: Collection[str]) -> str:
             f"name it (target=... or --target), one of: {', '.join(table.columns)}"
         )
     return names[0]
-
-
-def _cell_problems(role: str, column: pd.Series, ids: pd.Series | None) -> list[str]:
-    remedy = "write a finite number such as 1250.5, without separators or units"
-    if role in ("target", "numeric"):
-        numbers, is_bad = parse_numbers(column)
-        is_bad |= np.isnan(numbers) & (role == "target")
-        remedy += ", or remove the row" if role == "target" else ", or leave the cell empty"
-    elif role == "images":
-        is_bad = np.array([not _holds_paths(cell) for cell in column], dtype=bool)
-        remedy = "write the path of a picture file as text"
-    else:
-        return []
-    rows = np.flatnonzero(is_bad)
-    problems = []
-    for row in rows[:_NUM_CELLS_SHOWN]:
-        where = f"row {row}" if ids is None else f"row {row} (id {_show(ids.iloc[row])})"
-        problems.append(f"{where}, column {column.name!r}: got {_show(column.iloc[row])}; {remedy}")
-    if len(rows) > _NUM_CELLS_SHOWN:
-        problems.append(f"column {column.name!r}: {len(rows) - _NUM_CELLS_SHOWN} more cells like these")
-    return problems
-
-
-def _show(cell: object) -> str:
-    if is_missing(cell):
-        return "an empty cell"
-    return repr(cell) if isinstance(cell, str) else str(cell)
-
-
-def _holds_paths(cell: object) -> bool:
-    try:
-        split_paths(cell)
-    except ValueError:
-        return False
-    return True

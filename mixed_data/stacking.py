@@ -1,125 +1,244 @@
-"""A network and gradient-boosted trees together, put together by scikit-learn."""
+"""A network and gradient-boosted trees together, each as much as it is worth."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import StackingRegressor, VotingRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.audit import find_groups
-from mixed_data.boosting import make_boosting, make_features
+from mixed_data.boosting import BoostedTrees
+from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import MixedDataRegressor
-from mixed_data.preprocessing import TabularPreprocessor, TargetTransformer
+from mixed_data.estimator.calibration import (
+    SPREAD,
+    Splits,
+    calibrate,
+    inner_splits,
+    predict_out_of_fold,
+)
+from mixed_data.estimator.patterns import PATTERNS, PHOTO_PATTERN, hide_cells, name_patterns
+from mixed_data.estimator.rows import RowRegressor
+from mixed_data.estimator.settings import check_target, resolve_schema
+from mixed_data.intervals import IntervalCalibrator
+from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
 from mixed_data.schema import Schema
-from mixed_data.split import k_fold
 
-NUM_FOLDS = 5
-NUM_BOOSTINGS = 5
+PHOTOS = "<prediction from the photos>"
+_MEMBERS = ("network", "trees")
+_DIFFICULTY = ("level", SPREAD, "disagreement")
+_SMALLEST_DISAGREEMENT = 0.02
 
 
-class StackedRegressor(RegressorMixin, BaseEstimator):
-    """The mean of a fused network and of gradient-boosted trees that are told what the photos alone predict.
+class StackedRegressor(RowRegressor, BaseEstimator):
+    """A weighted sum of a fused network and of boosted trees that are told what the photos alone predict.
 
-    Trees read a small table better than networks do, and networks read photos. So a network on the photos alone
-    predicts each training row from the rows of other folds (whole groups, see `mixed_data.audit`), its prediction is
-    one more column for the trees (`sklearn.ensemble.StackingRegressor`), and their mean with the fused network
-    (`sklearn.ensemble.VotingRegressor`), both on the transformed target, is the answer. On the houses each of the two
-    alone is worse. Takes seven fits of a network.
+    Trees read a small table better than networks do, and networks read photos. Every training row is predicted by
+    networks that have not seen it (grouped folds): what the one on the photos alone predicts is one more column for the
+    trees; and on such predictions, all on the transformed target, non-negative least squares learn how much network and
+    trees count (stacked regression; whatever does not help gets no weight). Rows without photos, or without a table,
+    have weights of their own. On the houses each of the two alone is worse. Takes twelve fits of a network;
+    `joblib.parallel_config` says how many at a time.
+
+    (`sklearn.ensemble.StackingRegressor` keeps none of the predictions that it learns from; intervals, and weights of
+    rows with something missing, need them.)
 
     Args:
         network: unfitted, with a schema of both modalities; its settings are those of both networks.
+        intervals: whether `fit` also learns how far off predictions are, for `predict_interval`.
         random_state: seed of the folds and the trees.
 
     Attributes:
-        stack_: the fitted `sklearn.compose.TransformedTargetRegressor`.
+        network_: the fitted `MixedDataRegressor` of both modalities; on the transformed target, as all three.
+        photos_: that on the photos alone.
+        trees_: the fitted `BoostedTrees`.
+        weights_: pattern -> weight of network and trees.
+        preprocessor_: the fitted `MixedDataPreprocessor` of the network.
+        target_transformer_: the fitted `TargetTransformer`.
+        calibrator_: the fitted `IntervalCalibrator`, or None.
 
     Reference:
-        Wolpert 1992, Stacked Generalization, doi:10.1016/S0893-6080(05)80023-1.
+        Breiman 1996, Stacked Regressions, doi:10.1007/BF00117832.
     """
 
-    def __init__(self, network: MixedDataRegressor, *, random_state: int = 0) -> None:
+    modalities = "both"
+
+    def __init__(self, network: MixedDataRegressor, *, intervals: bool = False, random_state: int = 0) -> None:
         self.network = network
+        self.intervals = intervals
         self.random_state = random_state
 
-    def fit(self, X: pd.DataFrame, y: ArrayLike) -> StackedRegressor:
+    def fit(
+        self, X: pd.DataFrame, y: ArrayLike, callbacks: Sequence[keras.callbacks.Callback] = ()
+    ) -> StackedRegressor:
         """Learn from the training rows.
 
         Args:
             X: the rows.
             y: target ``(n,)``, target units.
+            callbacks: Keras callbacks for the two networks that are kept, e.g. a progress bar.
 
         Returns:
             self.
 
         Raises:
-            ValueError: the schema lacks columns or photos, or as for `MixedDataRegressor.fit`.
+            ValueError: the schema lacks columns or photos, not one row has a photo, or as for
+                `MixedDataRegressor.fit`.
         """
+        schema = self._schema()
+        target = check_target(X, y)
+        resolve_schema(self.network, X, target, None)  # says all that is wrong, before hours of fitting
+        transformer = TargetTransformer(self.network.target_transform).fit(target)
+        scaled = transformer.transform(target)
+        # They see the target as the transformer leaves it, so that they need no other one.
+        network = clone(self.network).set_params(target_transform="identity", intervals=False)
+        photos = clone(network).set_params(modalities="image")
+        splits = inner_splits(X, target, schema, self.random_state)
+        by_network = predict_out_of_fold(network, X, scaled, schema, splits)
+        by_photos = predict_out_of_fold(photos, X, scaled, schema.only_images(), splits)
+        predicted = self._join(by_network, by_photos)
+        predicted["trees"] = self._predict_trees_out_of_fold(X, scaled, predicted, splits)
+        told = X.assign(**{PHOTOS: _of_each_row(predicted, len(X))})
+        self.set_parts(
+            network.fit(X, scaled, callbacks),
+            photos.fit(X, scaled, callbacks),
+            self.make_trees().fit(told, scaled),
+            transformer,
+            _learn_weights(predicted, scaled),
+        )
+        if self.intervals:
+            self.calibrator_ = self._calibrate(target, predicted)
+        return self
+
+    def set_parts(
+        self,
+        network: MixedDataRegressor,
+        photos: MixedDataRegressor,
+        trees: BoostedTrees,
+        transformer: TargetTransformer,
+        weights: dict[str, tuple[float, float]],
+        calibrator: IntervalCalibrator | None = None,
+    ) -> None:
+        """Make this a fitted regressor of parts that were fitted elsewhere (`fit`, or a loaded bundle)."""
+        self.network_ = network
+        self.photos_ = photos
+        self.trees_ = trees
+        self.target_transformer_ = transformer
+        self.weights_ = weights
+        self.calibrator_ = calibrator
+        self.preprocessor_: MixedDataPreprocessor = network.preprocessor_
+        self.feature_names_in_ = network.feature_names_in_
+        self.n_features_in_ = network.n_features_in_
+
+    def make_trees(self) -> BoostedTrees:
+        """Return the unfitted trees."""
+        preprocessor = self.network.preprocessor
+        settings = {} if preprocessor is None else preprocessor.get_params(deep=False)
+        schema = replace(self._schema(), target=None)
+        shared = {name: settings[name] for name in TabularPreprocessor().get_params() if name in settings}
+        tabular = TabularPreprocessor(**{**shared, "schema": schema})
+        return BoostedTrees(schema, tabular, extra=(PHOTOS,), random_state=self.random_state)
+
+    def _schema(self) -> Schema:
         schema = self.network.schema
         if not isinstance(schema, Schema) or not schema.features or not schema.images:
             raise ValueError(f"StackedRegressor needs a network whose schema has columns and photos, got {schema}")
-        target = np.asarray(y, dtype="float64")
-        table = X if schema.target is None else X.assign(**{schema.target: target})
-        splits = k_fold(find_groups(table, schema), NUM_FOLDS, random_state=self.random_state)
-        # The trees and networks see the target as the transformer leaves it, so that they need no other one.
-        network = clone(self.network).set_params(schema=replace(schema, target=None), target_transform="identity")
-        trees = VotingRegressor([(str(seed), self._make_trees(schema, X, seed)) for seed in range(NUM_BOOSTINGS)])
-        photos = [("photos", clone(network).set_params(modalities="image"))]
-        boosting = StackingRegressor(photos, trees, cv=splits, passthrough=True)
-        self.stack_ = TransformedTargetRegressor(
-            VotingRegressor([("network", network), ("boosting", boosting)]),
-            transformer=TargetTransformer(self.network.target_transform),
-        ).fit(X, target)
-        return self
+        if self.network.modalities != "both":
+            raise ValueError(f"StackedRegressor needs a network of both modalities, got {self.network.modalities!r}")
+        return schema
 
-    def predict(self, X: pd.DataFrame) -> np.ndarray:
-        """Predict rows, float64 ``(n,)``, target units."""
+    @property
+    def embedder_(self) -> PhotoEmbedder | None:  # type: ignore[override]
+        """What reads the photos for the network."""
+        return self.network_.embedder_
+
+    @property
+    def member_weights_(self) -> np.ndarray | None:
+        """The fusion's weights in the network; see `MixedDataRegressor`."""
+        return self.network_.member_weights_
+
+    @property
+    def fusion_weights_(self) -> dict[str, float]:
+        """Their means, by branch."""
+        return self.network_.fusion_weights_
+
+    @property
+    def history_(self) -> dict[str, list[float]]:
+        """Losses of the network."""
+        return self.network_.history_
+
+    def describe(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+        """Predict rows; hard ones are told by the prediction, the network's spread, and how far the two disagree."""
         check_is_fitted(self)
-        return self.stack_.predict(X)
+        own, difficulty = self.network_.describe(table, inputs)
+        seen, _ = self.photos_.describe(table, self.photos_.transform(table))
+        predicted = pd.DataFrame(
+            {
+                "pattern": name_patterns(inputs, "both"),
+                "network": self.network_.target_transformer_.inverse_transform(own),
+                "trees": self.trees_.predict(
+                    table.assign(**{PHOTOS: self.photos_.target_transformer_.inverse_transform(seen)})
+                ),
+                SPREAD: difficulty[:, 1],
+            }
+        )
+        predicted = _weigh(predicted, self.weights_)
+        return predicted["level"].to_numpy(), predicted[list(_DIFFICULTY)].to_numpy()
 
-    def _make_trees(self, schema: Schema, X: pd.DataFrame, seed: int) -> BaseEstimator:
-        preprocessor = self.network.preprocessor
-        settings = {} if preprocessor is None else preprocessor.get_params(deep=False)
-        shared = {name: settings[name] for name in TabularPreprocessor().get_params() if name in settings}
-        tabular = TabularPreprocessor(**{**shared, "schema": schema})
-        features = make_features(schema, tabular, self.random_state + seed)
-        return make_pipeline(BesidePrediction(features, list(X.columns)), make_boosting(self.random_state + seed))
+    def _join(self, by_network: pd.DataFrame, by_photos: pd.DataFrame) -> pd.DataFrame:
+        """Give each row and pattern the network's prediction and that from the photos."""
+        found = by_photos.set_index(["row", "pattern"])["prediction"]
+        wanted = pd.MultiIndex.from_arrays([by_network["row"], by_network["pattern"].map(PHOTO_PATTERN)])
+        columns = {"network": by_network["prediction"], PHOTOS: found.loc[wanted].to_numpy()}
+        return by_network[["row", "pattern", SPREAD]].assign(**columns)
+
+    def _predict_trees_out_of_fold(
+        self, X: pd.DataFrame, scaled: np.ndarray, predicted: pd.DataFrame, splits: Splits
+    ) -> np.ndarray:
+        """Predict the rows and patterns of ``predicted`` by trees that have not seen the row."""
+        told = X.assign(**{PHOTOS: _of_each_row(predicted, len(X))})
+        schema = self._schema()
+        by_trees = np.empty(len(predicted))
+        for training_rows, held_out_rows in splits:
+            trees = self.make_trees().fit(told.iloc[training_rows], scaled[training_rows])
+            asked = np.flatnonzero(predicted["row"].isin(held_out_rows))
+            rows = X.iloc[predicted["row"].iloc[asked]].assign(**{PHOTOS: predicted[PHOTOS].to_numpy()[asked]})
+            without = predicted["pattern"].iloc[asked].isin([name for name in PATTERNS if "tabular" in PATTERNS[name]])
+            by_trees[asked] = trees.predict(hide_cells(rows, schema, without.to_numpy()))
+        return by_trees
+
+    def _calibrate(self, target: np.ndarray, predicted: pd.DataFrame) -> IntervalCalibrator:
+        weighed = _weigh(predicted, self.weights_)
+        weighed["prediction"] = self.target_transformer_.inverse_transform(weighed["level"].to_numpy())
+        return calibrate(target, weighed, self.target_transformer_, inputs=_DIFFICULTY, seed=self.random_state)
 
 
-class BesidePrediction(TransformerMixin, BaseEstimator):
-    """Reads what `StackingRegressor` passes through: a prediction, then the columns of the table as one object array.
+def _of_each_row(predicted: pd.DataFrame, num_rows: int) -> np.ndarray:
+    """What the photos predict for each row as it is, with all that it has: the first of its patterns."""
+    return predicted.drop_duplicates("row").set_index("row")[PHOTOS].loc[range(num_rows)].to_numpy()
 
-    Args:
-        features: unfitted transformer of the table.
-        columns: names of the table's columns.
-    """
 
-    def __init__(self, features: BaseEstimator, columns: list[str]) -> None:
-        self.features = features
-        self.columns = columns
+def _learn_weights(predicted: pd.DataFrame, scaled: np.ndarray) -> dict[str, tuple[float, float]]:
+    weights = {}
+    for pattern, rows in predicted.groupby("pattern"):
+        # No intercept: the target's mean is 0, and both know it.
+        regression = LinearRegression(positive=True, fit_intercept=False)
+        network, trees = regression.fit(rows[list(_MEMBERS)].to_numpy(), scaled[rows["row"]]).coef_
+        weights[str(pattern)] = (float(network), float(trees))
+    if "all" not in weights:
+        raise ValueError("StackedRegressor needs training rows that have both cells and photos, got none")
+    return weights
 
-    def fit(self, rows: np.ndarray, y: ArrayLike) -> BesidePrediction:
-        """Fit the features."""
-        self.fit_transform(rows, y)
-        return self
 
-    def fit_transform(self, rows: np.ndarray, y: ArrayLike) -> np.ndarray:
-        """Fit the features; training rows may get others than new rows would."""
-        self.features_ = clone(self.features)
-        return self._join(rows, self.features_.fit_transform(self._read(rows), y))
-
-    def transform(self, rows: np.ndarray) -> np.ndarray:
-        """Return float64 ``(n, 1 + features)``, the prediction first."""
-        return self._join(rows, self.features_.transform(self._read(rows)))
-
-    def _read(self, rows: np.ndarray) -> pd.DataFrame:
-        return pd.DataFrame(rows[:, 1:], columns=self.columns)
-
-    def _join(self, rows: np.ndarray, features: np.ndarray) -> np.ndarray:
-        return np.column_stack([rows[:, 0].astype("float64"), features])
+def _weigh(predicted: pd.DataFrame, weights: dict[str, tuple[float, float]]) -> pd.DataFrame:
+    """Add the stack's prediction, and by how much network and trees disagree (logarithm)."""
+    of_rows = np.array([weights[pattern] for pattern in predicted["pattern"]]).reshape(-1, 2)
+    members = predicted[list(_MEMBERS)].to_numpy()
+    disagreement = np.log(np.abs(members[:, 0] - members[:, 1]) + _SMALLEST_DISAGREEMENT)
+    return predicted.assign(level=(of_rows * members).sum(axis=1), disagreement=disagreement)

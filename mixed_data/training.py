@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mixed_data.checkpoint import EpochCheckpoint
 from mixed_data.model import PREDICTION
 
 JIT_COMPILE = keras.backend.backend() == "jax"
@@ -86,6 +87,11 @@ class Batches(keras.utils.PyDataset):
         if self._generator is not None:
             self._orders = self._generator.permuted(self._orders, axis=1)
 
+    def skip(self, num_epochs: int) -> None:
+        """Shuffle as often as in so many epochs."""
+        for _ in range(num_epochs):
+            self.on_epoch_end()
+
 
 class StopAtNaN(keras.callbacks.Callback):
     """Ends training as soon as the loss is no finite number; `keras.callbacks.TerminateOnNaN` without its print."""
@@ -147,7 +153,8 @@ def train(
         patience: epochs without improvement on the validation rows before stopping.
         random_state: seed of the order of the rows.
         auxiliary: weight of the auxiliary heads' losses, if there are such heads.
-        callbacks: more Keras callbacks, e.g. a progress bar.
+        callbacks: more Keras callbacks, e.g. a progress bar. With an `EpochCheckpoint` among them, a training that was
+            stopped goes on after its last kept epoch, and ends as it would have.
 
     Returns:
         Loss per epoch: ``loss``, and ``val_loss`` with validation rows.
@@ -167,20 +174,26 @@ def train(
         loss_weights=names and {name: 1.0 if name == PREDICTION else auxiliary for name in names},
         jit_compile=JIT_COMPILE,
     )
-    validation = None
-    callbacks = [StopAtNaN(), *callbacks]
+    validation = stop = None
     if len(validation_rows):
         validation = Batches(inputs, target, validation_rows, network=model, batch_size=batch_size, seed=None)
         stop = keras.callbacks.EarlyStopping(judge, mode="min", patience=patience, restore_best_weights=True)
-        callbacks.append(stop)
+    checkpoint = next((callback for callback in callbacks if isinstance(callback, EpochCheckpoint)), None)
+    others = [callback for callback in callbacks if callback is not checkpoint]
+    num_finished = 0 if checkpoint is None else checkpoint.restore(model, stop, epochs)
+    batches.skip(num_finished)
     history = model.fit(
         batches,
         validation_data=validation,
+        initial_epoch=num_finished,
         epochs=epochs,
-        callbacks=callbacks,
+        # The checkpoint comes last, to see what the others did.
+        callbacks=[callback for callback in (StopAtNaN(), *others, stop, checkpoint) if callback is not None],
         shuffle=False,  # Keras would shuffle the batches by Python's global generator, and in another thread.
         verbose=0,
     ).history
+    if checkpoint is not None:
+        history = checkpoint.losses
     kept = history["loss"][-1:] if validation is None else history[judge]
     if not np.isfinite(kept).any():
         raise ValueError(

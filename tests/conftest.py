@@ -18,6 +18,8 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
+    from estimator_helpers import FittedStack
+
     from mixed_data.estimator import MixedDataRegressor
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
@@ -126,9 +128,19 @@ def hold_out_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> Co
     arguments = ["train", "--dataset", "table", "--data", str(listings), "--networks", "table,weighted_sum"]
     arguments += [f"--{name.replace('_', '-')}={value}" for name, value in TINY_NETWORK.items()]
     output, errors = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), two_inner_folds():
         assert main([*arguments, "--out", str(folder)]) == 0, errors.getvalue()
     return CommandRun(arguments, folder, output.getvalue(), errors.getvalue())
+
+
+@contextlib.contextmanager
+def two_inner_folds() -> Iterator[None]:
+    """Calibrate intervals by two further fits instead of five."""
+    from mixed_data.estimator import calibration
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "NUM_FOLDS", 2)
+        yield
 
 
 @dataclass(frozen=True)
@@ -143,15 +155,16 @@ class FoldsRun:
 
 @pytest.fixture(scope="session")
 def folds_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> FoldsRun:
-    """Two folds of "weighted_sum" only, with reference predictions that are 1 % too high."""
+    """Two folds of "weighted_sum" only, without intervals, with reference predictions that are 1 % too high."""
     from mixed_data.preprocessing import MixedDataPreprocessor
+    from mixed_data.preprocessing.state import write_json
     from mixed_data.readers import read_table
     from mixed_data.run import Plan, study, write_run
 
     table, schema = read_table(data=listings)
     network = {**TINY_NETWORK}
     network["preprocessor"] = MixedDataPreprocessor(schema, image_size=network.pop("image_size"))
-    plan = Plan(networks=["weighted_sum"], options=network, folds=2)
+    plan = Plan(networks=["weighted_sum"], options=network, folds=2, intervals=False)
     watched = []
     references = pd.DataFrame({"oracle": table["price"] * 1.01})
     found = study(
@@ -159,7 +172,8 @@ def folds_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> Folds
     )
     folder = tmp_path_factory.mktemp("runs") / "folds"
     folder.mkdir()
-    write_run(folder, found, table, schema, plan, {"made by": "conftest.py"})
+    write_json(folder / "config.json", {"made by": "conftest.py"})
+    write_run(folder, found, table, schema, plan)
     return FoldsRun(found, table, folder, watched)
 
 
@@ -186,14 +200,29 @@ def fitted_regressor(sales: pd.DataFrame) -> MixedDataRegressor:
 @pytest.fixture(scope="session")
 def quick_regressor(sales: pd.DataFrame) -> MixedDataRegressor:
     """A network after two epochs; no test fits it again."""
-    from estimator_helpers import fit, make_regressor
+    from estimator_helpers import eagerly, fit, make_regressor
 
-    return fit(make_regressor(), sales)
+    with eagerly():
+        return fit(make_regressor(), sales)
+
+
+@pytest.fixture(scope="session")
+def fitted_stack(sales: pd.DataFrame) -> FittedStack:
+    """A stack; no test fits it again."""
+    from estimator_helpers import NO_PHOTOS, NO_TABLE, fit_stack
+
+    table = sales[:40].astype({"zipcode": object})
+    table.loc[[4, 5], list(NO_PHOTOS)] = None
+    table.loc[[6, 7], list(NO_TABLE)] = None
+    table.loc[9, "front"] = table.loc[8, "front"]
+    return fit_stack(table)
 
 
 @pytest.fixture
-def without_training(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Leave networks as they are built, and return the arguments of `train`, one dict per fit."""
+def without_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """Leave networks as they are built, and give the arguments of `train`, one dict per fit."""
+    from estimator_helpers import eagerly
+
     calls: list[dict[str, Any]] = []
 
     def remember(model: object, inputs: object, target: object, **arguments: Any) -> dict[str, list[float]]:
@@ -201,4 +230,5 @@ def without_training(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return {"loss": [], "val_loss": []}
 
     monkeypatch.setattr("mixed_data.estimator.fitting.train", remember)
-    return calls
+    with eagerly():
+        yield calls

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
+import pytest
+import tensorflow as tf
 from PIL import Image
 
-from mixed_data.estimator import MixedDataRegressor
+from mixed_data import boosting, stacking
+from mixed_data.estimator import MixedDataRegressor, calibration
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema
 
+NO_PHOTOS, NO_TABLE = {"front": None, "back": None}, {"area": None, "kind": None, "zipcode": None}
 SCHEMA = Schema(target="price", numeric=("area",), categorical=("kind",), codes=("zipcode",), images=("front", "back"))
 NUM_ROWS = 72
 
@@ -56,3 +65,69 @@ def draw_photo(path: Path, generator: np.random.Generator, bright: bool | None) 
     pixels = base + generator.integers(-30, 30, (20, 24, 3))
     Image.fromarray(pixels.astype("uint8")).save(path)
     return str(path)
+
+
+@contextmanager
+def eagerly() -> Iterator[None]:
+    """Let TensorFlow compute without tracing graphs, which takes most of the time of a network of few steps."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Even though the `tf.config.experimental_run_functions_eagerly`")
+            yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+@contextmanager
+def little_work() -> Iterator[pytest.MonkeyPatch]:
+    """Make the fits of a stack short: two folds, few trees, and networks that TensorFlow does not compile."""
+    with pytest.MonkeyPatch.context() as patch, eagerly():
+        patch.setattr(calibration, "NUM_FOLDS", 2)
+        grow = boosting.make_boosting
+        patch.setattr("mixed_data.boosting.regressor.make_boosting", lambda seed: grow(seed).set_params(max_iter=15))
+        patch.setattr(stacking, "BoostedTrees", partial(boosting.BoostedTrees, num_fits=2))
+        yield patch
+
+
+@dataclass(frozen=True)
+class FittedStack:
+    """A stack, and what it learned from.
+
+    Attributes:
+        stack: fitted on the table.
+        table: some rows have no photos, some no table, two share a photo.
+        out_of_fold: arguments and result of each call of `predict_out_of_fold`.
+        predicted: what the weights were learned from.
+        scaled: the transformed target.
+    """
+
+    stack: stacking.StackedRegressor
+    table: pd.DataFrame
+    out_of_fold: list[tuple[tuple[Any, ...], pd.DataFrame]]
+    predicted: pd.DataFrame
+    scaled: np.ndarray
+
+
+def fit_stack(table: pd.DataFrame) -> FittedStack:
+    """Fit a stack with intervals, and write down what it does."""
+    calls: list[tuple[tuple[Any, ...], pd.DataFrame]] = []
+    learned: list[Any] = []
+    predict_out_of_fold, learn_weights = stacking.predict_out_of_fold, stacking._learn_weights
+
+    def predict(*arguments: Any) -> pd.DataFrame:
+        calls.append((arguments, predict_out_of_fold(*arguments)))
+        return calls[-1][1]
+
+    def learn(predicted: pd.DataFrame, scaled: np.ndarray) -> Any:
+        learned.extend([predicted.copy(), scaled.copy()])
+        return learn_weights(predicted, scaled)
+
+    options = {"validation_fraction": 0, "epochs": 3, "learning_rate": 0.02, "dropout": 0.0, "image_dropout": 0.0}
+    network = make_regressor(target_transform="log", members=2, **options)
+    with little_work() as patch:
+        patch.setattr(stacking, "predict_out_of_fold", predict)
+        patch.setattr(stacking, "_learn_weights", learn)
+        stack = stacking.StackedRegressor(network, intervals=True, random_state=3).fit(table, table["price"])
+    return FittedStack(stack, table, calls, *learned)

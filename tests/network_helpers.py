@@ -24,7 +24,7 @@ def make_network(*, image_branch: str = "cnn", **options: Any) -> keras.Model:
 
 
 def make_rows(image_branch: str = "cnn", modalities: str = "both", num_rows: int = NUM_ROWS) -> Arrays:
-    """Make rows, without an axis of members; row 1 has all photos, the last row none."""
+    """Make rows, without an axis of members; row 1 has all photos, the last row none, row 2 no table."""
     generator = np.random.default_rng(1)
     shape = (num_rows, *IMAGE_SHAPES[image_branch])
     images = generator.integers(0, 256, shape, dtype="uint8")
@@ -32,6 +32,7 @@ def make_rows(image_branch: str = "cnn", modalities: str = "both", num_rows: int
     mask[1], mask[-1] = True, False
     arrays = {
         "tabular": generator.normal(size=(num_rows, NUM_FEATURES)).astype("float32"),
+        "tabular_mask": np.arange(num_rows)[:, None] != 2,
         "images": images if len(shape) == 5 else generator.normal(size=shape).astype("float32"),
         "image_mask": mask,
     }

@@ -1,6 +1,6 @@
 """The table of docs/reliability.md, gathered from the tests' own parameters so that it cannot drift from them.
 
-``python tests/reliability.py`` writes the file; a test fails while it differs.
+``python -m tests.reliability`` writes the file; a test fails while it differs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
 INTRODUCTION = """# What happens when something is wrong
 
 The right number, a masked photo or cell that is reported with its row, or a clear error: nothing else. Each line is a
-parameter of the test beside it; `python tests/reliability.py` writes this file from them.
+parameter of the test beside it; `python -m tests.reliability` writes this file from them.
 """
 
 

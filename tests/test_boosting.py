@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
-from mixed_data.boosting import LevelMeans, make_boosting, make_features
+from mixed_data.boosting import BoostedTrees, CodeOrder, LevelMeans, make_boosting, make_features
+from mixed_data.boosting.features import read_features, state_of_features
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.schema import Schema
 
@@ -107,3 +113,120 @@ def test_trees_learn_the_places_that_the_means_tell():
     new, truth = make_table(100, seed=1)
     error = np.abs(trees.predict(features.transform(new)) - truth)
     assert error.mean() < 0.15 * np.abs(truth - target.mean()).mean()
+
+
+# The state of the features
+
+
+ALL = Schema(numeric=["area"], categorical=["heating"], codes=["zipcode"])
+SCHEMAS = [Schema(numeric=["area"]), Schema(categorical=["heating"]), CODES, ALL]
+
+
+def through_json(state: Any) -> Any:
+    return json.loads(json.dumps(state, allow_nan=False))
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: "-".join(schema.features))
+@pytest.mark.parametrize("settings", [{}, {"code_prefixes": (1,)}, {"code_prefixes": (), "ratios": False}], ids=str)
+def test_features_read_from_their_state_are_the_same_to_the_bit(schema: Schema, settings: dict[str, Any]) -> None:
+    table, target = make_table()
+    tabular = TabularPreprocessor(schema, **settings)
+    features = make_features(schema, tabular, random_state=7)
+    features.fit_transform(table, target)
+    again = read_features(through_json(state_of_features(features)), schema, tabular)
+    new, _ = make_table(40, seed=1)
+    new.loc[:3, ["zipcode", "heating"]] = [["99999", "coal"], ["85299", None], [None, "gas"], ["9021", "oil"]]
+    expected = features.transform(new)
+    np.testing.assert_array_equal(again.transformer.transform(new), expected)
+    assert again.width == expected.shape[1]
+
+
+def test_features_that_are_read_have_codes_with_leading_zeros_and_names_of_any_script() -> None:
+    table = pd.DataFrame({"zipcode": ["02139", "02140", "10115"] * 3, "heating": ["Öl", "“gas”", None] * 3})
+    schema = Schema(categorical=["heating"], codes=["zipcode"])
+    features = make_features(schema, TabularPreprocessor(schema)).fit(table, np.arange(9.0))
+    again = read_features(through_json(state_of_features(features)), schema, TabularPreprocessor(schema))
+    np.testing.assert_array_equal(again.transformer.transform(table), features.transform(table))
+
+
+def change(state: Any, path: list[Any], value: Any) -> Any:
+    """Return a state in which one place holds something else."""
+    changed = through_json(state)
+    place = changed
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["levelmeans"], None, "expected the parts"),
+        (["codeorder"], [1], "'codeorder' must be an object or null"),
+        (["other"], {}, "'other' is unknown"),
+        (["tabularpreprocessor", "version"], 99, "expected version"),
+        (["codeorder", "zipcode"], [85255], "'zipcode' must be a list of texts"),
+        (["codeorder", "code"], [], "'code' is unknown"),
+        (["levelmeans", "means"], {}, "'means' must be lists of objects"),
+        (["levelmeans", "means"], [], "0 sets of means do not fit"),
+        (["levelmeans", "means", 0], [], "expected chains of"),
+        (["levelmeans", "means", 0, 0, "mean"], None, "'mean' must be a finite number"),
+        (["levelmeans", "means", 1, 1, "levels"], [{}], "expected chains of"),
+        (["levelmeans", "means", 1, 1, "levels", 2, "85255"], "1", "'85255' must be a finite number"),
+        (["levelmeans", "means", 1, 1, "levels", 2, "85255"], True, "'85255' must be a finite number"),
+    ],
+    ids=str,
+)
+def test_a_state_that_is_not_of_these_features_is_refused_in_words(path: list[Any], value: Any, message: str) -> None:
+    table, target = make_table()
+    features = make_features(ALL, TabularPreprocessor(ALL)).fit(table, target)
+    with pytest.raises(ValueError, match=message):
+        read_features(change(state_of_features(features), path, value), ALL, TabularPreprocessor(ALL))
+
+
+def test_a_state_of_another_schema_is_refused() -> None:
+    table, target = make_table()
+    state = state_of_features(make_features(CODES, TabularPreprocessor(CODES)).fit(table, target))
+    with pytest.raises(ValueError, match="expected the parts"):
+        read_features(state, ALL, TabularPreprocessor(ALL))
+
+
+def test_what_is_not_fitted_has_no_state() -> None:
+    for unfitted in (LevelMeans(CODES), CodeOrder(CODES)):
+        with pytest.raises(NotFittedError):
+            unfitted.get_state()
+
+
+# Trees beside columns that come as they are
+
+
+def make_trees(**options: Any) -> BoostedTrees:
+    return BoostedTrees(ALL, TabularPreprocessor(ALL), **options)
+
+
+def test_boosted_trees_are_the_mean_of_fits_that_differ_in_their_seeds() -> None:
+    table, target = make_table()
+    told = table.assign(seen=np.sin(np.arange(60)), other=np.arange(60) % 7)
+    trees = make_trees(extra=("other", "seen"), num_fits=3, random_state=4).fit(told, target)
+    new, _ = make_table(20, seed=1)
+    new = new.assign(seen=np.linspace(-1, 1, 20), other=3)
+    predictions = []
+    for seed, fit in zip((4, 5, 6), trees.trees_, strict=True):
+        assert type(fit) is HistGradientBoostingRegressor
+        features = make_features(ALL, TabularPreprocessor(ALL), seed)
+        encoded = features.fit_transform(told, target)
+        alone = make_boosting(seed).fit(np.column_stack([told["other"], told["seen"], encoded]), target)
+        predictions.append(alone.predict(np.column_stack([new["other"], new["seen"], features.transform(new)])))
+    np.testing.assert_allclose(trees.predict(new), np.mean(predictions, axis=0), rtol=1e-12)
+    assert len({prediction.tobytes() for prediction in predictions}) == 3
+
+
+def test_boosted_trees_predict_each_row_by_itself_and_need_no_extra_columns() -> None:
+    table, target = make_table()
+    trees = make_trees(num_fits=1).fit(table, target)
+    together = trees.predict(table)
+    np.testing.assert_array_equal(trees.predict(table.iloc[[7, 3]]), together[[7, 3]])
+    np.testing.assert_array_equal(clone(trees).fit(table, target).predict(table), together)
+    with pytest.raises(NotFittedError):
+        make_trees().predict(table)

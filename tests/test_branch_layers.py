@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from network_helpers import precision, run
 
-from mixed_data.branches import MaskedMean, OrMissing, PhotoDropout, PrincipalComponents, ViewEmbedding
+from mixed_data.branches import MaskedMean, ModalityDropout, OrMissing, PrincipalComponents, ViewEmbedding
 from mixed_data.branches.augmentation import MirrorAndShift
 
 LAYERS = [
@@ -15,7 +15,7 @@ LAYERS = [
     ViewEmbedding(),
     MaskedMean(),
     OrMissing(),
-    PhotoDropout(0.3, seed=4),
+    ModalityDropout(0.3, seed=4),
     PrincipalComponents(7, [2, 3]),
 ]
 
@@ -71,7 +71,7 @@ def test_what_is_not_finite_in_a_masked_view_never_reaches_the_mean() -> None:
 
 
 @pytest.mark.parametrize("members", [1, 3])
-def test_or_missing_puts_the_learned_vector_where_there_is_no_photo(members: int) -> None:
+def test_or_missing_puts_the_learned_vector_where_not_one_view_is_there(members: int) -> None:
     generator = np.random.default_rng(0)
     vector = generator.normal(size=(4, members, 2)).astype("float32")
     vector[3] = np.nan  # what is replaced must not leak
@@ -90,28 +90,42 @@ def test_the_learned_vector_follows_mixed_precision(layer: type[OrMissing]) -> N
     assert output.dtype == np.float16
 
 
-def test_photo_dropout_hides_all_photos_of_a_row_or_none_in_training_only() -> None:
-    mask = np.random.default_rng(0).random((2000, 2, 3)) < 0.7
-    layer = PhotoDropout(0.25, seed=1)
-    np.testing.assert_array_equal(run(layer, mask), mask)
-    output = run(layer, mask, training=True)
-    assert output.dtype == bool
-    hidden = ~output.any(axis=-1)
-    np.testing.assert_array_equal(output, mask & ~hidden[..., None])
-    had_photos = mask.any(axis=-1)
-    np.testing.assert_allclose(hidden[had_photos].mean(), 0.25, atol=0.03)
-    both = had_photos.all(axis=1)  # each member hides by itself
-    np.testing.assert_allclose(hidden[both].all(axis=1).mean(), 0.25**2, atol=0.03)
-    assert not np.array_equal(run(layer, mask, training=True), output)
-    np.testing.assert_array_equal(run(PhotoDropout(0.25, seed=1), mask, training=True), output)
+def test_modality_dropout_hides_a_modality_of_a_row_and_member_whole_and_by_a_draw_of_its_own() -> None:
+    generator = np.random.default_rng(0)
+    masks = [generator.random((4000, 2, 1)) < 0.9, generator.random((4000, 2, 3)) < 0.7]
+    layer = ModalityDropout(0.25, seed=1)
+    outputs = run(layer, masks, training=True)
+    shares, hidden = [], []
+    for mask, output in zip(masks, outputs, strict=True):
+        assert output.dtype == bool
+        is_hidden = mask.any(axis=-1) & ~output.any(axis=-1)
+        np.testing.assert_array_equal(output, mask & ~is_hidden[..., None])  # all of it or nothing
+        shares.append(is_hidden[mask.any(axis=-1)].mean())
+        hidden.append(is_hidden[np.all([mask.any(axis=-1) for mask in masks], axis=(0, 2))])
+    np.testing.assert_allclose(shares, 0.25, atol=0.02)
+    draws = np.concatenate(hidden, axis=1)  # table and photos of two members, of rows that have it all
+    np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(4), atol=0.06)
+    np.testing.assert_allclose(np.logical_and(*hidden).mean(), 0.25**2, atol=0.02)
 
 
-def test_photo_dropout_of_zero_hides_nothing_and_other_shares_are_refused() -> None:
-    mask = np.ones((50, 3), bool)
-    assert run(PhotoDropout(0.0), mask, training=True).all()
+def test_modality_dropout_acts_in_training_only_and_repeats_with_its_seed() -> None:
+    masks = [np.ones((500, 2, 1), bool), np.ones((500, 2, 3), bool)]
+    layer = ModalityDropout(0.25, seed=1)
+    for output in run(layer, masks):
+        assert output.all()
+    first = run(layer, masks, training=True)
+    again, second = run(ModalityDropout(0.25, seed=1), masks, training=True), run(layer, masks, training=True)
+    for output, same, other in zip(first, again, second, strict=True):
+        np.testing.assert_array_equal(output, same)
+        assert not np.array_equal(output, other)
+
+
+def test_modality_dropout_of_zero_hides_nothing_and_other_shares_are_refused() -> None:
+    (output,) = run(ModalityDropout(0.0), [np.ones((50, 3), bool)], training=True)
+    assert output.all()
     for rate in (-0.1, 1.0):
         with pytest.raises(ValueError, match="rate: expected a share of the rows"):
-            PhotoDropout(rate)
+            ModalityDropout(rate)
 
 
 # Augmentation
@@ -171,5 +185,6 @@ def test_layers_announce_their_shape() -> None:
     assert MaskedMean().compute_output_shape([(None, 4, 8), (None, 4)]) == (None, 8)
     assert MaskedMean().compute_output_shape([(None, 2, 4, 8), (None, 2, 4)]) == (None, 2, 8)
     assert OrMissing().compute_output_shape([(None, 2, 8), (None, 2, 4)]) == (None, 2, 8)
-    assert PhotoDropout(0.5).compute_output_shape((None, 2, 4)) == (None, 2, 4)
+    shapes = [(None, 2, 1), (None, 2, 4)]
+    assert ModalityDropout(0.5).compute_output_shape(shapes) == shapes
     assert PrincipalComponents(7).compute_output_shape([(None, 4, 20), (None, 4)]) == (None, 4, 7)

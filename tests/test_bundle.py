@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ from PIL import Image
 from sklearn.exceptions import NotFittedError
 
 from mixed_data import bundle
-from mixed_data.bundle import BundleError, load_bundle, read_metrics, save_bundle
+from mixed_data.bundle import BundleError, load_bundle, save_bundle
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.readers.table import read_rows
 from mixed_data.schema import Schema
@@ -48,9 +49,12 @@ def copy(saved, tmp_path) -> Path:
     return shutil.copytree(saved, tmp_path / "bundle")
 
 
+def read_manifest(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+
+
 def edit_manifest(folder: Path, **changes: object) -> None:
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    (folder / "manifest.json").write_text(json.dumps(manifest | changes), encoding="utf-8")
+    (folder / "manifest.json").write_text(json.dumps(read_manifest(folder) | changes), encoding="utf-8")
 
 
 def read_golden(folder: Path) -> pd.DataFrame:
@@ -78,7 +82,7 @@ def test_saving_what_was_loaded_gives_identical_predictions_and_settings(regress
     left, right = (dict(each.get_params()) for each in (again, regressor))
     assert left.pop("preprocessor").get_params() == right.pop("preprocessor").get_params()
     assert left == right
-    assert read_metrics(tmp_path / "again") == {"mape": 1.5}
+    assert read_manifest(tmp_path / "again")["metrics"] == {"mape": 1.5}
 
 
 def test_save_and_load_are_also_methods(regressor, rows, tmp_path):
@@ -179,13 +183,13 @@ def test_an_added_file_is_named(copy):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"version": 1}, {"format": "other"}, {"version": None}],
+    [{"version": 2}, {"format": "other"}, {"version": None}],
     ids=str,
 )
 def test_another_format_or_version_is_refused_with_both(copy, changes):
     edit_manifest(copy, **changes)
     with pytest.raises(
-        BundleError, match=r"expected a manifest of format 'mixed_data.bundle', version 2, got"
+        BundleError, match=r"expected a manifest of format 'mixed_data.bundle', version 3, got"
     ) as error:
         load_bundle(copy)
     assert str(next(iter(changes.values()))) in str(error.value)
@@ -202,7 +206,7 @@ def test_what_is_no_bundle_is_refused(tmp_path, saved):
 
 
 def test_golden_rows_that_are_predicted_differently_are_refused(copy):
-    predictions = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["golden_predictions"]
+    predictions = read_manifest(copy)["golden_predictions"]
     within = [*predictions[:3], predictions[3] + 0.9e-3 * max(predictions)]
     edit_manifest(copy, golden_predictions=within)
     load_bundle(copy)
@@ -217,8 +221,29 @@ def test_golden_rows_that_are_predicted_differently_are_refused(copy):
     [
         ({"parameters": {"colour": "red"}}, "colour"),
         ({"parameters": {"modalities": "smell"}}, "smell"),
+        ({"backbone": "0" * 64}, "backbone .* is missing"),
+        ({"backbone": None}, "'backbone' must be"),
+        ({"history": []}, "'history' must be"),
+        ({"colour": "red"}, "'colour' is unknown"),
+    ],
+    ids=str,
+)
+def test_what_a_stranger_wrote_of_the_network_is_refused_in_words(copy, changes, message):
+    entry = read_manifest(copy)["networks"]["."]
+    parameters = entry["parameters"] | changes.get("parameters", {})
+    edit_manifest(copy, networks={".": {**entry, **changes, "parameters": parameters}})
+    with pytest.raises(BundleError, match=message):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
         ({"files": []}, "'files' must be"),
         ({"golden_predictions": ["a"]}, "'golden_predictions' must be"),
+        ({"networks": {"..": {}}}, "expected a network or a stack of two"),
+        ({"kind": "stack"}, "expected a network or a stack of two, got 'stack'"),
+        ({"kind": []}, "'kind' must be"),
     ],
     ids=str,
 )
@@ -231,7 +256,7 @@ def test_a_manifest_that_a_stranger_wrote_is_refused_in_words(copy, changes, mes
 def test_a_network_with_code_in_it_is_refused(copy):
     inputs = keras.Input((1,))
     keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1)(inputs)).save(copy / "model.keras")
-    files = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["files"]
+    files = read_manifest(copy)["files"]
     digest = hashlib.sha256((copy / "model.keras").read_bytes()).hexdigest()
     edit_manifest(copy, files=files | {"model.keras": digest})
     with pytest.raises(BundleError, match="Lambda"):
@@ -253,7 +278,7 @@ def test_only_a_bundle_is_overwritten(regressor, copy, tmp_path):
             save_bundle(regressor, path)
         assert list_files(tmp_path) == before
     save_bundle(regressor, copy, metrics={"mape": 2.5})
-    assert read_metrics(copy) == {"mape": 2.5}
+    assert read_manifest(copy)["metrics"] == {"mape": 2.5}
     load_bundle(copy)
 
 

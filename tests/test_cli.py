@@ -69,7 +69,8 @@ def test_the_printed_next_command_works(hold_out_run, capsys):
 
 def test_config_tells_how_to_start_the_same_run_again(hold_out_run):
     config = read_json(hold_out_run.folder / "config.json")
-    assert set(config) == {"command", "options", "schema", "versions"}
+    of_the_data = {"directory", "processors", "table", "photos"}
+    assert set(config) == {"command", "options", "schema", "versions", *of_the_data}
     arguments = [*hold_out_run.arguments, "--out", str(hold_out_run.folder)]
     assert shlex.split(config["command"]) == ["python", "-m", "mixed_data", *arguments]
     assert config["options"]["epochs"] == 1
@@ -161,7 +162,7 @@ def test_what_is_wrong_with_the_data_is_one_paragraph_and_exit_code_1(bundle, ne
     assert printed.out == ""
     assert printed.err.startswith("error: ")
     assert "the table has no column 'style'" in printed.err
-    assert "row 0 (id 'new 0'), column 'rooms': got 'many'" in printed.err
+    assert "line 2 (id 'new 0'), column 'rooms': got 'many'" in printed.err
     assert "Traceback" not in printed.err
     assert "\n\n" not in printed.err
     assert not (tmp_path / "p.csv").exists()
@@ -239,7 +240,8 @@ def test_the_options_of_the_network_are_those_of_the_regressor():
     elsewhere = {"schema", "preprocessor", "modalities"}  # from the data, from the other options, from --networks
     assert set(parameters) - elsewhere == {*NETWORK_OPTIONS, "fusion", "random_state"}
     # Their default is None.
-    chosen_by_data = {"validation_fraction": float, "image_dropout": float, "members": int, "epochs": int, "loss": str}
+    chosen_by_data = {"validation_fraction": float, "image_dropout": float, "modality_dropout": float}
+    chosen_by_data |= {"members": int, "epochs": int, "loss": str}
     assert {name: chosen_by_data.get(name, type(parameters[name])) for name in NETWORK_OPTIONS} == {
         name: kind for name, (kind, _) in NETWORK_OPTIONS.items()
     }

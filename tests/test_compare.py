@@ -11,7 +11,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import pytest
-from conftest import CommandRun
+from conftest import CommandRun, two_inner_folds
 
 from mixed_data.cli import main, make_parser
 from mixed_data.cli.options import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
@@ -38,7 +38,10 @@ def compared(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> Comman
     arguments = ["compare", "--dataset", "table", "--data", str(listings), "--networks", "table", "--no-views"]
     arguments += ["--epochs=1", "--image-size=16", "--units=4", "--target-transform=log"]
     arguments += ["--repeats=1", "--folds=2", "--out", str(folder)]
-    code, output, errors = call(arguments)
+    from estimator_helpers import eagerly
+
+    with eagerly(), two_inner_folds():
+        code, output, errors = call(arguments)
     assert code == 0, errors
     return CommandRun(arguments, folder, output, errors)
 
@@ -87,7 +90,9 @@ def test_the_answers_are_printed_as_they_are_written(compared):
 
 def test_predictions_name_model_repeat_fold_row_and_id(compared, listings):
     written, table = pd.read_csv(compared.folder / "predictions.csv"), pd.read_csv(listings)
-    assert list(written) == ["model", "repeat", "fold", "row", "id", "target", "prediction"]
+    assert list(written) == ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper"]
+    with_ends = written[["lower", "upper"]].notna().all(axis=1)
+    assert with_ends.tolist() == (written["model"] == "weighted_sum").tolist()
     assert written["model"].unique().tolist() == MODELS
     assert written["id"].tolist() == table["listing_id"].tolist() * len(MODELS)
     assert written["target"].tolist() == table["price"].tolist() * len(MODELS)

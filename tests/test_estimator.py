@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_helpers import NUM_ROWS, SCHEMA, fit, make_regressor, network_of
+from estimator_helpers import NUM_ROWS, SCHEMA, eagerly, fit, make_regressor, network_of
 from sklearn.exceptions import NotFittedError
 
-from mixed_data.estimator import MixedDataRegressor, regressor, settings
+from mixed_data.estimator import MixedDataRegressor, rows
 from mixed_data.estimator.regressor import NUM_ROWS_PER_STEP
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema, SchemaError
@@ -75,7 +75,7 @@ def test_the_answer_is_the_same_when_a_large_table_is_read_in_parts(
     quick_regressor: MixedDataRegressor, sales: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = quick_regressor.predict_rows(sales)
-    monkeypatch.setattr(regressor, "NUM_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(rows, "NUM_ROWS_AT_ONCE", 7)
     pd.testing.assert_frame_equal(quick_regressor.predict_rows(sales), together)
 
 
@@ -157,7 +157,8 @@ def test_the_same_seed_gives_the_same_predictions_and_a_refit_forgets(
         other = fit(make_regressor(random_state=1), sales[: NUM_ROWS // 2])
     assert not np.any(np.isclose(other.predict(sales), quick_regressor.predict(sales), rtol=1e-6))
     np.random.seed(7)  # noqa: NPY002 - must not matter
-    fit(other.set_params(random_state=0), sales)
+    with eagerly():
+        fit(other.set_params(random_state=0), sales)
     np.testing.assert_array_equal(other.predict(sales), quick_regressor.predict(sales))
     assert other.history_ == quick_regressor.history_
 
@@ -208,65 +209,10 @@ def test_without_a_validation_fraction_all_rows_are_trained_on(
     assert len(without_training[0]["validation_rows"]) == 0
 
 
-def test_few_rows_are_all_trained_on_and_get_more_image_dropout(
-    sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rates = []
-    for few in (NUM_ROWS + 1, NUM_ROWS):
-        monkeypatch.setattr(settings, "FEW_ROWS", few)
-        regressor = fit(make_regressor(validation_fraction=None), sales)
-        rates.append(network_of(regressor).get_layer("cnn_dropout").rate)
-    assert [len(call["validation_rows"]) for call in without_training] == [0, 8]
-    assert rates == [0.8, 0.6]
-
-
-@pytest.mark.parametrize(
-    ("options", "few", "many"),
-    [
-        ({}, (1, 0.8, 20, "mae"), (1, 0.6, 20, "huber")),
-        ({"modalities": "image"}, (1, 0.8, 20, "mae"), (1, 0.6, 20, "huber")),
-        ({"modalities": "tabular"}, (8, 0.3, 40, "mae"), (8, 0.3, 20, "huber")),
-        ({"image_branch": "pretrained"}, (8, 0.3, 40, "mae"), (8, 0.3, 20, "huber")),
-        ({"members": 3, "image_dropout": 0.0, "epochs": 1, "loss": "mse"}, (3, 0.0, 1, "mse"), (3, 0.0, 1, "mse")),
-    ],
-    ids=["both", "image", "tabular", "pretrained", "given"],
-)
-def test_what_is_left_open_is_chosen_by_branch_and_number_of_rows(
-    options: dict[str, Any], few: tuple[Any, ...], many: tuple[Any, ...]
-) -> None:
-    names = ("members", "image_dropout", "epochs", "loss")
-    for num_rows, expected in ((10, few), (999, few), (1000, many)):
-        suited = settings.suited_settings(MixedDataRegressor(SCHEMA, **options), num_rows)
-        assert suited == dict(zip(names, expected, strict=True))
-
-
-@pytest.mark.parametrize("modalities", ["both", "tabular"])
-def test_what_is_chosen_reaches_network_and_training(
-    sales: pd.DataFrame, without_training: list[dict[str, Any]], modalities: str
-) -> None:
-    regressor = MixedDataRegressor(SCHEMA, modalities=modalities, dropout=0.25, modality_dropout=0.125, auxiliary=0.5)
-    fit(regressor, sales)
-    network = network_of(regressor)
-    options = {name: without_training[0][name] for name in ("epochs", "loss", "auxiliary")}
-    assert options == {"epochs": 20 if modalities == "both" else 40, "loss": "mae", "auxiliary": 0.5}
-    assert network.get_layer("mlp_dropout").rate == 0.25
-    assert regressor.model_.output_shape == (None, 1 if modalities == "both" else 8)
-    if modalities == "both":
-        assert network.get_layer("cnn_dropout").rate == 0.8
-        assert network.get_layer("photo_dropout").rate == 0.125
-        assert set(network.output) == {"prediction", "tabular", "image"}
-
-
-def test_options_reach_the_training(sales: pd.DataFrame, without_training: list[dict[str, Any]]) -> None:
-    options = {"epochs": 3, "batch_size": 5, "learning_rate": 0.2, "weight_decay": 0.3, "loss": "mse", "patience": 4}
-    fit(make_regressor(**options, random_state=6), sales)
-    assert {name: without_training[0][name] for name in options} == options
-    assert without_training[0]["random_state"] == 6
-
-
 @pytest.mark.parametrize("modalities", ["tabular", "image"])
 def test_unimodal_regressor_reads_its_own_columns_only(sales: pd.DataFrame, modalities: str) -> None:
-    regressor = fit(make_regressor(modalities=modalities, epochs=1), sales)
+    with eagerly():
+        regressor = fit(make_regressor(modalities=modalities, epochs=1), sales)
     columns = {"tabular": ["area", "kind", "zipcode"], "image": ["front", "back"]}[modalities]
     assert list(regressor.feature_names_in_) == columns
     assert regressor.fusion_weights_ == {}

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_helpers import NUM_ROWS, fit, make_regressor
+from estimator_helpers import NO_PHOTOS, NO_TABLE, NUM_ROWS, fit, make_regressor
 from sklearn.base import clone
 
 from mixed_data.audit import find_groups
 from mixed_data.estimator import MixedDataRegressor, calibration, settings
-from mixed_data.estimator.calibration import NUM_FOLDS, describe_rows
+from mixed_data.estimator.calibration import NUM_FOLDS
 from mixed_data.split import k_fold
 
 LEARNS = {"epochs": 20, "learning_rate": 0.02, "dropout": 0.0, "image_dropout": 0.0, "target_transform": "log"}
@@ -57,22 +57,24 @@ def test_intervals_hold_the_prediction_and_grow_with_the_coverage(
     np.testing.assert_array_equal(calibrated.predict_interval(without_some), intervals)
 
 
-def test_rows_without_photos_have_a_calibration_of_their_own_and_are_less_sure(
-    calibrated: MixedDataRegressor, sales: pd.DataFrame
+@pytest.mark.parametrize(
+    ("pattern", "lacking"), [("no photos", NO_PHOTOS), ("no table", NO_TABLE), ("nothing", {**NO_PHOTOS, **NO_TABLE})]
+)
+def test_rows_that_lack_something_have_a_calibration_of_their_own_and_are_less_sure(
+    calibrated: MixedDataRegressor, sales: pd.DataFrame, pattern: str, lacking: dict[str, None]
 ) -> None:
-    hidden = sales.assign(front=None, back=None)
-    inputs = calibrated.transform(hidden)
-    difficulty, pattern = describe_rows(calibrated, inputs, calibrated.predict_members(inputs))
-    assert set(pattern) == {"no photos"}
+    hidden = sales.assign(**lacking)
+    _, difficulty = calibrated.describe(hidden, calibrated.transform(hidden))
     expected = calibrated.calibrator_.predict(
-        calibrated.predict(hidden), difficulty=difficulty, pattern=pattern, coverage=0.8
+        calibrated.predict(hidden), difficulty=difficulty, pattern=np.full(NUM_ROWS, pattern), coverage=0.8
     )
     np.testing.assert_array_equal(calibrated.predict_interval(hidden, coverage=0.8), np.column_stack(expected))
     factors = []
     for table in (sales, hidden):
         lower, upper = calibrated.predict_interval(table, coverage=0.8).T
         factors.append(np.log(upper / lower))
-    assert np.all(factors[1] > factors[0])  # the network has learned that the front is worth exp(0.8)
+    # The network has learned that the front is worth exp(0.8), and the area as much.
+    assert np.all(factors[1] > factors[0])
 
 
 def test_an_interval_does_not_depend_on_the_other_rows(
@@ -94,21 +96,21 @@ def test_predict_rows_gives_the_ends_beside_the_prediction(
     assert list(calibrated.predict_rows(without_some)) == ["prediction", "images_used", "warnings"]
 
 
-def test_rows_are_described_by_prediction_and_disagreement_and_by_their_photos(
-    calibrated: MixedDataRegressor, without_some: pd.DataFrame
+def test_rows_are_described_by_prediction_and_disagreement(
+    calibrated: MixedDataRegressor, without_some: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inputs = calibrated.transform(without_some)
     scaled = np.stack([np.arange(72.0), np.arange(72.0) % 5], axis=1)
-    difficulty, pattern = describe_rows(calibrated, inputs, scaled)
+    monkeypatch.setattr(calibrated, "predict_members", lambda inputs: scaled)
+    mean, difficulty = calibrated.describe(without_some, calibrated.transform(without_some))
+    np.testing.assert_allclose(mean, scaled.mean(axis=1))
     np.testing.assert_allclose(difficulty[:, 0], scaled.mean(axis=1))
     np.testing.assert_allclose(difficulty[:, 1], np.log(np.abs(scaled[:, 0] - scaled[:, 1]) / 2 + 0.02))
-    assert pattern.tolist() == ["no photos"] * 10 + ["all"] * 62
 
 
 # Which rows calibrate
 
 
-def test_rows_set_aside_calibrate_with_and_without_their_photos(
+def test_rows_set_aside_calibrate_as_they_are_and_with_what_each_pattern_lacks_hidden(
     without_some: pd.DataFrame, without_training: list[dict[str, Any]]
 ) -> None:
     regressor = fit(make_regressor(intervals=True, validation_fraction=0.25), without_some)
@@ -117,10 +119,16 @@ def test_rows_set_aside_calibrate_with_and_without_their_photos(
     assert len(rows) == NUM_ROWS // 4
     num_without = int(np.sum(rows < 10))
     assert num_without > 0
-    assert num_scores(regressor) == {"all": len(rows) - num_without, "no photos": len(rows)}
+    of_all = len(rows) - num_without
+    assert num_scores(regressor) == {"all": of_all, "no photos": len(rows), "no table": of_all, "nothing": len(rows)}
     scale = regressor.calibrator_.target_transformer_
     set_aside = without_some.iloc[rows]
-    for name, table in (("all", set_aside[rows >= 10]), ("no photos", set_aside.assign(front=None, back=None))):
+    for name, table in (
+        ("all", set_aside[rows >= 10]),
+        ("no photos", set_aside.assign(**NO_PHOTOS)),
+        ("no table", set_aside[rows >= 10].assign(**NO_TABLE)),
+        ("nothing", set_aside.assign(**NO_PHOTOS, **NO_TABLE)),
+    ):
         learned = regressor.calibrator_.patterns_[name]
         assert learned.lowest == learned.highest == 0  # so few rows have one width, and their residuals for scores
         residual = np.abs(scale.transform(table["price"]) - scale.transform(regressor.predict(table)))
@@ -148,7 +156,7 @@ def test_without_rows_set_aside_each_row_calibrates_by_a_model_that_has_not_seen
 
     def split(groups: np.ndarray, folds: int, random_state: int) -> Any:
         np.testing.assert_array_equal(groups, find_groups(doubled, make_regressor().schema))
-        assert (folds, random_state) == (NUM_FOLDS, 3)
+        assert (folds, random_state) == (3, 3)
         parts = k_fold(groups, folds, random_state=random_state)
         held_out.extend(rows for _, rows in parts)
         return parts
@@ -159,21 +167,22 @@ def test_without_rows_set_aside_each_row_calibrates_by_a_model_that_has_not_seen
             predicted.extend([np.asarray(target), np.asarray(prediction), np.asarray(pattern)])
             return super().fit(target, prediction, difficulty=difficulty, pattern=pattern)
 
+    monkeypatch.setattr(calibration, "NUM_FOLDS", 3)
     monkeypatch.setattr(calibration, "k_fold", split)
     monkeypatch.setattr(calibration, "IntervalCalibrator", Calibrator)
     regressor = fit(make_regressor(intervals=True, validation_fraction=0, random_state=3), doubled)
-    assert len(without_training) == 1 + NUM_FOLDS
+    assert len(without_training) == 1 + 3
     for call, rows in zip(without_training[1:], held_out, strict=True):
         assert len(call["target"]) == 2 * NUM_ROWS - len(rows)
         assert call["random_state"] == 3
         with_photos = rows[rows % NUM_ROWS >= 10]
         assert set((with_photos + NUM_ROWS) % (2 * NUM_ROWS)) == set(with_photos)  # both that share their photos
-    assert num_scores(regressor) == {"all": 2 * (NUM_ROWS - 10), "no photos": 2 * NUM_ROWS}
+    numbers = {"all": 2 * (NUM_ROWS - 10), "no photos": 2 * NUM_ROWS}
+    assert num_scores(regressor) == {**numbers, "no table": numbers["all"], "nothing": numbers["no photos"]}
     target, prediction, pattern = predicted
     for name, number in num_scores(regressor).items():
-        assert np.sum(pattern == name) == number
-    expected = [doubled["price"].iloc[np.concatenate([rows, rows[rows % NUM_ROWS >= 10]])] for rows in held_out]
-    np.testing.assert_array_equal(target, np.concatenate(expected))
+        of_pattern = [rows[rows % NUM_ROWS >= 10] if number == numbers["all"] else rows for rows in held_out]
+        np.testing.assert_array_equal(target[pattern == name], doubled["price"].iloc[np.concatenate(of_pattern)])
     assert np.all(np.isfinite(prediction))
 
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_helpers import NUM_ROWS, SCHEMA, fit, network_of
+from estimator_helpers import NUM_ROWS, SCHEMA, eagerly, fit, network_of
 from sklearn.base import clone
 
 from mixed_data.backbones import block_sizes, digest_backbone
@@ -25,7 +25,7 @@ NUM_MEMBERS = 3
 
 def make_regressor(**options: Any) -> MixedDataRegressor:
     settings = {"image_branch": "pretrained", "image_weights": None, "members": NUM_MEMBERS, "epochs": 2, "units": 8}
-    preprocessor = MixedDataPreprocessor(SCHEMA, image_size=64)
+    preprocessor = MixedDataPreprocessor(SCHEMA, image_size=32)
     return MixedDataRegressor(SCHEMA, preprocessor=preprocessor, **{**settings, **options})
 
 
@@ -38,7 +38,9 @@ def regressor(sales: pd.DataFrame) -> MixedDataRegressor:
 @pytest.fixture(scope="module")
 def tuned(sales: pd.DataFrame) -> MixedDataRegressor:
     """Give a regressor whose backbone's last block was trained on; no test fits it again."""
-    return fit(make_regressor(finetune=1, learning_rate=0.1, epochs=1, random_state=1), sales[:24])
+    with pytest.MonkeyPatch.context() as patch, eagerly():
+        patch.setattr(fitting, "FINETUNE_EPOCHS", 1)
+        return fit(make_regressor(finetune=1, learning_rate=0.1, epochs=1, random_state=1), sales[:24])
 
 
 def components_of(regressor: MixedDataRegressor) -> PrincipalComponents:
@@ -240,7 +242,7 @@ def test_fine_tuning_trains_from_where_the_network_stands_with_small_steps(
     }
     np.testing.assert_array_equal(second["training_rows"], first["training_rows"])
     np.testing.assert_array_equal(second["target"], first["target"])
-    assert second["inputs"]["images"].shape == (24, 2, 64, 64, 3)
+    assert second["inputs"]["images"].shape == (24, 2, 32, 32, 3)
     assert network_of(regressor).get_layer("fusion").built
 
 

@@ -190,7 +190,9 @@ def test_networks_differ_in_modalities_and_fusion_only():
 
 
 def test_an_unknown_network_is_refused_before_anything_is_fitted():
-    with pytest.raises(ValueError, match=r"expected names of \['table', 'image', 'concat', .*\], got 'tabel', 'sum'"):
+    with pytest.raises(
+        ValueError, match=r"expected names of \['table', 'image', 'best', 'concat', .*\], got 'tabel', 'sum'"
+    ):
         make_networks(SCHEMA, ["table", "tabel", "sum"], {})
 
 

@@ -147,6 +147,41 @@ def test_numbers_are_not_taken_for_codes(cells):
     assert Schema.infer(pd.DataFrame({"x": cells, "price": range(20)})).numeric == ("x",)
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1,200", "900", "1,350", "1,200,000"],
+        ["1.200,50", "12,5", "1'200", "1\u202f200"],
+        ["$412,000", "€ 5", "-1,5", "12 EUR"],
+        ["45 %", "45.5%", "7", "0%"],
+    ],
+    ids=["thousands", "decimal commas", "currencies", "percentages"],
+)
+def test_numbers_as_people_write_them_are_numbers(cells):
+    schema = Schema.infer(pd.DataFrame({"x": cells * 2, "price": range(8)}))
+    assert schema.numeric == ("x",)
+    assert schema.reasons["x"] == "8 of 8 cells are numbers, some with separators or signs"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["01.05.2024", "02.05.2024"],
+        ["2024-05-01", "2024-05-02"],
+        ["1,2,3", "1,20,3"],
+        ["555 1234", "555 1235"],
+        ["5-10", "10-20"],
+        ["12:30", "12:45"],
+        ["ABC 12", "ABC 13"],
+        ["12 m2", "13 m2"],
+        ["A12", "A13"],
+    ],
+    ids=lambda cells: cells[0],
+)
+def test_what_only_has_digits_in_it_is_no_number(cells):
+    assert Schema.infer(pd.DataFrame({"x": cells * 9, "price": range(18)})).categorical == ("x",)
+
+
 def test_a_short_count_is_a_number_and_a_long_one_is_the_id():
     for num_rows, numeric, id in ((19, ("x",), None), (20, (), "x")):
         table = pd.DataFrame({"x": range(1, num_rows + 1), "price": 5.0})

@@ -14,8 +14,10 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "mixed_data"
 KERAS_LINE = "---- Keras line ----"
 ROOMS = [
-    *["__init__", "cells", "inference", "schema", "readers", "download", "audit", "split", "metrics", "preprocessing"],
+    *["__init__", "files", "cells", "inference", "problems", "schema", "rows"],
+    *["readers", "download", "split", "metrics", "preprocessing"],
     "boosting",
+    "audit",
     "intervals",
     KERAS_LINE,
     *[
@@ -25,12 +27,13 @@ ROOMS = [
         "backbones",
         "embedding",
         "model",
+        "checkpoint",
         "training",
         "estimator",
         "stacking",
         "bundle",
     ],
-    *["evaluation", "run", "cli", "__main__"],
+    *["evaluation", "run_folder", "run", "cli", "__main__"],
 ]
 ABOVE_THE_LINE = ROOMS[: ROOMS.index(KERAS_LINE)]
 EXCEPTIONS = {

@@ -41,6 +41,7 @@ NUM_FUSION_AND_HEAD = {
     "late": 1 + 2 * (6 + 1),
 }
 NUM_TABULAR = (5 * 12 + 12) + (12 * 6 + 6)
+NUM_MISSING = 6  # the vector for "no table", of networks that know both modalities
 NUM_LINEAR = 5
 NUM_SHARED = {"cnn": (4 * 4 * 3 * 32 + 32) + (3 * 3 * 32 * 64 + 64) + (3 * 3 * 64 * 64 + 64), "pretrained": 0}
 NUM_IMAGE = {
@@ -68,7 +69,8 @@ class Fused(NamedTuple):
         """The last layer of the image branch."""
         if FUSIONS[self.fusion].takes_views:
             return self.network.get_layer(f"{self.image_branch}_output")
-        return next(layer for layer in self.network.layers if isinstance(layer, OrMissing))
+        found = [layer for layer in self.network.layers if isinstance(layer, OrMissing)]
+        return next(layer for layer in found if layer.name != "tabular_or_missing")
 
 
 CASES = [(fusion, branch, members) for branch in IMAGE_BRANCHES for fusion in FUSIONS for members in (1, 3)]
@@ -102,7 +104,7 @@ def test_every_fusion_and_image_branch_has_its_row() -> None:
 def test_network_has_the_parameters_counted_by_hand(fused: Fused) -> None:
     views_apart = FUSIONS[fused.fusion].takes_views
     num_image = (NUM_VIEWS_APART if views_apart else NUM_IMAGE)[fused.image_branch]
-    of_each = NUM_TABULAR + num_image + NUM_FUSION_AND_HEAD[fused.fusion] + NUM_LINEAR
+    of_each = NUM_TABULAR + NUM_MISSING + num_image + NUM_FUSION_AND_HEAD[fused.fusion] + NUM_LINEAR
     assert count(fused.network) == NUM_SHARED[fused.image_branch] + fused.members * of_each
     assert not fused.network.non_trainable_weights
 
@@ -126,8 +128,13 @@ def test_the_answer_for_a_row_depends_on_that_row_only(fused: Fused) -> None:
 
 def test_fusion_merges_the_branches_and_head_and_linear_path_are_added(fused: Fused) -> None:
     arrays = give_members(fused.network, make_rows(fused.image_branch))
-    layers = [fused.network.get_layer("mlp_output"), fused.image_layer(), fused.network.get_layer("fusion")]
-    tabular, image, merged = run(keras.Model(fused.network.input, [layer.output for layer in layers]), arrays)
+    layers = [fused.network.get_layer(name) for name in ("mlp_output", "tabular_or_missing", "fusion")]
+    layers.insert(2, fused.image_layer())
+    outputs = [layer.output for layer in layers]
+    seen, tabular, image, merged = run(keras.Model(fused.network.input, outputs), arrays)
+    has_table = np.broadcast_to(arrays["tabular_mask"], (NUM_ROWS, fused.members, 1))
+    (missing,) = fused.part("tabular_or_missing")
+    np.testing.assert_array_equal(tabular, np.where(has_table, seen, missing))
     mask = np.broadcast_to(arrays["image_mask"], (NUM_ROWS, fused.members, 2))
     takes_views = FUSIONS[fused.fusion].takes_views
     assert image.shape == (NUM_ROWS, fused.members, *([2] if takes_views else []), 6)
@@ -135,7 +142,7 @@ def test_fusion_merges_the_branches_and_head_and_linear_path_are_added(fused: Fu
     np.testing.assert_allclose(merged, keras.ops.convert_to_numpy(layers[-1](inputs)), rtol=1e-5, atol=1e-6)
     (linear,) = fused.part("linear")
     table = np.broadcast_to(arrays["tabular"], (NUM_ROWS, fused.members, NUM_FEATURES))
-    expected = np.einsum("nkd,kdu->nku", table, linear)
+    expected = np.einsum("nkd,kdu->nku", table * has_table, linear)
     if FUSIONS[fused.fusion].predicts:
         expected = expected + merged
     else:
@@ -143,6 +150,22 @@ def test_fusion_merges_the_branches_and_head_and_linear_path_are_added(fused: Fu
         hidden = silu(np.einsum("nkf,kfu->nku", merged, kernel) + bias)
         expected = expected + np.einsum("nkf,kfu->nku", hidden, last_kernel) + last_bias
     np.testing.assert_allclose(run(fused.network, arrays), expected[..., 0], rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_masked_never_reaches_the_prediction_and_a_row_with_nothing_has_one_too(fused: Fused) -> None:
+    rows = make_rows(fused.image_branch)
+    rows["tabular_mask"][[2, -1]], rows["image_mask"][[3, -1]] = False, False
+    other = {name: array.copy() for name, array in rows.items()}
+    other["tabular"][[2, -1]] = [[np.nan], [1e6]]
+    other["images"][[3, -1]] = other["images"][[0, 1]]
+    arrays, changed = give_members(fused.network, rows), give_members(fused.network, other)
+    prediction = run(fused.network, arrays)
+    assert np.all(np.isfinite(prediction))
+    np.testing.assert_array_equal(run(fused.network, changed), prediction)
+    seen = {name: np.ones_like(array) if name.endswith("mask") else array for name, array in arrays.items()}
+    complete = arrays["tabular_mask"][..., 0] & arrays["image_mask"].any(axis=-1)
+    is_same = np.isclose(run(fused.network, seen), prediction, rtol=1e-4)
+    assert not np.any(is_same & ~complete)
 
 
 @pytest.mark.parametrize("fused", [case for case in CASES if case[-1] == 3], indirect=True, ids=show)
@@ -167,10 +190,11 @@ def test_network_of_a_modality_takes_its_inputs_with_the_axis_of_members(
     shape = IMAGE_SHAPES[image_branch]
     expected = {
         "tabular": ("float32", (None, axis, 5)),
+        "tabular_mask": ("bool", (None, axis, 1)),
         "images": ("uint8" if image_branch == "cnn" else "float32", (None, axis, *shape)),
         "image_mask": ("bool", (None, axis, 2)),
     }
-    assert list(network.input) == list(INPUT_NAMES[modalities])
+    assert sorted(network.input) == sorted(INPUT_NAMES[modalities])
     for name, tensor in network.input.items():
         assert (tensor.dtype, tensor.shape) == expected[name]
     prediction = run(network, give_members(network, make_rows(image_branch, modalities)))
@@ -237,7 +261,7 @@ def test_the_linear_path_starts_at_zero_and_adds_to_the_prediction(modalities: s
     before = run(network, arrays)
     kernel = np.arange(1.0, 5 * members + 1).reshape(members, NUM_FEATURES, 1)
     linear.set_weights([kernel])
-    expected = np.einsum("nkd,kd->nk", arrays["tabular"], kernel[..., 0])
+    expected = np.einsum("nkd,kd->nk", arrays["tabular"] * arrays.get("tabular_mask", 1), kernel[..., 0])
     np.testing.assert_allclose(run(network, arrays) - before, expected, rtol=1e-4, atol=1e-4)
 
 

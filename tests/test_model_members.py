@@ -98,7 +98,9 @@ def test_predictor_gives_each_row_to_all_members(packed: tuple[dict[str, Any], k
     assert {name: tuple(tensor.shape) for name, tensor in predictor.input.items()} == {
         name: (None, *array.shape[1:]) for name, array in rows.items()
     }
-    assert [tensor.dtype for tensor in predictor.input.values()] == [array.dtype for array in rows.values()]
+    assert {name: tensor.dtype for name, tensor in predictor.input.items()} == {
+        name: array.dtype for name, array in rows.items()
+    }
     assert predictor.output_shape == (None, 3)
     same = {name: np.repeat(rows[name][:, None], tensor.shape[1], axis=1) for name, tensor in network.input.items()}
     np.testing.assert_allclose(run(predictor, rows), run(network, same), rtol=1e-4, atol=1e-5)
@@ -241,25 +243,26 @@ def test_unimodal_networks_have_no_auxiliary_heads(modalities: str) -> None:
 
 @pytest.mark.parametrize("fusion", ["concat", "attention"])
 @every_image_branch
-def test_modality_dropout_hides_all_photos_of_a_row_for_each_member_in_training_only(
+def test_modality_dropout_hides_photos_and_table_of_a_row_for_each_member_in_training_only(
     image_branch: str, fusion: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules["mixed_data.branches.pretrained"], "INPUT_DROPOUT", 0.0)
     options = {"image_branch": image_branch, "fusion": fusion, "members": 3, "dropout": 0.0, "image_dropout": 0.0}
-    network = make_random_network(modality_dropout=0.5, **options)
-    rows = {name: np.repeat(array[1:2], 64, axis=0) for name, array in make_rows(image_branch).items()}
+    network = make_random_network(modality_dropout=0.4, **options)
+    rows = {name: np.repeat(array[1:2], 96, axis=0) for name, array in make_rows(image_branch).items()}
     if image_branch == "cnn":
         rows["images"][:] = 128  # the same under mirrors and shifts
     arrays = give_members(network, rows)
-    shown = run(network, arrays)
-    hidden = run(network, {**arrays, "image_mask": np.zeros_like(arrays["image_mask"])})
-    np.testing.assert_allclose(shown, shown[:1].repeat(64, axis=0), rtol=1e-5)
+    without = [(), ("image_mask",), ("tabular_mask",), ("image_mask", "tabular_mask")]
+    known = [run(network, {**arrays, **{name: np.zeros_like(arrays[name]) for name in names}}) for names in without]
+    np.testing.assert_allclose(known[0], known[0][:1].repeat(96, axis=0), rtol=1e-5)
     output = run(network, arrays, training=True)
-    is_hidden, is_shown = np.isclose(output, hidden, rtol=1e-4), np.isclose(output, shown, rtol=1e-4)
-    assert np.all(is_hidden ^ is_shown)
-    assert 0.3 < is_hidden.mean() < 0.7
-    assert len(np.unique(is_hidden, axis=0)) > 4
+    found = np.array([np.isclose(output, prediction, rtol=1e-4) for prediction in known])
+    assert np.all(found.sum(axis=0) == 1)
+    # Of three members that share their pixels or not, 288 draws each: five standard deviations are 0.15.
+    np.testing.assert_allclose(found.mean(axis=(1, 2)), [0.36, 0.24, 0.24, 0.16], atol=0.15)
+    assert len(np.unique(found.argmax(axis=0), axis=0)) > 10
 
 
 def test_without_modality_dropout_there_is_no_such_layer() -> None:
-    assert "photo_dropout" not in {layer.name for layer in make_network().layers}
+    assert "modality_dropout" not in {layer.name for layer in make_network().layers}

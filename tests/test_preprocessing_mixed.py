@@ -69,7 +69,7 @@ def preprocess(table: pd.DataFrame, **settings: Any) -> MixedDataPreprocessor:
 
 
 def assert_equal_inputs(left: Inputs, right: Inputs) -> None:
-    assert list(left) == list(right) == ["tabular", "images", "image_mask"]
+    assert list(left) == list(right) == ["tabular", "tabular_mask", "images", "image_mask"]
     for name in left:
         assert left[name].dtype == right[name].dtype
         assert left[name].shape == right[name].shape
@@ -91,7 +91,7 @@ def test_the_arrays_are_those_of_the_two_parts(table: pd.DataFrame) -> None:
     tabular = TabularPreprocessor(SCHEMA, piecewise_linear_bins=2, log="never").fit(table)
     features, tabular_warnings = tabular.transform_with_warnings(table)
     images, mask, image_warnings = ImagePreprocessor(SCHEMA.images, size=8).fit(table).transform(table)
-    expected = {"tabular": features, "images": images, "image_mask": mask}
+    expected = {"tabular": features, "tabular_mask": np.ones((8, 1), bool), "images": images, "image_mask": mask}
     row_warnings = [left + right for left, right in zip(tabular_warnings, image_warnings, strict=True)]
     assert_equal_inputs(inputs, Inputs(expected, row_warnings))
 
@@ -121,7 +121,27 @@ def test_shapes_and_dtypes(table: pd.DataFrame) -> None:
     assert inputs["tabular"].shape == (8, len(preprocessor.get_feature_names_out()))
     assert inputs["images"].shape == (8, 3, 8, 8, 3)
     assert inputs["image_mask"].shape == (8, 3)
-    assert [inputs[name].dtype for name in inputs] == [np.float32, np.uint8, bool]
+    assert inputs["tabular_mask"].shape == (8, 1)
+    assert [inputs[name].dtype for name in inputs] == [np.float32, bool, np.uint8, bool]
+
+
+@pytest.mark.parametrize("empty", [None, np.nan, "", "  ", "NA"])
+def test_the_table_of_a_row_is_masked_only_where_not_one_cell_is_there(table: pd.DataFrame, empty: Any) -> None:
+    cells = ["area", "pool", "zipcode"]
+    rows = pd.concat([table.astype(dict.fromkeys(cells, object)).iloc[[0]]] * 5, ignore_index=True)
+    rows.loc[1:, cells] = empty
+    rows.loc[2, "area"] = 0
+    rows.loc[3, "pool"] = "never seen"
+    rows.loc[4, "zipcode"] = 0
+    inputs = preprocess(table).transform(rows)
+    assert inputs["tabular_mask"].tolist() == [[True], [False], [True], [True], [True]]
+    assert np.isfinite(inputs["tabular"]).all()
+    assert inputs["image_mask"].all()
+
+
+def test_photos_target_and_id_do_not_count_as_cells_of_the_table(table: pd.DataFrame) -> None:
+    rows = table.assign(area=None, pool=None, zipcode=None)
+    assert not preprocess(table).transform(rows)["tabular_mask"].any()
 
 
 def test_row_warnings_join_table_and_photos_in_row_order(table: pd.DataFrame) -> None:
@@ -172,12 +192,14 @@ def test_all_missing_columns_and_bad_cells_are_named_at_once(table: pd.DataFrame
             assert any(name in problem for problem in error.value.problems)
 
 
-def test_without_images_or_features_the_three_arrays_are_still_there(table: pd.DataFrame) -> None:
+def test_without_images_or_features_the_four_arrays_are_still_there(table: pd.DataFrame) -> None:
     inputs = MixedDataPreprocessor(SCHEMA.without_images(), image_size=8).fit_transform(table)
     assert inputs["images"].shape == (8, 0, 8, 8, 3)
     assert inputs["image_mask"].shape == (8, 0)
+    assert inputs["tabular_mask"].all()
     inputs = MixedDataPreprocessor(SCHEMA.only_images(), image_size=8).fit_transform(table)
     assert inputs["tabular"].shape == (8, 0)
+    assert inputs["tabular_mask"].tolist() == [[False]] * 8
     assert inputs["images"].shape == (8, 3, 8, 8, 3)
 
 

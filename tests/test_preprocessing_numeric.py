@@ -112,7 +112,8 @@ def test_skewness_equals_scipy(shape: str) -> None:
     values = np.random.default_rng(2).exponential(3, 100)
     values = values if shape == "skewed" else np.r_[values, -values]
     assert skewness(values) == pytest.approx(stats.skew(values), abs=1e-12)
-    assert skewness(np.full(10, 0.1)) == 0.0
+    assert skewness(np.full(10, 0.1)) == skewness(np.zeros(3)) == 0.0
+    assert skewness(values * 1e300) == pytest.approx(stats.skew(values), abs=1e-12)
 
 
 def test_piecewise_linear_encoding_equals_a_loop_over_the_paper_formula() -> None:

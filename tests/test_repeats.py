@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from comparison_helpers import HOUSE_SCHEMA, NUM_HOUSES, Counter, make_table
+from estimator_helpers import eagerly
 from joblib._parallel_backends import ThreadingBackend
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
@@ -290,11 +291,12 @@ def test_models_whose_names_look_alike_have_files_of_their_own(table, candidates
 
 
 def test_networks_run_with_a_placebo_that_is_another_network_than_the_main_one(tmp_path):
-    table, schema = READERS["sample"](tmp_path, rows=60)
+    table, schema = READERS["sample"](tmp_path, rows=30)
     options = {"preprocessor": MixedDataPreprocessor(schema, image_size=16), "epochs": 1, "units": 4}
     everything = make_candidates(schema, options, networks=[], main="weighted_sum", views=False)
     candidates = {name: everything[name] for name in ("weighted_sum", "placebo")}
-    found = run_repeats(table, schema, candidates, Protocol(1, 2), tmp_path / "out")
+    with eagerly():
+        found = run_repeats(table, schema, candidates, Protocol(1, 2), tmp_path / "out")
     main, placebo = (
         part["prediction"].to_numpy() for _, part in found.evidence.predictions.groupby("model", sort=False)
     )

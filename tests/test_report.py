@@ -209,7 +209,7 @@ def test_making_the_page_does_not_start_keras(folder):
 def test_texts_from_the_data_are_escaped_wherever_they_stand(tmp_path):
     zipcode, target = f"zip{SCRIPT}", f'price"><img src=x onerror=alert(1)>{SCRIPT}'
     rows = make_rows(tmp_path, target=target, zipcode=zipcode)
-    rows["id"] = [f"{SCRIPT}\x00\u202e{number}" for number in range(len(rows))]
+    rows["id"] = [f"{SCRIPT}\x01\u202e{number}" for number in range(len(rows))]
     rows[zipcode] = [f"{value}{SCRIPT}" for value in rows[zipcode]]
     rows["front"] = f"/nowhere/{SCRIPT}.jpg"
     folder = make_run(tmp_path / f"run{SCRIPT[:8]}", rows=rows, target=target, zipcode=zipcode, data_set=SCRIPT)

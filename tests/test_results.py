@@ -38,7 +38,8 @@ def test_results_are_written_with_ids_targets_and_readable_json(table, tmp_path)
         config={"b": 2},
     )
     written = pd.read_csv(tmp_path / "predictions.csv")
-    assert list(written) == ["model", "repeat", "fold", "row", "id", "target", "prediction"]
+    assert list(written) == ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper"]
+    assert written[["lower", "upper"]].isna().all(axis=None)  # of models that know no intervals
     assert written["id"].tolist() == [f"house {row}" for row in written["row"]]
     np.testing.assert_array_equal(written["target"], table["price"].to_numpy()[written["row"]])
     np.testing.assert_array_equal(written["prediction"], found.evidence.predictions["prediction"])

@@ -8,11 +8,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import two_inner_folds
 
-from mixed_data.bundle import read_metrics
 from mixed_data.cli import main
 from mixed_data.metrics import regression_metrics
-from mixed_data.run import Plan, evaluate_bundle, make_run_folder, study, without_nan
+from mixed_data.run import Plan, evaluate_bundle, study, without_nan
+from mixed_data.run_folder import make_run_folder
 from mixed_data.schema import Schema
 
 METRIC_NAMES = {"n", "mape", "median_ape", "mae", "rmse", "rmse_log", "r2", "ppe10", "ppe20"}
@@ -44,16 +45,21 @@ def test_metrics_have_the_names_of_the_contract_and_are_those_of_the_predictions
 
 def test_predictions_are_one_line_per_held_out_row_in_its_order(folder, listings):
     predictions, held_out = pd.read_csv(folder / "predictions.csv"), pd.read_csv(folder / "held_out.csv")
-    names = ["id", "target", "prediction", "lower", "upper", "images_used", "fold", "warnings"]
-    assert list(predictions) == names
-    assert (predictions["lower"] <= predictions["prediction"]).all()
-    assert (predictions["prediction"] <= predictions["upper"]).all()
+    ends = [name for name in ("lower", "upper") if name in predictions]
+    assert list(predictions) == ["id", "target", "prediction", *ends, "images_used", "fold", "warnings"]
     assert predictions["id"].tolist() == held_out["listing_id"].tolist()
     assert predictions["target"].tolist() == held_out["price"].tolist()
     rows = predictions["id"].str[1:].astype(int)
     assert rows.is_monotonic_increasing
     assert predictions["target"].tolist() == pd.read_csv(listings)["price"].iloc[rows].tolist()
     assert predictions["images_used"].tolist() == [1 if row in (3, 5) else 2 for row in rows]
+
+
+def test_predictions_have_intervals_where_the_plan_asks_for_them(hold_out_run, folds_run):
+    predictions = pd.read_csv(hold_out_run.folder / "predictions.csv")
+    assert (predictions["lower"] < predictions["prediction"]).all()
+    assert (predictions["prediction"] < predictions["upper"]).all()
+    assert not {"lower", "upper"} & set(pd.read_csv(folds_run.folder / "predictions.csv"))
 
 
 def test_a_quarter_is_held_out_or_with_folds_every_row_once(hold_out_run, folds_run):
@@ -104,7 +110,7 @@ def test_evaluate_gives_the_metrics_and_predictions_of_the_run_again(folder):
 
 
 def test_the_bundle_knows_the_metrics_of_its_run(folder):
-    assert read_metrics(folder / "bundle") == read(folder, "metrics.json")
+    assert read(folder / "bundle", "manifest.json")["metrics"] == read(folder, "metrics.json")
 
 
 def test_with_folds_the_bundle_is_a_further_model_fitted_on_all_rows(folds_run, tmp_path):
@@ -132,7 +138,8 @@ def test_a_column_that_is_named_like_the_fold_is_refused_with_folds_only(folds_r
 
 
 def test_the_same_command_again_gives_the_same_numbers(hold_out_run, tmp_path):
-    assert main([*hold_out_run.arguments, "--out", str(tmp_path)]) == 0
+    with two_inner_folds():
+        assert main([*hold_out_run.arguments, "--out", str(tmp_path)]) == 0
     for name in ("metrics.json", "predictions.csv", "held_out.csv"):
         assert (tmp_path / name).read_bytes() == (hold_out_run.folder / name).read_bytes()
 

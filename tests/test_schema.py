@@ -69,7 +69,7 @@ def test_all_problems_are_reported_at_once_with_row_column_and_cell():
         f"row 3 (id 'd'), column 'area': got 'x'; {number}, or leave the cell empty",
         f"row 4 (id 'e'), column 'area': got 'x'; {number}, or leave the cell empty",
         f"row 5 (id 'f'), column 'area': got 'x'; {number}, or leave the cell empty",
-        "column 'area': 2 more cells like these",
+        "column 'area': 2 more cells like these; if it holds labels, make it categorical",
         "row 0 (id 'a'), column 'front': got 7; write the path of a picture file as text",
     )
 
@@ -79,6 +79,37 @@ def test_rows_are_counted_from_zero_whatever_the_index_is():
     assert problems_of(table)[0].startswith("row 7 (id 'h'), column 'area': got 'abc'")
     schema = Schema(target="price", numeric=("area",))
     assert problems_of(table, schema)[0].startswith("row 7, column 'area': got 'abc'")
+
+
+def test_rows_are_named_by_the_lines_of_their_file_where_these_are_known():
+    table = make_rows(area=["abc", *[1] * 7], name=[None, *"bcdefgh"], front=[*["a"] * 7, 7])
+    with pytest.raises(SchemaError) as caught:
+        SCHEMA.validate(table, lines=[2, 4, *range(10, 16)])
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        "line 2, column 'area'",
+        "line 15 (id 'h'), column 'front'",
+    ]
+
+
+def test_columns_and_cells_can_be_asked_for_one_by_one():
+    table = make_rows(area=["abc", *[1] * 7], price=[None, *[1] * 7]).drop(columns="style")
+    assert SCHEMA.find_column_problems(table) == [
+        "the table has no column 'style' (categorical); add it, or correct the name"
+    ]
+    bad = SCHEMA.find_bad_cells(table)
+    assert list(bad) == [("target", "price"), ("numeric", "area")]
+    assert [mask.tolist() for mask in bad.values()] == [[True] + [False] * 7] * 2
+    assert list(SCHEMA.find_bad_cells(table, needs_target=False)) == [("numeric", "area")]
+
+
+def test_a_duplicated_id_column_is_a_problem_of_prediction_too_and_a_duplicated_target_is_not():
+    table = make_rows()
+    table.insert(0, "price", 1, allow_duplicates=True)
+    assert SCHEMA.validate(table, needs_target=False) is None
+    table.insert(0, "name", "x", allow_duplicates=True)
+    assert problems_of(table, needs_target=False) == (
+        "the table has more than one column 'name'; rename or remove the others",
+    )
 
 
 def test_a_duplicated_column_matters_only_where_it_is_used():
@@ -99,8 +130,15 @@ def test_one_problem_is_the_message_and_several_are_listed():
     assert str(SchemaError("a; do b")) == "a; do b"
     assert str(SchemaError("a", "b")) == "2 problems:\n- a\n- b"
     assert issubclass(SchemaError, ValueError)
-    copy = pickle.loads(pickle.dumps(SchemaError("a", "b")))  # noqa: S301
-    assert copy.problems == ("a", "b")
+    copy = pickle.loads(pickle.dumps(SchemaError("a", "b", hint="c")))  # noqa: S301
+    assert (copy.problems, str(copy)) == (("a", "b"), "2 problems:\n- a\n- b\nc")
+
+
+def test_of_many_problems_the_message_shows_twenty_and_the_error_keeps_all():
+    error = SchemaError(*(f"problem {number}" for number in range(5000)))
+    assert str(error).splitlines()[0] == "5000 problems:"
+    assert str(error).splitlines()[-2:] == ["- problem 19", "- and 4980 more"]
+    assert len(error.problems) == 5000
 
 
 @pytest.mark.parametrize(

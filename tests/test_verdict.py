@@ -267,7 +267,7 @@ def test_a_target_of_zero_is_judged_by_the_absolute_error(evidence):
 def test_leaked_rows_are_named_first_and_claim_nothing(evidence):
     findings = ["rows that repeat: 1 (59 = 72)", "sets of rows that share a photo: 2"]
     first, *others = reach_verdict(evidence, main="weighted_sum", fusions=FUSIONS, findings=findings)
-    assert first["answer"].startswith("Yes: rows that repeat: 1 (59 = 72); sets of rows that share a photo: 2. ")
+    assert first["answer"].startswith("Yes. Rows that repeat: 1 (59 = 72). Sets of rows that share a photo: 2.")
     assert (first["claim"], first["first"], first["second"], first["differences"]) == (None, "weighted_sum", None, {})
     assert others == reach_verdict(evidence, main="weighted_sum", fusions=FUSIONS)
 

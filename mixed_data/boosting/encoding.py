@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,12 @@ from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.boosting.levels import LevelText
+from mixed_data.preprocessing.state import NUMBER, OBJECTS, Kind, check_fields
 from mixed_data.schema import Schema
 
 _NUM_FOLDS = 5
+_LISTS = Kind("lists of objects", lambda value: isinstance(value, list) and all(map(OBJECTS.accepts, value)))
+_CHAIN = {"mean": NUMBER, "levels": OBJECTS}
 _RIDGE_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 
 
@@ -88,6 +92,29 @@ class LevelMeans(TransformerMixin, BaseEstimator):
             encoded[fold] = self._look_up(levels.iloc[fold], means)
         return encoded
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what was learned as a JSON-able dict."""
+        check_is_fitted(self)
+        return {
+            "means": [[{"mean": chain[0][None], "levels": chain[1:]} for chain in chains] for chains in self.means_]
+        }
+
+    def restore(self, state: Any) -> LevelMeans:
+        """Make this, with the settings of the one whose `get_state` it is, a fitted one.
+
+        Raises:
+            ValueError: the state is not of these columns, or a mean is no finite number.
+        """
+        sets = check_fields(state, "LevelMeans state", {"means": _LISTS})["means"]
+        lengths = [len(chain) for chain in self._chains()]
+        means = [[_read_chain(chain) for chain in chains] for chains in sets]
+        if any([len(chain) - 1 for chain in chains] != lengths for chains in means):
+            raise ValueError(f"LevelMeans state: expected chains of {lengths} levels. Fit and save it again.")
+        if len(means) != (1 if self.numeric is None else 2):
+            raise ValueError(f"LevelMeans state: {len(means)} sets of means do not fit. Fit and save it again.")
+        self.means_ = means
+        return self
+
     def _numbers(self, table: pd.DataFrame) -> np.ndarray | None:
         return None if self.numeric is None else self.numeric.fit_transform(table)
 
@@ -132,3 +159,10 @@ class LevelMeans(TransformerMixin, BaseEstimator):
                     value = np.where(np.isnan(own), value, own)
                     columns.append(value)
         return np.column_stack(columns)
+
+
+def _read_chain(state: Any) -> list[dict[str | None, float]]:
+    chain = check_fields(state, "LevelMeans state, means", _CHAIN)
+    for levels in chain["levels"]:
+        check_fields(levels, "LevelMeans state, levels", dict.fromkeys(levels, NUMBER))
+    return [{None: float(chain["mean"])}, *chain["levels"]]  # an integer of more than 64 bits is no float64 by itself

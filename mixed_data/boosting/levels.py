@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.cells import canonical_text
+from mixed_data.preprocessing.state import TEXTS, check_fields
 from mixed_data.schema import Schema
 
 
@@ -81,3 +83,18 @@ class CodeOrder(TransformerMixin, BaseEstimator):
             sides = [np.searchsorted(codes, known, side) for side in ("left", "right")]
             places[text.notna(), column] = np.mean(sides, axis=0)
         return places
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what was learned as a JSON-able dict."""
+        check_is_fitted(self)
+        return {name: codes.tolist() for name, codes in self.codes_.items()}
+
+    def restore(self, state: Any) -> CodeOrder:
+        """Make this, with the schema of the one whose `get_state` it is, a fitted one.
+
+        Raises:
+            ValueError: the state is not of these columns.
+        """
+        codes = check_fields(state, "CodeOrder state", dict.fromkeys(self.schema.codes, TEXTS))
+        self.codes_ = {name: np.unique(np.array(codes[name], dtype=str)) for name in self.schema.codes}
+        return self

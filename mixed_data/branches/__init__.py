@@ -7,7 +7,7 @@ To add one, write a file with a function of the same signature, and a line here;
 from mixed_data.branches.cnn import cnn
 from mixed_data.branches.mlp import mlp
 from mixed_data.branches.pretrained import PrincipalComponents, pretrained
-from mixed_data.branches.views import MaskedMean, OrMissing, PhotoDropout, ViewEmbedding
+from mixed_data.branches.views import MaskedMean, ModalityDropout, OrMissing, ViewEmbedding
 
 TABULAR_BRANCHES = {"mlp": mlp}
 IMAGE_BRANCHES = {"cnn": cnn, "pretrained": pretrained}
@@ -16,8 +16,8 @@ __all__ = [
     "IMAGE_BRANCHES",
     "TABULAR_BRANCHES",
     "MaskedMean",
+    "ModalityDropout",
     "OrMissing",
-    "PhotoDropout",
     "PrincipalComponents",
     "ViewEmbedding",
     "cnn",

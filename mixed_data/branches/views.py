@@ -44,15 +44,15 @@ class ViewEmbedding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="mixed_data")
 class OrMissing(keras.layers.Layer):
-    """Puts a learned vector in the place of what was made of a row's photos when there are none.
+    """Puts a learned vector in the place of what was made of a row's photos, or of its table, when there is none.
 
     Shape:
         Inputs ``[vector (n, f), mask (n, V)]``, or with an axis of members ``[(n, K, f), (n, K, V)]``; the mask is
-        bool, True = the photo is there. Output as the vector.
+        bool, True = the photo (or the table, ``V = 1``) is there. Output as the vector.
     """
 
     def build(self, input_shape: list[Shape]) -> None:
-        """Make the vector ``missing`` ``([K,] f)`` that stands for "no photo at all"."""
+        """Make the vector ``missing`` ``([K,] f)`` that stands for "nothing at all"."""
         self.missing = self.add_weight(name="missing", shape=tuple(input_shape[0][1:]), initializer="zeros")
 
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
@@ -101,16 +101,17 @@ class MaskedMean(OrMissing):
 
 
 @keras.saving.register_keras_serializable(package="mixed_data")
-class PhotoDropout(keras.layers.Layer):
-    """Hides all photos of a row now and then in training, so that the network also learns to do without.
+class ModalityDropout(keras.layers.Layer):
+    """Hides a modality of a row (all photos, or the whole table) now and then in training, to learn to do without.
 
     Args:
-        rate: share of the rows whose photos are hidden.
+        rate: share of the rows from which a modality is hidden, each by a draw of its own.
         seed: of the random draws.
         **kwargs: as for every Keras layer.
 
     Shape:
-        A mask ``(n, ..., V)``, bool, True = the photo is there; unchanged but for the hidden rows.
+        A mask per modality, ``[(n, ..., V1), (n, ..., V2)]``, bool, True = it is there; unchanged but for the hidden
+        rows.
 
     Reference:
         Neverova et al. 2016, ModDrop: adaptive multi-modal gesture recognition, arXiv:1501.00102.
@@ -124,16 +125,17 @@ class PhotoDropout(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Hide photos if ``training``; an argument named "mask" would mean something else to Keras."""
+    def call(self, inputs: list[keras.KerasTensor], training: bool = False) -> list[keras.KerasTensor]:
+        """Hide something if ``training``; an argument named "mask" would mean something else to Keras."""
         if not training or self.rate == 0:
-            return inputs
-        draws = keras.random.uniform((*ops.shape(inputs)[:-1], 1), seed=self.seed_generator)
-        return ops.logical_and(inputs, draws >= self.rate)
+            return list(inputs)
+        shape = (*ops.shape(inputs[0])[:-1], len(inputs))
+        keeps = keras.random.uniform(shape, seed=self.seed_generator) >= self.rate
+        return [ops.logical_and(mask, keeps[..., i : i + 1]) for i, mask in enumerate(inputs)]
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Same shape as the input."""
-        return tuple(input_shape)
+    def compute_output_shape(self, input_shape: list[Shape]) -> list[Shape]:
+        """Same shapes as the inputs."""
+        return [tuple(shape) for shape in input_shape]
 
     def get_config(self) -> dict[str, Any]:
         """Everything needed to make this layer again."""

@@ -3,7 +3,7 @@
 ```
 bundle/
   manifest.json        format, versions, parameters, metrics, digests of the other files, golden predictions
-  model.keras          the network (loaded with Keras' safe mode)
+  model.keras          the network (see `mixed_data.bundle.keras_files` for what is checked before it is read)
   preprocessing.json   what `MixedDataPreprocessor` learned, the schema included
   target.json          what `TargetTransformer` learned
   intervals.json       what `IntervalCalibrator` learned, where there are intervals
@@ -13,6 +13,9 @@ bundle/
   folds/               of a cross-validated run: a bundle of each model that was scored; they share the backbone
 ```
 
+That of a stack has two networks in folders, ``network/`` and ``photos/``, and beside them ``trees.skops`` (the trees),
+``features.json`` (how they read the table) and ``stack.json`` (how much each counts).
+
 There is no pickle in it. The golden rows are made up (cells around the learned medians and levels, photos of coloured
 clouds), so that a bundle never gives away a row it was trained on. `load_bundle` predicts them again, from the photo
 files on, and refuses the bundle when the numbers differ from those at saving.
@@ -20,57 +23,43 @@ files on, and refuses the bundle when the numbers differ from those at saving.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data import __version__
 from mixed_data.bundle.golden import compare_golden, read_golden_rows, write_golden_rows
+from mixed_data.bundle.manifest import BundleError, check_digests, is_bundle, read_manifest, write_manifest
+from mixed_data.bundle.networks import Backbones, read_network, write_network
+from mixed_data.bundle.trees import read_trees, write_trees
 from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import MixedDataRegressor
+from mixed_data.estimator.patterns import PATTERNS
+from mixed_data.files import name_unwritten
 from mixed_data.intervals import IntervalCalibrator
-from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
-from mixed_data.preprocessing.state import INTEGER, NUMBERS, OBJECT, TEXT, check_fields, read_json, write_json
+from mixed_data.preprocessing import TargetTransformer
+from mixed_data.preprocessing.state import INTEGER, NUMBERS, OBJECT, check_fields, read_json, write_json
+from mixed_data.stacking import StackedRegressor
 
-FORMAT = "mixed_data.bundle"
-FORMAT_VERSION = 2
-_LIBRARIES = ("keras", "numpy", "pandas", "pillow", "scikit-learn")
-_MANIFEST_FIELDS = {
-    "format": TEXT,
-    "version": INTEGER,
-    "created": TEXT,
-    "versions": OBJECT,
-    "parameters": OBJECT,
-    "metrics": OBJECT,
-    "fusion_weights": OBJECT,
-    "history": OBJECT,
-    "golden_predictions": NUMBERS,
-    "backbone": TEXT,
-    "files": OBJECT,
-}
+__all__ = ["BundleError", "load_bundle", "save_bundle"]
 
-
-class BundleError(ValueError):
-    """A folder is not a bundle, is damaged, or does not predict here what it predicted where it was saved."""
+Regressor = MixedDataRegressor | StackedRegressor
+_NETWORK, _STACK = "network", "stack"
+_STACK_NETWORKS = ("network", "photos")
+_FOLDS = "folds"
 
 
 def save_bundle(
-    regressor: MixedDataRegressor,
+    regressor: Regressor,
     path: str | os.PathLike[str],
     *,
     metrics: dict[str, float] | None = None,
-    folds: Sequence[MixedDataRegressor] = (),
+    folds: Sequence[Regressor] = (),
     card: str | None = None,
 ) -> None:
     """Write a fitted regressor as a bundle, whole or not at all.
@@ -90,170 +79,145 @@ def save_bundle(
     """
     check_is_fitted(regressor)
     path = Path(path)
-    if path.exists() and not _is_bundle(path):
+    if path.exists() and not is_bundle(path):
         raise FileExistsError(f"{path} exists and is not a bundle; choose another folder or remove it")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        backbones = _write_backbone(regressor, temporary, {})
+        backbones: Backbones = {}
+        networks = _write_parts(regressor, temporary, backbones)
         for number, fold in enumerate(folds):
-            (temporary / "folds" / str(number)).mkdir(parents=True)
-            _write_parts(fold, temporary / "folds" / str(number), {}, backbones)
+            folder = temporary / _FOLDS / str(number)
+            folder.mkdir(parents=True)
+            _finish(fold, folder, _write_parts(fold, folder, dict(backbones)), {})
         if card is not None:
             (temporary / "README.md").write_text(card, "utf-8")
-        _write_parts(regressor, temporary, metrics or {}, backbones)
+        _finish(regressor, temporary, networks, metrics or {})
         os.chmod(temporary, 0o755)  # mkdtemp makes a folder that only its owner can read
         _replace_folder(temporary, path)
+    except OSError as error:
+        raise name_unwritten(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def load_bundle(path: str | os.PathLike[str]) -> MixedDataRegressor:
+def load_bundle(path: str | os.PathLike[str]) -> Any:
     """Read a bundle, check it, and predict its golden rows again.
 
     Args:
         path: a folder written by `save_bundle`.
 
     Returns:
-        A fitted regressor; it predicts what the saved one predicted.
+        A fitted `MixedDataRegressor` or `StackedRegressor`; it predicts what the saved one predicted.
 
     Raises:
         BundleError: the folder is not a bundle of this format version, a file is missing or was changed, something
             cannot be loaded, or a golden row is predicted differently.
     """
     path = Path(path)
-    manifest = _read_manifest(path)
-    _check_digests(path, manifest)
+    manifest = read_manifest(path)
+    check_digests(path, manifest)
     try:
         regressor = _assemble(path, manifest)
-        predicted = regressor.predict(read_golden_rows(path / "golden", regressor.preprocessor_.schema))
-        if regressor.embedder_ is not None:  # only the golden photos had to be computed here and now
-            regressor.embedder_ = PhotoEmbedder(regressor.embedder_.backbone)
+        predicted = _predict_golden(regressor, path / "golden")
+        problem = compare_golden(manifest["golden_predictions"], predicted)
+        for network in _networks_of(regressor).values():
+            if network.embedder_ is not None:  # only the golden photos had to be computed here and now
+                network.embedder_ = PhotoEmbedder(network.embedder_.backbone)
     except Exception as error:  # A stranger's files may be wrong in any way, and Keras raises errors of all kinds.
-        raise BundleError(f"{path} cannot be loaded: {error}") from error
-    if problem := compare_golden(manifest["golden_predictions"], predicted):
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise BundleError(f"{path} cannot be loaded: {kind}{error!s:.2000}") from error
+    if problem:
         raise BundleError(f"{path}: {problem}")
     return regressor
 
 
-def read_metrics(path: str | os.PathLike[str]) -> dict[str, float]:
-    """Return the held-out metrics that a bundle was saved with, without loading its model."""
-    return _read_manifest(Path(path))["metrics"]
+def _predict_golden(regressor: Regressor, folder: Path) -> np.ndarray:
+    """Predict the golden rows as `predict` would, and use all else that was loaded."""
+    rows = read_golden_rows(folder, regressor.preprocessor_.schema)
+    scaled, difficulty = regressor.describe(rows, regressor.transform(rows))
+    calibrator = regressor.calibrator_
+    if calibrator is not None:
+        expected = (difficulty.shape[1], regressor.target_transformer_.log_)
+        found = (calibrator.num_inputs_, calibrator.target_transformer_.log_)
+        if found != expected:
+            raise ValueError(f"intervals.json: expected (inputs, log) = {expected} as of the target, got {found}")
+    if not all(np.isfinite(weight) for weight in regressor.fusion_weights_.values()):
+        raise ValueError(f"the fusion's weights are {regressor.fusion_weights_}")
+    return regressor.target_transformer_.inverse_transform(scaled)
 
 
-def _assemble(path: Path, manifest: dict[str, Any]) -> MixedDataRegressor:
-    preprocessor = MixedDataPreprocessor.load(path / "preprocessing.json")
-    transformer = TargetTransformer.from_state(read_json(path / "target.json"))
-    regressor = MixedDataRegressor(preprocessor.schema, preprocessor=_unfitted(preprocessor), **manifest["parameters"])
-    model = keras.saving.load_model(path / "model.keras", compile=False, safe_mode=True)
-    embedder = PhotoEmbedder(_read_backbone(path, manifest), cached=False) if manifest["backbone"] else None
-    intervals = path / "intervals.json"
-    calibrator = IntervalCalibrator.from_state(read_json(intervals)) if intervals.exists() else None
-    regressor.set_parts(model, preprocessor, transformer, embedder, calibrator)
-    regressor.history_ = manifest["history"]
+def _networks_of(regressor: Regressor) -> dict[str, MixedDataRegressor]:
+    """Folder in the bundle -> network."""
+    if isinstance(regressor, MixedDataRegressor):
+        return {".": regressor}
+    return dict(zip(_STACK_NETWORKS, (regressor.network_, regressor.photos_), strict=True))
+
+
+def _write_parts(regressor: Regressor, folder: Path, backbones: Backbones) -> dict[str, Any]:
+    """Write everything but golden rows and manifest; ``backbones`` grows by what was written."""
+    networks = {}
+    for name, network in _networks_of(regressor).items():
+        (folder / name).mkdir(exist_ok=True)
+        networks[name] = write_network(network, folder / name, backbones)
+    if isinstance(regressor, StackedRegressor):
+        write_trees(regressor.trees_, folder)
+        write_json(folder / "target.json", regressor.target_transformer_.get_state())
+        weights = {pattern: list(weights) for pattern, weights in regressor.weights_.items()}
+        write_json(folder / "stack.json", {"random_state": int(regressor.random_state), "weights": weights})
+    if regressor.calibrator_ is not None:
+        write_json(folder / "intervals.json", regressor.calibrator_.get_state())
+    return networks
+
+
+def _finish(regressor: Regressor, folder: Path, networks: dict[str, Any], metrics: dict[str, float]) -> None:
+    golden = write_golden_rows(regressor.preprocessor_, folder / "golden")
+    write_manifest(
+        folder,
+        kind=_NETWORK if isinstance(regressor, MixedDataRegressor) else _STACK,
+        networks=networks,
+        metrics=metrics,
+        fusion_weights=regressor.fusion_weights_,
+        golden_predictions=regressor.predict(golden).tolist(),
+    )
+
+
+def _assemble(path: Path, manifest: dict[str, Any]) -> Regressor:
+    kind, entries = manifest["kind"], manifest["networks"]
+    folders = {_NETWORK: (".",), _STACK: _STACK_NETWORKS}.get(kind)
+    if folders is None or set(entries) != set(folders):
+        raise ValueError(f"expected a network or a stack of two, got {kind!r:.80} of {list(entries)[:3]!r:.200}")
+    wholes = [path]
+    if path.absolute().parent.name == _FOLDS:  # A fold's backbone stands in the bundle that the fold belongs to.
+        wholes.append(path.absolute().parent.parent)
+    places = [whole / name for whole in wholes for name in (".", *folders)]
+    networks = [read_network(path / name, entries[name], places) for name in folders]
+    regressor = networks[0] if kind == _NETWORK else _read_stack(path, *networks)
+    if (path / "intervals.json").exists():
+        regressor.calibrator_ = IntervalCalibrator.from_state(read_json(path / "intervals.json"))
     return regressor
 
 
-def _write_backbone(regressor: MixedDataRegressor, folder: Path, written: dict[str, str]) -> dict[str, str]:
-    """Write the backbone unless it is in ``written``; returns all so far, as digest -> digest of the file."""
-    if regressor.embedder_ is None or regressor.embedder_.digest in written:
-        return written
-    regressor.embedder_.backbone.save(folder / "backbone.keras")
-    return {**written, regressor.embedder_.digest: _digest(folder / "backbone.keras")}
+def _read_stack(path: Path, network: MixedDataRegressor, photos: MixedDataRegressor) -> StackedRegressor:
+    random_state, weights = read_weights(path / "stack.json")
+    stack = StackedRegressor(network, random_state=random_state)
+    trees = read_trees(stack.make_trees(), path)
+    transformer = TargetTransformer.from_state(read_json(path / "target.json"))
+    stack.set_parts(network, photos, trees, transformer, weights)
+    return stack
 
 
-def _read_backbone(path: Path, manifest: dict[str, Any]) -> keras.Model:
-    """Read the backbone of a bundle, which for a fold may stand in the bundle that it belongs to."""
-    for file in (path / "backbone.keras", path.parent.parent / "backbone.keras"):
-        if file.is_file() and _digest(file) == manifest["backbone"]:
-            return keras.saving.load_model(file, compile=False, safe_mode=True)
-    raise BundleError(f"{path}: the backbone that reads the photos is missing or was changed")
+def read_weights(file: Path) -> tuple[int, dict[str, tuple[float, float]]]:
+    """Read the seed of a stack, and how much network and trees count in each pattern.
 
-
-def _write_parts(
-    regressor: MixedDataRegressor, folder: Path, metrics: dict[str, float], backbones: dict[str, str]
-) -> None:
-    backbones = _write_backbone(regressor, folder, backbones)
-    # Without the optimizer, whose state is twice the size of the network, and which another backend may not know.
-    network = keras.models.clone_model(regressor.model_)
-    network.set_weights(regressor.model_.get_weights())
-    network.save(folder / "model.keras")
-    regressor.preprocessor_.save(folder / "preprocessing.json")
-    write_json(folder / "target.json", regressor.target_transformer_.get_state())
-    if regressor.calibrator_ is not None:
-        write_json(folder / "intervals.json", regressor.calibrator_.get_state())
-    golden = write_golden_rows(regressor.preprocessor_, folder / "golden")
-    parameters = regressor.get_params(deep=False)
-    if isinstance(parameters["image_weights"], os.PathLike):
-        parameters["image_weights"] = os.fspath(parameters["image_weights"])
-    del parameters["schema"], parameters["preprocessor"]  # both stand in preprocessing.json
-    manifest = {
-        "format": FORMAT,
-        "version": FORMAT_VERSION,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "mixed_data": __version__,
-            "python": platform.python_version(),
-            "backend": keras.backend.backend(),
-            **{name: version(name) for name in _LIBRARIES},
-        },
-        "parameters": parameters,
-        "metrics": metrics,
-        "fusion_weights": regressor.fusion_weights_,
-        "history": {name: _finite_or_none(values) for name, values in regressor.history_.items()},
-        "golden_predictions": regressor.predict(golden).tolist(),
-        "backbone": "" if regressor.embedder_ is None else backbones[regressor.embedder_.digest],
-        "files": {name: _digest(folder / name) for name in _list_files(folder)},
-    }
-    write_json(folder / "manifest.json", manifest)
-
-
-def _finite_or_none(values: Iterable[float]) -> list[float | None]:
-    """Make losses fit for JSON: after an epoch of NaN the regressor went back to an earlier one, and may be saved."""
-    return [float(value) if np.isfinite(value) else None for value in values]
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    if not (path / "manifest.json").is_file():
-        raise BundleError(f"{path} is not a bundle: it has no manifest.json")
-    try:
-        manifest = read_json(path / "manifest.json")
-    except ValueError as error:
-        raise BundleError(f"{path}: {error}") from error
-    found = (manifest.get("format"), manifest.get("version")) if isinstance(manifest, dict) else manifest
-    if found != (FORMAT, FORMAT_VERSION):
-        raise BundleError(
-            f"{path}: expected a manifest of format {FORMAT!r}, version {FORMAT_VERSION}, got {found!r}; "
-            "use the version of mixed_data that wrote it"
-        )
-    try:
-        return check_fields(manifest, f"{path}: manifest.json", _MANIFEST_FIELDS)
-    except ValueError as error:
-        raise BundleError(str(error)) from None
-
-
-def _is_bundle(path: Path) -> bool:
-    """Tell a bundle of any version from folders that have another manifest.json, such as a web page's."""
-    try:
-        manifest = read_json(path / "manifest.json")
-    except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("format") == FORMAT
-
-
-def _check_digests(path: Path, manifest: dict[str, Any]) -> None:
-    found = {name: _digest(path / name) for name in _list_files(path) if name != "manifest.json"}
-    if found != manifest["files"]:
-        names = sorted({name for name, _ in set(found.items()) ^ set(manifest["files"].items())})
-        raise BundleError(f"{path}: missing, added or changed since it was saved: {', '.join(names)}")
-
-
-def _list_files(folder: Path) -> list[str]:
-    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    Raises:
+        ValueError: the file holds something else.
+    """
+    state = check_fields(read_json(file), file.name, {"random_state": INTEGER, "weights": OBJECT})
+    weights = check_fields(state["weights"], f"{file.name}, weights", dict.fromkeys(PATTERNS, NUMBERS))
+    if any(len(pair) != 2 for pair in weights.values()):
+        raise ValueError(f"{file.name}: expected two weights for each of {list(PATTERNS)}, got {weights!s:.300}")
+    return state["random_state"], {pattern: (pair[0], pair[1]) for pattern, pair in weights.items()}
 
 
 def _replace_folder(new: Path, path: Path) -> None:
@@ -270,7 +234,3 @@ def _replace_folder(new: Path, path: Path) -> None:
         raise
     finally:
         shutil.rmtree(old.parent, ignore_errors=True)
-
-
-def _unfitted(preprocessor: MixedDataPreprocessor) -> MixedDataPreprocessor:
-    return MixedDataPreprocessor(**preprocessor.get_params(deep=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ from PIL import Image
 from mixed_data.cells import split_paths
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.preprocessing.numeric import NumericColumn
-from mixed_data.preprocessing.state import read_json, write_json
+from mixed_data.preprocessing.state import NUMBER, OBJECTS, TEXT, Kind, check_fields, optional, read_json, write_json
 from mixed_data.schema import Schema
 
 TOLERANCE = 1e-3
 """Largest relative difference of a golden prediction; another processor's arithmetic stays far below it."""
 
+_ROWS_FILE = "golden.json"
 _NUM_FULL_ROWS = 3
+_MOST_ROWS = 16
+_LARGEST = np.finfo("float64").max
 _PHOTO_SIDE = 96
+_CELL = Kind("a text, a number or null", lambda value: TEXT.accepts(value) or optional(NUMBER).accepts(value))
 
 
 def write_golden_rows(preprocessor: MixedDataPreprocessor, folder: Path) -> pd.DataFrame:
@@ -35,8 +40,9 @@ def write_golden_rows(preprocessor: MixedDataPreprocessor, folder: Path) -> pd.D
             column = columns.get(name)  # None: dropped as constant or empty, any cell will do
             if isinstance(column, NumericColumn):
                 step = ((position + index) % _NUM_FULL_ROWS - 1) * (column.scale or 0.0)
-                linear = column.log_above is None
-                row[name] = float(column.median + step if linear else column.median * np.exp(step))
+                with np.errstate(over="ignore"):
+                    cell = column.median + step if column.log_above is None else column.median * np.exp(step)
+                row[name] = float(np.clip(cell, -_LARGEST, _LARGEST))
             elif column is not None:
                 levels = [*column.groups[0].kept, *column.groups[0].rare]
                 row[name] = levels[(position * len(levels)) // _NUM_FULL_ROWS] if levels else None
@@ -47,17 +53,43 @@ def write_golden_rows(preprocessor: MixedDataPreprocessor, folder: Path) -> pd.D
             row[name] = ";".join(files)
         rows.append(row)
     rows.append({})
-    write_json(folder / "golden.json", rows)
+    write_json(folder / _ROWS_FILE, rows)
     return read_golden_rows(folder, schema)
 
 
 def read_golden_rows(folder: Path, schema: Schema) -> pd.DataFrame:
-    """Read the rows that `write_golden_rows` made up."""
+    """Read the rows that `write_golden_rows` made up.
+
+    Raises:
+        ValueError: there are none or too many, a cell is neither a text nor a number, or a photo is not a file of the
+            folder.
+    """
+    rows = read_json(folder / _ROWS_FILE)
+    if not OBJECTS.accepts(rows) or not 1 <= len(rows) <= _MOST_ROWS:
+        raise ValueError(f"{_ROWS_FILE}: expected a list of 1 to {_MOST_ROWS} objects, got {reprlib.repr(rows)}")
+    names = [*schema.features, *schema.images]
+    for row in rows:
+        check_fields(row, _ROWS_FILE, {name: _CELL for name in names if name in row})
     # JSON, since any text may be a column's name in a DataFrame, but not in a CSV file.
-    table = pd.DataFrame(read_json(folder / "golden.json"), columns=[*schema.features, *schema.images])
+    table = pd.DataFrame(rows, columns=names)
     for name in schema.images:
-        table[name] = [";".join(str(folder / file) for file in split_paths(cell)) for cell in table[name]]
+        table[name] = [";".join(_find_photos(folder, cell)) for cell in table[name]]
     return table
+
+
+def _find_photos(folder: Path, cell: object) -> list[str]:
+    photos = split_paths(cell)
+    for photo in photos:
+        if photo in {"", ".", ".."} or {"/", "\\", ":", "\0"} & set(photo):
+            raise ValueError(f"{_ROWS_FILE}: {photo[:80]!r} is no name of a file beside it")
+        try:
+            with Image.open(folder / photo, formats=["JPEG"]) as image:  # reads the header only
+                size = image.size
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise ValueError(f"{_ROWS_FILE}: {photo[:80]!r} is no JPEG file beside it: {error}") from error
+        if size != (_PHOTO_SIDE, _PHOTO_SIDE):
+            raise ValueError(f"{photo[:80]}: expected a photo of {_PHOTO_SIDE} x {_PHOTO_SIDE} pixels, got {size}")
+    return [str(folder / photo) for photo in photos]
 
 
 def _draw_clouds(generator: np.random.Generator) -> Image.Image:
@@ -69,8 +101,10 @@ def compare_golden(expected: list[float], predicted: np.ndarray) -> str:
     """Say what is wrong with the predictions of the golden rows, nothing if they are as they were at saving."""
     if predicted.shape != (len(expected),):
         return f"{len(expected)} golden predictions for {len(predicted)} golden rows"
-    scale = max(1e-12, float(np.max(np.abs(expected))))
-    worst = float(np.max(np.abs(predicted - expected))) / scale
+    target = np.array(expected, dtype="float64")
+    with np.errstate(over="ignore"):  # infinity is a large difference too
+        scale = max(1e-12, float(np.max(np.abs(target))))
+        worst = float(np.max(np.abs(predicted - target))) / scale
     if worst <= TOLERANCE:
         return ""
     return (

@@ -1,7 +1,8 @@
-"""The command line: ``python -m mixed_data train | compare | evaluate | predict | download``.
+"""The command line: ``python -m mixed_data train | compare | audit | evaluate | predict | download``.
 
 Exit code 0: done; 1: something in the data or the environment is wrong (one paragraph on stderr, ``--debug`` for the
-traceback); 2: the command was typed wrongly.
+traceback); 2: the command was typed wrongly; 3: ``audit --strict`` found something that flatters scores; 130 and
+143: stopped by Ctrl-C, or by SIGTERM.
 """
 
 from __future__ import annotations
@@ -15,29 +16,40 @@ from pathlib import Path
 from typing import Any
 
 from mixed_data import __version__
-from mixed_data.cli import commands, compare
+from mixed_data.cli import audit, commands, compare
 from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
+from mixed_data.cli.resume import as_it_began
+from mixed_data.cli.startup import Terminated, stop_on_signal
+from mixed_data.rows import BAD_ROW_POLICIES
 
-PRESETS = ("tutorial",)
+INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
+PRESETS = ("best", "tutorial")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = make_parser().parse_args(arguments)
+    parser = make_parser()
+    options = parser.parse_args(arguments)
     options.command = shlex.join(["python", "-m", "mixed_data", *arguments])
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    logging.getLogger("mixed_data.rows").setLevel(logging.INFO)  # it counts, and 0 of 500 rows is worth a line too
     try:
-        options.run(options)
+        with stop_on_signal(), as_it_began(options, parser) as options:
+            options.run(options)
     except (ValueError, OSError, ImportError) as error:
         if options.debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        _print_error(f"error: {error}", error)
         return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        print("stopped; nothing was written after the last finished step", file=sys.stderr)
-        return 1
+    except KeyboardInterrupt as error:
+        _print_error("stopped; what was finished is kept, and nothing is half-written", error)
+        return TERMINATED_EXIT_CODE if isinstance(error, Terminated) else INTERRUPTED_EXIT_CODE
     return 0
+
+
+def _print_error(text: str, error: BaseException) -> None:
+    print("\n".join([text, *getattr(error, "__notes__", [])]), file=sys.stderr)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -74,6 +86,12 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--images", metavar="COL[,COL…]", help="table: columns with photo paths")
     data.add_argument("--id", metavar="COL", help="table: what a person calls a row; never a feature")
     data.add_argument("--group", metavar="COL", help="table: rows of one group stay on one side of a split")
+    data.add_argument(
+        "--on-bad-row",
+        choices=BAD_ROW_POLICIES,
+        help="table: a row with a cell that cannot be used is an error, left out (skip), or used with that cell "
+        "missing (mask); default: error",
+    )
     data.add_argument("--rows", type=int, help="sample: number of houses")
     data.add_argument("--seed", type=int, help="sample: seed of the generated houses")
     data.add_argument("--photo-signal", type=float, help="sample: strength of what only the photos show; 0 for none")
@@ -85,8 +103,10 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     study.add_argument(
         "--preset",
         choices=PRESETS,
-        help="tutorial: a well-known tutorial's protocol and networks (mlp, cnn, mixed) on the houses, 10 to 30 "
-        "minutes on two cores; only --root, --networks, --epochs, --seeds and --out apply",
+        help="best: the most accurate, a stack of a network on pretrained vision and gradient boosting (needs "
+        "--image-weights, or a network connection once); tutorial: a well-known tutorial's protocol and networks (mlp, "
+        "cnn, mixed) on the houses, 10 to 30 minutes on two cores; only --root, --networks, --epochs, --seeds and "
+        "--out apply",
     )
     study.add_argument("--seeds", type=int, default=5, help="tutorial: fits of each network; default: %(default)s")
     study.add_argument(
@@ -94,13 +114,25 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
         default="weighted_sum",
         help="of the network that becomes the bundle; default: %(default)s",
     )
-    study.add_argument("--networks", metavar="NAME[,NAME…]", help="what to compare: table, image and fusions")
+    study.add_argument("--networks", metavar="NAME[,NAME…]", help="what to compare: table, image, fusions, best")
     study.add_argument("--folds", type=int, default=0, help="grouped K-fold over all rows; default: one hold-out split")
     study.add_argument(
         "--test-size", type=float, default=0.25, help="share held out without --folds; default: %(default)s"
     )
     study.add_argument("--random-state", type=int, default=0, help="seed of split and networks; default: %(default)s")
+    study.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="inner fits at the same time, of best and of intervals; default: %(default)s",
+    )
     study.add_argument("--out", type=Path, help="folder for the results; default: runs/<time>-<dataset>")
+    study.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="go on with a run that was stopped, as it began, to the same result; no other option applies",
+    )
     _add_network_arguments(parser)
 
 
@@ -140,6 +172,20 @@ def _add_compare_arguments(parser: argparse.ArgumentParser) -> None:
     _add_network_arguments(parser)
 
 
+def _add_audit_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_data_arguments(parser)
+    look = parser.add_argument_group("audit")
+    look.add_argument("--split", metavar="COL", help="table: column that says which part of a split a row is in")
+    look.add_argument("--against", type=Path, metavar="FILE", help="table: other rows to compare, such as a test set")
+    look.add_argument("--out", type=Path, metavar="FILE", help="also write every case to this JSON file")
+    look.add_argument(
+        "--strict",
+        action="store_true",
+        help=f"exit code {audit.STRICT_EXIT_CODE} where something makes scores look too good that the splits of train "
+        "and compare do not take care of (marked *)",
+    )
+
+
 def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("network and preprocessing (same names as in Python)")
     for name, (kind, text) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items():
@@ -152,6 +198,13 @@ def _add_bundle_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="CSV or Parquet file")
     parser.add_argument(
         "--root", type=Path, help="folder that relative photo paths start from; default: the file's own"
+    )
+    parser.add_argument(
+        "--on-bad-row",
+        choices=BAD_ROW_POLICIES,
+        default="error",
+        help="a row with a cell that cannot be used is an error, gets no prediction (skip), or is predicted with that "
+        "cell missing (mask); default: %(default)s",
     )
 
 
@@ -190,6 +243,12 @@ COMMANDS: dict[str, tuple[Any, Any, str, str]] = {
         _add_compare_arguments,
         "Say whether the photos help, which fusion does, and whether the network is worth it, each with an interval.",
         "python -m mixed_data compare --dataset table --data listings.csv --target price --images front,kitchen",
+    ),
+    "audit": (
+        audit.audit,
+        _add_audit_arguments,
+        "Look for what silently ruins a study: repeated rows, shared photos, contradictions, outliers, leaks.",
+        "python -m mixed_data audit --dataset table --data listings.csv --target price --images front,kitchen",
     ),
     "evaluate": (
         commands.evaluate,

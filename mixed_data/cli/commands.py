@@ -13,9 +13,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from mixed_data.cli.inputs import describe_run, network_names, network_options, read_data
+from mixed_data.cli.inputs import describe_data, describe_run, network_names, network_options, read_data
 from mixed_data.cli.output import console, print_models
-from mixed_data.cli.startup import start_keras
+from mixed_data.cli.startup import start_keras, worker_processes
+from mixed_data.files import write_csv
 from mixed_data.readers import READERS
 from mixed_data.schema import Schema
 
@@ -25,25 +26,36 @@ if TYPE_CHECKING:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train and compare the networks, print one table, write the run's folder."""
+    """Train and compare the networks, print one table, write the run's folder; or do what is left of that."""
     if options.preset == "tutorial":
         _train_tutorial(options)
         return
+    from mixed_data.run_folder import begin_run, is_finished, make_run_folder, resume_run, tidy
+
+    if options.resume and is_finished(options.resume):
+        tidy(options.resume)
+        console.print(f"{options.resume} is finished; nothing is left to do", highlight=False)
+        return
+    if options.preset == "best":
+        options.fusion, options.networks = "best", options.networks or "table"
+        options.image_branch = options.image_branch or "pretrained"
     started = time.perf_counter()
     with Console(stderr=True).status("reading the data (the sample is drawn on first use)"):
         table, schema, references = read_data(options)
     start_keras()
     from mixed_data.cli.progress import embed_photos, show_progress
-    from mixed_data.run import make_run_folder, study, write_run
+    from mixed_data.run import study, write_run
 
     plan = _make_plan(options, schema)
-    folder = make_run_folder(options.out, options.dataset)
+    folder = options.resume or make_run_folder(options.out, options.dataset)
     if options.dataset == "table":
         console.print(schema.explain(), highlight=False)
-    embed_photos(table, schema, plan.options or {})
-    with show_progress() as watch:
-        found = study(table, schema, plan, references=references, watch=watch)
-        write_run(folder, found, table, schema, plan, describe_run(options, schema), watch=watch)
+    claim = resume_run if options.resume else begin_run
+    config = describe_run(options, schema) | describe_data(table, schema)
+    with claim(folder, config, plan.main) as kept, worker_processes(options.jobs), show_progress() as watch:
+        embed_photos(table, schema, plan.options or {})
+        found = study(table, schema, plan, references=references, watch=watch, kept=kept)
+        write_run(folder, found, table, schema, plan, watch=watch, kept=kept)
     _print_study(found, plan, len(table))
     bundle = folder / "bundle"
     console.print(f"\n{time.perf_counter() - started:.0f} seconds in all. Results: {folder}  Bundle: {bundle}")
@@ -58,7 +70,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from mixed_data.preprocessing.state import write_json
     from mixed_data.run import evaluate_bundle, without_nan
 
-    metrics, rows = evaluate_bundle(options.bundle, options.data, root=options.root)
+    metrics, rows = evaluate_bundle(options.bundle, options.data, root=options.root, on_bad_row=options.on_bad_row)
     values = Table("metric", "value")
     for name, value in metrics.items():
         values.add_row(name, f"{value:,.4f}" if name != "n" else f"{value:.0f}")
@@ -73,23 +85,24 @@ def predict(options: argparse.Namespace) -> None:
     """Predict rows into a CSV file, one line per input row, in order."""
     start_keras()
     from mixed_data.bundle import load_bundle
-    from mixed_data.readers.table import read_rows
+    from mixed_data.readers.table import read_checked_rows
 
     regressor = load_bundle(options.bundle)
     schema = regressor.preprocessor_.schema
-    table = read_rows(options.data, schema, root=options.root)
-    rows = regressor.predict_rows(table, coverage=None if regressor.calibrator_ is None else options.coverage)
+    checked = read_checked_rows(options.data, schema, root=options.root, on_bad_row=options.on_bad_row)
+    coverage = None if regressor.calibrator_ is None else options.coverage
+    rows = checked.complete(regressor.predict_rows(checked.usable, coverage=coverage))
     if schema.id in rows.columns:
         raise ValueError(
             f"the id column is called {schema.id!r}, like a column of the result; rename it in {options.data}"
         )
-    if schema.id in table.columns:
-        rows.insert(0, schema.id, table[schema.id])
-    temporary = options.out.with_name(f".{options.out.name}.tmp")
-    rows.to_csv(temporary, index=False)
-    temporary.replace(options.out)
+    if schema.id in checked.table.columns:
+        rows.insert(0, schema.id, checked.table[schema.id])
+    write_csv(options.out, rows)
     _print_warnings(rows)
-    console.print(f"{len(rows)} predictions in {options.out}")
+    num_skipped = int(checked.is_skipped.sum())
+    without = f", and {num_skipped} skipped rows without one" if num_skipped else ""
+    console.print(f"{len(rows) - num_skipped} predictions in {options.out}{without}")
 
 
 def download(options: argparse.Namespace) -> None:
@@ -107,7 +120,8 @@ def _train_tutorial(options: argparse.Namespace) -> None:
     from mixed_data.cli.progress import show_progress
     from mixed_data.evaluation.tutorial import EPOCHS, NETWORKS, run_tutorial, split, summarise
     from mixed_data.preprocessing.state import write_json
-    from mixed_data.run import make_run_folder, without_nan
+    from mixed_data.run import without_nan
+    from mixed_data.run_folder import make_run_folder
 
     started = time.perf_counter()
     root = options.root or Path("datasets/houses")
@@ -120,7 +134,7 @@ def _train_tutorial(options: argparse.Namespace) -> None:
     summary = summarise(results)
     training, test = split(table)
     num_rows = {"all": len(table), "training": len(training), "test": len(test)}
-    results.to_csv(folder / "tutorial.csv", index=False)
+    write_csv(folder / "tutorial.csv", results)
     fits = [without_nan(fit) for fit in results.to_dict("records")]
     found = {"epochs": epochs, "rows": num_rows, "summary": summary.to_dict("records"), "fits": fits}
     write_json(folder / "tutorial.json", found)
@@ -164,6 +178,8 @@ def _make_plan(options: argparse.Namespace, schema: Schema) -> Plan:
     from mixed_data.run import DEFAULT_NETWORKS, Plan
 
     networks, main = network_names(options, schema, DEFAULT_NETWORKS)
+    if options.preset == "best" and main != "best":
+        raise ValueError("--preset best needs a table with columns and photos; without one of them, leave it out")
     arguments = network_options(options, schema)
     return Plan(
         networks=networks,

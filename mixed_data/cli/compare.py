@@ -19,7 +19,9 @@ from mixed_data.cli.startup import start_keras, worker_processes
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mixed_data.evaluation.differences import Evidence
     from mixed_data.evaluation.repeats import OnProgress
+    from mixed_data.schema import Schema
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -36,12 +38,15 @@ def compare(options: argparse.Namespace) -> None:
     from mixed_data.evaluation.results import write_results
     from mixed_data.evaluation.verdict import describe_ablations, reach_verdict
     from mixed_data.fusion import FUSIONS
-    from mixed_data.run import make_run_folder
+    from mixed_data.run_folder import make_run_folder
 
     networks, main = network_names(options, schema, (TABLE, IMAGE, *FUSIONS, BEST))
     arguments = {"random_state": options.random_state, **network_options(options, schema)}
     embed_photos(table, schema, arguments)
-    candidates = make_candidates(schema, arguments, networks=networks, main=main, views=options.views)
+    intervals = arguments.pop("intervals", True)
+    candidates = make_candidates(
+        schema, arguments, networks=networks, main=main, views=options.views, intervals=intervals
+    )
     protocol = Protocol(options.repeats, options.folds, options.random_state)
     folder = options.out or make_run_folder(None, options.dataset)
     with worker_processes(options.jobs), _show_progress() as on_progress:
@@ -67,6 +72,7 @@ def compare(options: argparse.Namespace) -> None:
     print_models(f"{len(table):,} rows, {folds}{spread}", comparison, main)
     _print_ablation(ablation, main)
     _print_weights(run.mean_weights, protocol.repeats * protocol.folds)
+    _print_coverage(run.evidence, table, schema)
     _print_answers(verdict)
     console.print(f"\n{time.perf_counter() - started:.0f} seconds in all. Results: {folder}  Report: {page}")
 
@@ -86,6 +92,20 @@ def _print_weights(weights: Mapping[str, Any], num_fits: int) -> None:
             parts = [f"{branch} {weight['mean']:.2f} ± {weight['sd']:.2f}" for branch, weight in branches.items()]
             line = f"learned weights of {model}: {', '.join(parts)} (mean ± SD of {num_fits} fits)"
             console.print(line, highlight=False)
+
+
+def _print_coverage(evidence: Evidence, table: pd.DataFrame, schema: Schema) -> None:
+    """Print how many true values the intervals hold: of all rows, by repeat, by price band, by number of photos."""
+    from mixed_data.evaluation.comparison import COVERAGE
+    from mixed_data.evaluation.results import measure_coverage
+
+    for model, found in measure_coverage(evidence, table, schema).items():
+        title = f"intervals of {model}, meant to hold {100 * COVERAGE:.0f} % of the true values"
+        groups = Table("rows", "predictions", "held, %", "median width", "width, % of prediction", title=title)
+        for line in found.to_dict("records"):
+            figures = (f"{line['coverage']:.1f}", f"{line['median_width']:,.4g}", f"{line['mean_relative_width']:.0f}")
+            groups.add_row(f"{line['by']}: {line['group']}", str(line["n"]), *figures)
+        console.print(groups)
 
 
 def _print_ablation(ablation: Sequence[Mapping[str, Any]], main: str) -> None:

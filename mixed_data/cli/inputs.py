@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pandas as pd
 
 from mixed_data import __version__
@@ -67,6 +69,18 @@ def describe_run(options: argparse.Namespace, schema: Schema) -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: version(name) for name in libraries},
         },
+    }
+
+
+def describe_data(table: pd.DataFrame, schema: Schema) -> dict[str, str]:
+    """What ``config.json`` of a run that can be resumed holds besides: the data, where its paths start, the machine."""
+    from mixed_data.evaluation.task_files import digest_photos, digest_table
+
+    return {
+        "directory": os.getcwd(),
+        "processors": joblib.cpu_count(),
+        "table": digest_table(table, schema),
+        "photos": digest_photos(table, schema),
     }
 
 

@@ -12,7 +12,7 @@ class UsageError(ValueError):
 DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
     "sample": ("rows", "seed", "photo_signal"),
     "houses": (),
-    "table": ("data", "schema", "target", "images", "id", "group"),
+    "table": ("data", "schema", "target", "images", "id", "group", "on_bad_row"),
 }
 # What is not given on the command line is left to the defaults there.
 NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
@@ -26,7 +26,7 @@ NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
     "dropout": (float, "dropout of the tabular branch"),
     "image_dropout": (float, "dropout of the image branch"),
     "members": (int, "networks that are trained as one and averaged"),
-    "modality_dropout": (float, "share of the rows whose photos are hidden in training"),
+    "modality_dropout": (float, "share of the rows whose photos, or whose table, are hidden in training"),
     "auxiliary": (float, "weight of the losses of each branch alone"),
     "target_transform": (str, "auto, log or identity"),
     "loss": (str, "a Keras loss on the transformed target"),

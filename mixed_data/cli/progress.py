@@ -23,7 +23,7 @@ from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.fitting import make_embedder
-from mixed_data.estimator.regressor import NUM_ROWS_AT_ONCE
+from mixed_data.estimator.rows import NUM_ROWS_AT_ONCE
 from mixed_data.evaluation.comparison import Watch
 from mixed_data.schema import Schema
 
@@ -43,7 +43,7 @@ class EpochProgress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Show the loss."""
         loss = (logs or {}).get("val_loss", (logs or {}).get("loss", float("nan")))
-        self._progress.update(self._task, advance=1, loss=f"{loss:.3f}")
+        self._progress.update(self._task, completed=epoch + 1, loss=f"{loss:.3f}")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Fill the bar: early stopping leaves epochs over."""

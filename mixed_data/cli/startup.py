@@ -1,14 +1,37 @@
-"""Starting Keras without the build notes that TensorFlow's C++ part writes to standard error."""
+"""Starting Keras without TensorFlow's build notes, starting worker processes, and stopping on a signal."""
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import joblib
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end, by SIGTERM; like Ctrl-C in all but the exit code."""
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[None]:
+    """Let SIGTERM end the program as Ctrl-C does: by an exception, which cleans up on its way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where no signals arrive
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from mixed_data.audit import find_groups
+from mixed_data.estimator.patterns import PATTERNS, hide, name_patterns
 from mixed_data.intervals import IntervalCalibrator
-from mixed_data.preprocessing import Inputs
+from mixed_data.preprocessing import Inputs, TargetTransformer
 from mixed_data.schema import Schema
 from mixed_data.split import k_fold
 
@@ -18,80 +21,89 @@ if TYPE_CHECKING:
     from mixed_data.estimator.regressor import MixedDataRegressor
 
 NUM_FOLDS = 5
-_SMALLEST_SPREAD = 0.02
-"""Standard deviations of the target that are added to the members' spread, so that its logarithm is one."""
+LEVEL, SPREAD = "level", "spread"
+
+Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
-def calibrate(
-    regressor: MixedDataRegressor,
-    X: pd.DataFrame,
-    target: np.ndarray,
-    schema: Schema,
-    validation: tuple[Inputs, np.ndarray] | None,
-) -> IntervalCalibrator:
-    """Learn how far off predictions are, per pattern of what a row has.
-
-    With rows that were set aside for early stopping, those are used: they decided only when to stop. Without, models
-    of grouped folds predict all training rows, each those that it has not seen, which costs `NUM_FOLDS` more fits. Rows
-    are also predicted with their photos hidden, so that rows without photos get intervals of their own.
-
-    Args:
-        regressor: fitted on these rows.
-        X: the training rows.
-        target: ``(n,)``, target units.
-        schema: of the regressor's modality.
-        validation: inputs and target of the rows that were set aside, if any.
-    """
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
-    if validation is not None:
-        parts = _predict_patterns(regressor, *validation)
-    else:
-        table = X if schema.target is None else X.assign(**{schema.target: target})
-        groups = find_groups(table, schema)
-        num_folds = min(NUM_FOLDS, len(np.unique(groups)))
-        for training_rows, held_out_rows in k_fold(groups, num_folds, random_state=regressor.random_state):
-            fold = clone(regressor).set_params(schema=schema, intervals=False)
-            fold.fit(X.iloc[training_rows], target[training_rows])
-            parts += _predict_patterns(fold, fold.transform(X.iloc[held_out_rows]), target[held_out_rows])
-    targets, predictions, difficulty, patterns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    scale = "log" if regressor.target_transformer_.log_ else "identity"
-    calibrator = IntervalCalibrator(scale, random_state=regressor.random_state)
-    return calibrator.fit(targets, predictions, difficulty=difficulty, pattern=patterns)
+def inner_splits(X: pd.DataFrame, target: np.ndarray, schema: Schema, random_state: int) -> Splits:
+    """Grouped folds of the training rows."""
+    table = X if schema.target is None else X.assign(**{schema.target: target})
+    groups = find_groups(table, schema)
+    return k_fold(groups, min(NUM_FOLDS, len(np.unique(groups))), random_state=random_state)
 
 
-def describe_rows(regressor: MixedDataRegressor, inputs: Inputs, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What tells easy rows from hard ones, and which pattern a row has.
+def predict_patterns(regressor: MixedDataRegressor, inputs: Inputs) -> pd.DataFrame:
+    """Predict each row as it is, and as it would be without photos, without a table, and without both.
 
     Args:
         regressor: fitted.
         inputs: of the rows.
-        scaled: predictions on the transformed scale, ``(n, members)``.
 
     Returns:
-        float64 ``(n, 2)``: the prediction, and the logarithm of the members' standard deviation; and text ``(n,)``:
-        "all", or "no photos" for a row without any in a model that reads photos.
+        ``row`` (position), ``pattern``, ``prediction`` (target units), and what tells easy rows from hard ones:
+        ``level`` (the prediction, transformed) and ``spread``. A pattern that a row cannot have is left out.
     """
-    spread = np.log(scaled.std(axis=1) + _SMALLEST_SPREAD)
-    difficulty = np.column_stack([scaled.mean(axis=1), spread]).astype("float64")
-    if regressor.modalities == "tabular":
-        return difficulty, np.full(len(scaled), "all", dtype=object)
-    return difficulty, np.where(inputs["image_mask"].any(axis=1), "all", "no photos").astype(object)
-
-
-def _predict_patterns(
-    regressor: MixedDataRegressor, inputs: Inputs, target: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    variants = [inputs]
-    if regressor.modalities != "tabular" and inputs["image_mask"].any():
-        hidden = {"images": np.zeros_like(inputs["images"]), "image_mask": np.zeros_like(inputs["image_mask"])}
-        seen = np.flatnonzero(inputs["image_mask"].any(axis=1))  # the others are without photos as they are
-        variants.append(Inputs({**inputs, **hidden}, inputs.row_warnings).take(seen))
-        targets = [target, target[seen]]
-    else:
-        targets = [target]
     parts = []
-    for variant, values in zip(variants, targets, strict=True):
-        scaled = regressor.predict_members(variant)
-        prediction = regressor.target_transformer_.inverse_transform(scaled.mean(axis=1))
-        parts.append((values, prediction, *describe_rows(regressor, variant, scaled)))
-    return parts
+    for pattern in PATTERNS:
+        variant = hide(inputs, pattern)
+        rows = np.flatnonzero(name_patterns(variant, regressor.modalities) == pattern)
+        if len(rows):
+            scaled, difficulty = regressor.describe_members(regressor.predict_members(variant.take(rows)))
+            columns = {"row": rows, "pattern": pattern}
+            columns["prediction"] = regressor.target_transformer_.inverse_transform(scaled)
+            parts.append(pd.DataFrame({**columns, LEVEL: difficulty[:, 0], SPREAD: difficulty[:, 1]}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def predict_out_of_fold(
+    regressor: MixedDataRegressor, X: pd.DataFrame, target: np.ndarray, schema: Schema, splits: Splits
+) -> pd.DataFrame:
+    """Predict every row by a model that has not seen it; fits run where `joblib.parallel_config` says.
+
+    Args:
+        regressor: its settings are used.
+        X: the rows.
+        target: ``(n,)``, target units.
+        schema: of the regressor's modality.
+        splits: of the rows.
+
+    Returns:
+        As `predict_patterns`.
+    """
+    fold = clone(regressor).set_params(schema=schema, intervals=False)
+    tasks = (delayed(_fit_and_predict)(clone(fold), X, target, *split) for split in splits)
+    return pd.concat(Parallel()(tasks), ignore_index=True)
+
+
+def calibrate(
+    target: np.ndarray, predicted: pd.DataFrame, transformer: TargetTransformer, *, inputs: Iterable[str], seed: int
+) -> IntervalCalibrator:
+    """Learn how far off predictions are, per pattern of what a row has.
+
+    Args:
+        target: ``(n,)``, target units.
+        predicted: ``row``, ``pattern``, ``prediction`` and further columns, by models that had not seen the rows.
+        transformer: of the regressor.
+        inputs: names of the columns that tell easy rows from hard ones.
+        seed: of the calibrator.
+    """
+    calibrator = IntervalCalibrator("log" if transformer.log_ else "identity", random_state=seed)
+    return calibrator.fit(
+        target[predicted["row"]],
+        predicted["prediction"],
+        difficulty=predicted[list(inputs)].to_numpy(),
+        pattern=predicted["pattern"].to_numpy(dtype=object),
+    )
+
+
+def _fit_and_predict(
+    regressor: MixedDataRegressor,
+    X: pd.DataFrame,
+    target: np.ndarray,
+    training_rows: np.ndarray,
+    held_out_rows: np.ndarray,
+) -> pd.DataFrame:
+    regressor.fit(X.iloc[training_rows], target[training_rows])
+    predicted = predict_patterns(regressor, regressor.transform(X.iloc[held_out_rows]))
+    return predicted.assign(row=held_out_rows[predicted["row"]])

@@ -79,7 +79,7 @@ def fit_network(
             image_branch=regressor.image_branch,
             units=regressor.units,
             dropout=regressor.dropout,
-            modality_dropout=regressor.modality_dropout,
+            modality_dropout=suited["modality_dropout"],
             auxiliary_heads=regressor.auxiliary > 0,
             members=suited["members"],
             image_dropout=suited["image_dropout"],

@@ -9,25 +9,26 @@ import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import calibration, fitting, settings
+from mixed_data.estimator.rows import RowRegressor
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.model import INPUT_NAMES, make_predictor
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.schema import Schema
 from mixed_data.training import JIT_COMPILE
 
-NUM_ROWS_AT_ONCE = 1024
-"""Rows whose photos are held in memory at once while predicting."""
-
 NUM_ROWS_PER_STEP = 32
 """Rows that the network sees at once while predicting, never more and never fewer."""
 
+_SMALLEST_SPREAD = 0.02
+"""Standard deviations of the target that are added to the members' spread, so that its logarithm is one."""
 
-class MixedDataRegressor(RegressorMixin, BaseEstimator):
+
+class MixedDataRegressor(RowRegressor, BaseEstimator):
     """Predict a number from a table plus pictures with a CNN and an MLP branch and a fusion layer.
 
     Everything is learned from the rows given to `fit`, part of which (whole groups, see `mixed_data.audit`) is set
@@ -55,8 +56,9 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
             ``random_state=1``: RMSE of log 0.357 with 0.6, 0.349 with 0.8).
         members: networks that are trained as one and averaged (a packed ensemble, see `mixed_data.members`). None means
             8, or 1 where photos go through convolutions that are trained.
-        modality_dropout: share of the rows whose photos are hidden in training, for a network that will meet rows
-            without.
+        modality_dropout: share of the rows whose photos, and of those whose table, are hidden in training, for a
+            network that will meet rows without. None means 0.2, or 0 where photos go through convolutions that are
+            trained: on the sample, such a network does without all the same.
         auxiliary: weight of the losses of predictions from each branch alone, in training; 0 for none.
         target_transform: "auto", "log" or "identity"; see `TargetTransformer`.
         loss: a Keras loss, by name, on the transformed target. None means "huber" from 1,000 rows on: quadratic for
@@ -109,7 +111,7 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         dropout: float = 0.15,
         image_dropout: float | None = None,
         members: int | None = None,
-        modality_dropout: float = 0.0,
+        modality_dropout: float | None = None,
         auxiliary: float = 0.0,
         target_transform: str = "auto",
         loss: str | None = None,
@@ -189,11 +191,23 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
             inputs = preprocessor.transform(X, embedder)
         self.set_parts(make_predictor(network, components), preprocessor, transformer, embedder)
         if self.intervals:
-            rows = validation_rows
-            validation = (inputs.take(rows), target[rows]) if len(rows) else None
-            calibrator = calibration.calibrate(self, X, target, schema, validation)
-            self.set_parts(self.model_, preprocessor, transformer, embedder, calibrator)
+            self.calibrator_ = self._calibrate(X, target, schema, inputs, validation_rows)
         return self
+
+    def _calibrate(
+        self, X: pd.DataFrame, target: np.ndarray, schema: Schema, inputs: Inputs, validation_rows: np.ndarray
+    ) -> IntervalCalibrator:
+        """Calibrate on the rows set aside, which decided only when to stop; else on all, by models of inner folds."""
+        if len(validation_rows):
+            predicted = calibration.predict_patterns(self, inputs.take(validation_rows))
+            predicted["row"] = validation_rows[predicted["row"]]
+        else:
+            splits = calibration.inner_splits(X, target, schema, self.random_state)
+            predicted = calibration.predict_out_of_fold(self, X, target, schema, splits)
+        columns = (calibration.LEVEL, calibration.SPREAD)
+        return calibration.calibrate(
+            target, predicted, self.target_transformer_, inputs=columns, seed=self.random_state
+        )
 
     def set_parts(
         self,
@@ -213,14 +227,6 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         self.feature_names_in_ = preprocessor.feature_names_in_
         self.n_features_in_ = preprocessor.n_features_in_
 
-    def transform(self, table: pd.DataFrame) -> Inputs:
-        """Turn rows into what the fitted network reads: `preprocessor_`, with the photos as vectors if it reads those.
-
-        Args:
-            table: as for `predict`.
-        """
-        return self.preprocessor_.transform(table, self.embedder_)
-
     @property
     def fusion_weights_(self) -> dict[str, float]:
         """Branch -> weight; see the class."""
@@ -237,71 +243,14 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
         layer = network.get_layer("fusion") if network is not None and self.modalities == "both" else None
         return None if layer is None or not hasattr(layer, "fusion_weights") else layer.fusion_weights()
 
-    def predict(self, X: pd.DataFrame) -> np.ndarray:
-        """Predict rows; each by itself, in their order.
+    def describe(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+        """Predict rows, and give the prediction and the members' spread to tell easy ones from hard ones."""
+        return self.describe_members(self.predict_members(inputs))
 
-        Args:
-            X: rows with the columns of `feature_names_in_`; others are ignored.
-
-        Returns:
-            float64 ``(n,)``, target units.
-
-        Raises:
-            ValueError: the table does not fit the schema (all problems are listed).
-        """
-        return self.predict_rows(X)["prediction"].to_numpy()
-
-    def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> np.ndarray:
-        """Predict intervals that hold the true value in a chosen share of cases like the training rows.
-
-        Conformal intervals, narrower for rows whose members agree; rows without photos have a calibration of their own.
-        See `mixed_data.intervals.IntervalCalibrator`.
-
-        Args:
-            X: as for `predict`.
-            coverage: above 0 and below 1.
-
-        Returns:
-            float64 ``(n, 2)``, lower and upper end, target units.
-
-        Raises:
-            ValueError: the table does not fit the schema, this was fitted with ``intervals=False``, or there were too
-                few training rows for such a coverage.
-        """
-        return self.predict_rows(X, coverage=coverage)[["lower", "upper"]].to_numpy()
-
-    def predict_rows(self, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:
-        """Predict rows and say of each what it was made from.
-
-        Args:
-            table: as for `predict`.
-            coverage: of the intervals; None for no intervals.
-
-        Returns:
-            One line per row, in order, with the index of ``table``: ``prediction`` (float64, target units),
-            with a coverage ``lower`` and ``upper`` (likewise), ``images_used`` (int64, number of photos), ``warnings``
-            (text, parts separated by "; ", empty for a row in order).
-
-        Raises:
-            ValueError: as for `predict` and `predict_interval`.
-        """
-        check_is_fitted(self)
-        if coverage is not None and self.calibrator_ is None:
-            raise ValueError("this regressor knows no intervals: it was fitted with intervals=False")
-        self.preprocessor_.schema.validate(table, needs_target=False)
-        parts = []
-        for start in range(0, max(len(table), 1), NUM_ROWS_AT_ONCE):
-            inputs = self.transform(table.iloc[start : start + NUM_ROWS_AT_ONCE])
-            scaled = self.predict_members(inputs)
-            columns = {"prediction": self.target_transformer_.inverse_transform(scaled.mean(axis=1))}
-            if coverage is not None and self.calibrator_ is not None:
-                difficulty, pattern = calibration.describe_rows(self, inputs, scaled)
-                columns["lower"], columns["upper"] = self.calibrator_.predict(
-                    columns["prediction"], difficulty=difficulty, pattern=pattern, coverage=coverage
-                )
-            columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
-            parts.append(pd.DataFrame({**columns, "warnings": ["; ".join(row) for row in inputs.row_warnings]}))
-        return pd.concat(parts).set_axis(table.index, axis="index")
+    def describe_members(self, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the members' mean ``(n,)``; and ``(n, 2)``, that and the logarithm of their standard deviation."""
+        mean = scaled.mean(axis=1)
+        return mean, np.column_stack([mean, np.log(scaled.std(axis=1) + _SMALLEST_SPREAD)])
 
     def predict_members(self, inputs: Inputs) -> np.ndarray:
         """Predict rows that `transform` has read, by every member of the ensemble.
@@ -320,16 +269,3 @@ class MixedDataRegressor(RegressorMixin, BaseEstimator):
             output = self.model_.predict_on_batch({name: inputs[name][rows] for name in INPUT_NAMES[self.modalities]})
             scaled[start : start + NUM_ROWS_PER_STEP] = output[: num_rows - start]
         return scaled
-
-    def save(self, path: str | os.PathLike[str], *, metrics: dict[str, float] | None = None) -> None:
-        """Write this fitted regressor as a bundle; see `mixed_data.bundle.save_bundle`."""
-        from mixed_data.bundle import save_bundle
-
-        save_bundle(self, path, metrics=metrics)
-
-    @staticmethod
-    def load(path: str | os.PathLike[str]) -> MixedDataRegressor:
-        """Read a bundle; see `mixed_data.bundle.load_bundle`."""
-        from mixed_data.bundle import load_bundle
-
-        return load_bundle(path)

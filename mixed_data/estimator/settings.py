@@ -66,6 +66,7 @@ def suited_settings(regressor: MixedDataRegressor, num_rows: int) -> dict[str, A
         "image_dropout": (0.8 if few else 0.6) if has_pixels else 0.3,
         "epochs": 40 if few and not has_pixels else 20,
         "loss": "mae" if few else "huber",
+        "modality_dropout": 0.0 if has_pixels else 0.2,
     }
     given = {name: getattr(regressor, name) for name in suited}
     return {name: suited[name] if value is None else value for name, value in given.items()}

@@ -14,7 +14,6 @@ from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.comparison import make_networks
 from mixed_data.evaluation.names import BEST, PLACEBO, TABLE, name_without
 from mixed_data.schema import Schema
-from mixed_data.stacking import StackedRegressor
 
 Split = tuple[np.ndarray, np.ndarray]
 Prepare = Callable[[pd.DataFrame, Schema, Split, Sequence[int]], pd.DataFrame]
@@ -64,13 +63,19 @@ class Candidate:
 
 
 def make_candidates(
-    schema: Schema, options: Mapping[str, Any], *, networks: Sequence[str], main: str, views: bool = True
+    schema: Schema,
+    options: Mapping[str, Any],
+    *,
+    networks: Sequence[str],
+    main: str,
+    views: bool = True,
+    intervals: bool = True,
 ) -> dict[str, Candidate]:
     """Return what to compare, by name, in the order of the report.
 
     - ``median``, ``ridge``, ``knn``, ``boosting``: see `make_baselines`.
     - ``table``, ``image`` and fusions: the networks asked for, and the main one.
-    - ``best``: if asked for, the main network and boosting together; see `StackedRegressor`.
+    - ``best``: if asked for, network and boosting together; see `StackedRegressor`.
     - ``placebo``: the main network with the photos of whole rows shuffled; see `shuffle_photos`.
     - ``without COLUMN``: the main network without one of its image columns.
 
@@ -81,19 +86,23 @@ def make_candidates(
         main: the network that the questions are about.
         views: whether to leave out each image column once; without this, only the placebo tells about photos.
 
+        intervals: whether the main network and ``best`` learn intervals.
+
     Raises:
         ValueError: as in `make_networks`.
     """
-    names = dict.fromkeys(name for name in [*networks, main] if name != BEST)
-    models = {**make_baselines(schema, options), **make_networks(schema, list(names), options)}
-    if BEST in networks:
-        models[BEST] = StackedRegressor(clone(models[main]), random_state=options.get("random_state", 0))
-    candidates = {name: Candidate(model) for name, model in models.items()}
+    names = list(dict.fromkeys([*networks, main]))
+    models = {**make_baselines(schema, options), **make_networks(schema, names, options)}
+    candidates = {
+        name: Candidate(model.set_params(intervals=True) if intervals and name in (main, BEST) else model)
+        for name, model in models.items()
+    }
     if main == TABLE:
         return candidates
-    candidates[PLACEBO] = Candidate(clone(models[main]), shuffle_photos)
+    plain = clone(models[main]).set_params(intervals=False)
+    candidates[PLACEBO] = Candidate(plain, shuffle_photos)
     if views and len(schema.images) > 1:
         for column in schema.images:
             rest = replace(schema, images=tuple(name for name in schema.images if name != column))
-            candidates[name_without(column)] = Candidate(clone(models[main]).set_params(schema=rest))
+            candidates[name_without(column)] = Candidate(clone(plain).set_params(schema=rest))
     return candidates

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -14,12 +14,19 @@ from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
 from mixed_data.estimator import MixedDataRegressor
+from mixed_data.estimator.rows import RowRegressor
+from mixed_data.evaluation.kept_fits import Fit, KeptFits
+from mixed_data.evaluation.names import BEST, IMAGE, TABLE
 from mixed_data.fusion import FUSIONS
 from mixed_data.metrics import regression_metrics
 from mixed_data.schema import Schema
+from mixed_data.stacking import StackedRegressor
 
 COVERAGE = 0.9
 """Share of the true values that the intervals in a run's files are to hold."""
+
+FUSION_OF_BEST = "film"
+"""Of the network in the stack: smallest error on the houses' repeats 20 and 21, which are for tuning."""
 
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 Watch = Callable[[str, int], Sequence[keras.callbacks.Callback]]
@@ -60,6 +67,7 @@ def evaluate_held_out(
     splits: Splits,
     *,
     watch: Watch = no_callbacks,
+    kept: KeptFits | None = None,
 ) -> HeldOut:
     """Fit a fresh clone of ``model`` on each split's training rows and predict its held-out rows.
 
@@ -70,6 +78,7 @@ def evaluate_held_out(
         schema: roles of the columns.
         splits: from `mixed_data.split`; held-out parts must not overlap.
         watch: see `Watch`.
+        kept: where finished fits are taken from and put.
 
     Returns:
         The held-out predictions, pooled over the splits.
@@ -79,46 +88,70 @@ def evaluate_held_out(
     """
     if pd.Index(np.concatenate([held_out_rows for _, held_out_rows in splits])).has_duplicates:
         raise ValueError("a row is held out in two splits; every held-out row must be scored exactly once")
-    started = time.perf_counter()
     target = table[schema.target]
-    parts, fitted = [], []
+    fits = []
     for fold, (training_rows, held_out_rows) in enumerate(splits):
-        regressor = clone(model)
-        rows, held_out = table.iloc[training_rows], table.iloc[held_out_rows]
-        if isinstance(regressor, MixedDataRegressor):
-            regressor.fit(rows, target.iloc[training_rows], callbacks=watch(name, fold))
-            part = regressor.predict_rows(held_out, coverage=None if regressor.calibrator_ is None else COVERAGE)
-        else:
-            # Trees on small tables gain nothing from threads, which on a busy machine wait for each other: 18 s, not 2.
-            with threadpool_limits(1, user_api="openmp"):
-                regressor.fit(rows, target.iloc[training_rows])
-            part = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
-        parts.append(part.set_axis(held_out_rows, axis="index").assign(fold=fold))
-        fitted.append(regressor)
-    pooled = pd.concat(parts).sort_index()
+        fit = None if kept is None else kept.read(name, fold, model)
+        if fit is None:
+            callbacks = [*watch(name, fold)] if isinstance(model, RowRegressor) else []
+            callbacks += [] if kept is None else [kept.watch_epochs(name, fold)]
+            fit = _fit(model, table.iloc[training_rows], table.iloc[held_out_rows], target.name, callbacks)
+            fit = replace(fit, rows=fit.rows.set_axis(held_out_rows, axis="index").assign(fold=fold))
+            if kept is not None:
+                kept.keep(name, fold, fit)
+        fits.append(fit)
+    pooled = pd.concat([fit.rows for fit in fits]).sort_index()
     metrics = regression_metrics(target.iloc[pooled.index], pooled["prediction"])
-    return HeldOut(name, pooled, metrics, time.perf_counter() - started, fitted)
+    return HeldOut(name, pooled, metrics, sum(fit.seconds for fit in fits), [fit.model for fit in fits])
 
 
-def make_networks(schema: Schema, names: Sequence[str], options: Mapping[str, Any]) -> dict[str, MixedDataRegressor]:
-    """Return unfitted networks by name: "table" and "image" are the unimodal ones, all others fusions.
+def _fit(
+    model: BaseEstimator,
+    rows: pd.DataFrame,
+    held_out: pd.DataFrame,
+    target: str,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> Fit:
+    """Fit a fresh clone on ``rows`` and predict ``held_out``; callbacks are for networks."""
+    started = time.perf_counter()
+    regressor = clone(model)
+    if isinstance(regressor, RowRegressor):
+        regressor.fit(rows, rows[target], callbacks=callbacks)
+        predicted = regressor.predict_rows(held_out, coverage=None if regressor.calibrator_ is None else COVERAGE)
+    else:
+        # Trees on small tables gain nothing from threads, which on a busy machine wait for each other: 18 s, not 2.
+        with threadpool_limits(1, user_api="openmp"):
+            regressor.fit(rows, rows[target])
+        predicted = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
+    return Fit(predicted, regressor, time.perf_counter() - started)
+
+
+def make_networks(
+    schema: Schema, names: Sequence[str], options: Mapping[str, Any]
+) -> dict[str, MixedDataRegressor | StackedRegressor]:
+    """Return unfitted networks by name: "table" and "image" are the unimodal ones, "best" a stack, all others fusions.
 
     Args:
         schema: roles of the columns.
-        names: "table", "image", or names in `mixed_data.fusion.FUSIONS`.
+        names: "table", "image", "best", or names in `mixed_data.fusion.FUSIONS`.
         options: further arguments of `MixedDataRegressor`, the same for all.
 
     Raises:
         ValueError: a name is unknown, or a network needs columns of a kind that the schema does not have.
     """
-    kinds = {"table": {"modalities": "tabular"}, "image": {"modalities": "image"}}
+    kinds = {TABLE: {"modalities": "tabular"}, IMAGE: {"modalities": "image"}, BEST: {"fusion": FUSION_OF_BEST}}
     kinds |= {name: {"fusion": name} for name in FUSIONS}
     if unknown := [name for name in names if name not in kinds]:
         raise ValueError(f"networks: expected names of {list(kinds)}, got {', '.join(map(repr, unknown))}")
-    for role, columns, other in (("image", schema.images, "table"), ("tabular", schema.features, "image")):
+    for role, columns, other in (("image", schema.images, TABLE), ("tabular", schema.features, IMAGE)):
         if not columns and set(names) != {other}:
             raise ValueError(
                 f"the schema names no {role} column, so that only the network {other!r} can be trained, not "
                 f"{', '.join(name for name in names if name != other)}; use --networks {other} --fusion {other}"
             )
-    return {name: MixedDataRegressor(schema, **{**options, **kinds[name]}) for name in names}
+    networks = {name: MixedDataRegressor(schema, **{**options, **kinds[name]}) for name in names}
+    seed = options.get("random_state", 0)
+    return {
+        name: StackedRegressor(network, random_state=seed) if name == BEST else network
+        for name, network in networks.items()
+    }

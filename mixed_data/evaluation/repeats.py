@@ -20,7 +20,7 @@ from joblib.parallel import get_active_backend
 from sklearn.base import BaseEstimator, clone
 
 from mixed_data import __version__
-from mixed_data.audit import describe_links, find_links, join_links
+from mixed_data.audit import audit_table, find_links, join_links
 from mixed_data.evaluation.candidates import Candidate, Split
 from mixed_data.evaluation.comparison import evaluate_held_out
 from mixed_data.evaluation.differences import Evidence
@@ -34,6 +34,7 @@ from mixed_data.evaluation.task_files import (
     name_task_file,
     read_task,
 )
+from mixed_data.files import locked
 from mixed_data.metrics import regression_metrics
 from mixed_data.schema import Schema
 from mixed_data.split import k_fold
@@ -66,7 +67,7 @@ class RepeatedRun:
         weights: learned fusion weights, one line per fit and branch: ``model``, ``repeat``, ``fold``, ``branch``,
             ``weight``.
         seconds: model -> wall time of fitting and predicting, mean over the repeats.
-        findings: what the audit says about rows that belong together.
+        findings: what the audit says, one line per class of problem.
     """
 
     evidence: Evidence
@@ -132,6 +133,7 @@ def run_repeats(
 
     Raises:
         FileExistsError: the folder holds something else, or a comparison with other settings.
+        BlockingIOError: another process goes on with the comparison.
         ValueError: the table does not fit the schema, there are too few rows to split, or a model cannot be fitted.
     """
     if protocol.repeats < 1:
@@ -141,7 +143,9 @@ def run_repeats(
     groups = join_links(links, len(table))
     tasks = _make_tasks(candidates, groups, protocol, folder.absolute() / TASKS_FOLDER)
     claim_folder(folder, _describe_settings(table, schema, candidates, protocol))
-    results = _finish(tasks, table, schema, on_progress or (lambda num_finished, num_fits, model: None))
+    findings = audit_table(table, schema, links=links).sentences
+    with locked(folder / TASKS_FOLDER / "lock", folder):
+        results = _finish(tasks, table, schema, on_progress or (lambda num_finished, num_fits, model: None))
     evidence = Evidence(_collect(results, candidates), table[schema.target].to_numpy("float64"), groups)
     weights = [
         {"model": result.model, "repeat": result.repeat, "fold": result.fold, "branch": branch, "weight": weight}
@@ -156,7 +160,7 @@ def run_repeats(
         evidence,
         pd.DataFrame(weights, columns=["model", "repeat", "fold", "branch", "weight"]),
         seconds,
-        describe_links(links, table, schema),
+        findings,
     )
 
 
@@ -188,6 +192,8 @@ class _Task:
             fold=self.fold,
             rows=found.rows.index.tolist(),
             predictions=found.rows["prediction"].tolist(),
+            lower=found.rows["lower"].tolist() if "lower" in found.rows else [],
+            upper=found.rows["upper"].tolist() if "upper" in found.rows else [],
             weights={
                 branch: float(weight) for branch, weight in getattr(found.fitted[0], "fusion_weights_", {}).items()
             },
@@ -255,7 +261,7 @@ def _run(task: _Task, table: pd.DataFrame, schema: Schema) -> tuple[Path, TaskRe
 
 
 def _collect(results: Sequence[TaskResult], models: Iterable[str]) -> pd.DataFrame:
-    """Return one line per model, repeat and row, in this order."""
+    """Return one line per model, repeat and row, in this order; ``lower`` and ``upper`` are NaN without intervals."""
     parts = [
         pd.DataFrame(
             {
@@ -264,6 +270,8 @@ def _collect(results: Sequence[TaskResult], models: Iterable[str]) -> pd.DataFra
                 "fold": result.fold,
                 "row": result.rows,
                 "prediction": result.predictions,
+                "lower": result.lower or math.nan,
+                "upper": result.upper or math.nan,
             }
         )
         for result in results

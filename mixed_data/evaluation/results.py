@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixed_data.cells import split_paths
+from mixed_data.evaluation.differences import Evidence
 from mixed_data.evaluation.repeats import RepeatedRun
+from mixed_data.files import write_csv
+from mixed_data.intervals import coverage_table
 from mixed_data.preprocessing.state import write_json
 from mixed_data.schema import Schema
 
@@ -28,7 +32,8 @@ def write_results(
     """Write what a comparison found beside its finished fits.
 
     - ``predictions.csv``: one line per model, repeat and row: ``model``, ``repeat``, ``fold``, ``row`` (position in the
-      table), ``id`` (the position where there is no id), ``target`` and ``prediction`` in target units.
+      table), ``id`` (the position where there is no id), ``target`` and ``prediction`` in target units, and
+      ``lower`` and ``upper`` of the models that know intervals.
     - ``comparison.json``: one entry per model.
     - ``verdict.json``: the answers; see `mixed_data.evaluation.verdict.Entry`.
     - ``ablation.json``: what the main network loses without each of its parts; see `describe_ablations`.
@@ -50,13 +55,33 @@ def write_results(
     predictions = run.evidence.predictions
     rows = predictions["row"].to_numpy()
     ids = rows if schema.id is None else table[schema.id].to_numpy()[rows]
-    predictions.assign(id=np.asarray(ids), target=run.evidence.target[rows])[
-        ["model", "repeat", "fold", "row", "id", "target", "prediction"]
-    ].to_csv(folder / "predictions.csv", index=False)
+    columns = ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper"]
+    lines = predictions.assign(id=np.asarray(ids), target=run.evidence.target[rows])[columns]
+    write_csv(folder / "predictions.csv", lines)
     write_json(folder / "comparison.json", [dict(entry) for entry in comparison])
     write_json(folder / "verdict.json", [dict(entry) for entry in verdict])
     write_json(folder / "ablation.json", [dict(entry) for entry in ablation])
     write_json(folder / "findings.json", run.findings)
     write_json(folder / "weights.json", run.mean_weights)
     write_json(folder / "config.json", dict(config))
-    table.to_csv(folder / "held_out.csv", index=False)
+    write_csv(folder / "held_out.csv", table)
+
+
+def measure_coverage(evidence: Evidence, table: pd.DataFrame, schema: Schema) -> dict[str, pd.DataFrame]:
+    """Return `coverage_table` over all repeats for each model that knows intervals.
+
+    Args:
+        evidence: every held-out prediction.
+        table: all rows.
+        schema: names the image columns.
+    """
+    counts = [[len(split_paths(cell)) for cell in table[name]] for name in schema.images]
+    num_photos = np.sum(counts, axis=0, dtype="int64")
+    found = {}
+    for model, lines in evidence.predictions.dropna(subset=["lower", "upper"]).groupby("model", sort=False):
+        by = {"repeat": lines["repeat"].to_numpy()}
+        if schema.images:
+            by["photos"] = num_photos[lines["row"]]
+        target = evidence.target[lines["row"]]
+        found[str(model)] = coverage_table(target, lines["prediction"], lines["lower"], lines["upper"], by=by)
+    return found

@@ -39,6 +39,8 @@ _FIELDS = {
     "fold": INTEGER,
     "rows": INTEGERS,
     "predictions": NUMBERS,
+    "lower": NUMBERS,
+    "upper": NUMBERS,
     "weights": OBJECT,
     "seconds": NUMBER,
 }
@@ -54,6 +56,8 @@ class TaskResult:
         fold: from 0.
         rows: positions of the held-out rows.
         predictions: of these rows, target units.
+        lower: of their intervals, likewise; empty where the model knows none.
+        upper: likewise.
         weights: branch -> learned weight of the fusion; empty where there is none.
         seconds: wall time of fitting and predicting.
     """
@@ -63,6 +67,8 @@ class TaskResult:
     fold: int
     rows: list[int]
     predictions: list[float]
+    lower: list[float]
+    upper: list[float]
     weights: dict[str, float]
     seconds: float
 
@@ -88,8 +94,9 @@ def read_task(path: Path, *, model: str, repeat: int, fold: int, rows: Sequence[
         result = TaskResult(**check_fields(read_json(path), str(path), _FIELDS))
     except (OSError, ValueError):
         return None
-    expected = (model, repeat, fold, list(rows), len(rows))
-    found = (result.model, result.repeat, result.fold, result.rows, len(result.predictions))
+    lengths = {len(result.predictions), len(result.lower) or len(rows), len(result.upper) or len(rows)}
+    expected = (model, repeat, fold, list(rows), {len(rows)}, not result.lower)
+    found = (result.model, result.repeat, result.fold, result.rows, lengths, not result.upper)
     return result if found == expected else None
 
 

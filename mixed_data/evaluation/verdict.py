@@ -36,9 +36,14 @@ def reach_verdict(
     """
     entries = answer_questions(evidence, main=main, fusions=fusions)
     if findings:
-        answer = f"Yes: {'; '.join(findings)}. Such rows stand on one side of every split."
-        entries.insert(0, _entry("Is a row there twice, or its photo?", answer, None, main, None, {}))
+        answer = f"Yes. {' '.join(_end(finding) for finding in findings)}"
+        entries.insert(0, _entry("Is something wrong with the data?", answer, None, main, None, {}))
     return entries
+
+
+def _end(sentence: str) -> str:
+    sentence = sentence[:1].upper() + sentence[1:]
+    return sentence if sentence.endswith(".") else f"{sentence}."
 
 
 def answer_questions(evidence: Evidence, *, main: str, fusions: Sequence[str]) -> list[Entry]:

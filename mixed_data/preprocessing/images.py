@@ -6,7 +6,9 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import Any, Protocol
+from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 import pandas as pd
@@ -31,9 +33,10 @@ _MAX_PHOTOS = 1000
 _MAX_THREADS = 8
 _MAX_NAMED = 5
 
-
 Fetch = Callable[[str, np.ndarray], None]
 """Puts the photo of a path into its place, or raises `PhotoError`."""
+
+Loaded = tuple[np.ndarray, np.ndarray, list[list[str]]]  # images, mask, and the warnings of each row
 
 
 class Embedder(Protocol):
@@ -114,9 +117,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         self._set_views(num_photos)
         return self
 
-    def transform(
-        self, table: pd.DataFrame, embedder: Embedder | None = None
-    ) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
+    def transform(self, table: pd.DataFrame, embedder: Embedder | None = None) -> Loaded:
         """Load the photos of every row.
 
         Args:
@@ -135,12 +136,16 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         self._check_columns(table)
         if embedder is not None and self.montage:
             raise ValueError("A montage is made of pixels, an embedder gives vectors: set montage=False.")
+        with catch_warnings():  # Pillow's name no row; and where warnings are errors they must not cost a photo
+            filterwarnings("ignore", module=r"PIL\.")
+            return self._transform(table, embedder)
+
+    def _transform(self, table: pd.DataFrame, embedder: Embedder | None) -> Loaded:
         cells = [table[column].tolist() for column in self.columns]
-        height, width = _height_and_width(self.size)
         num_rows, num_views = len(table), len(self.views_)
         mask = np.zeros((num_rows, num_views), dtype=bool)
         if embedder is None:
-            images = np.zeros((num_rows, num_views, height, width, 3), dtype=np.uint8)
+            images = np.zeros((num_rows, num_views, *_height_and_width(self.size), 3), dtype=np.uint8)
             fetch: Fetch = self._load
         else:
             images = np.zeros((num_rows, num_views, embedder.num_features), dtype=np.float32)
@@ -148,13 +153,10 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         if num_views == 0:
             return images, mask, [[] for _ in range(num_rows)]
 
-        def fill_row(row: int) -> list[str]:
-            return self._fill_row([column[row] for column in cells], images[row], mask[row], fetch)
-
         # Pillow decodes without holding Python's lock. Each row has its own part of the arrays, so that the
         # order in which the threads come to them changes nothing.
         with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
-            return images, mask, list(pool.map(fill_row, range(num_rows)))
+            return images, mask, list(pool.map(self._fill_row, zip(*cells, strict=True), images, mask, repeat(fetch)))
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that `transform` needs as a dict that JSON can hold."""
@@ -234,7 +236,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
 
         return fetch
 
-    def _fill_row(self, cells: list[object], images: np.ndarray, mask: np.ndarray, fetch: Fetch) -> list[str]:
+    def _fill_row(self, cells: Iterable[object], images: np.ndarray, mask: np.ndarray, fetch: Fetch) -> list[str]:
         """Fetch one row's photos into its (V, ...) part of the images and return its warnings."""
         warnings: list[str] = []
         names = self._photo_names(self.num_photos_)

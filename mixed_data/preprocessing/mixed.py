@@ -11,13 +11,17 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from mixed_data.cells import canonical_text, parse_numbers
 from mixed_data.preprocessing.images import Embedder, ImagePreprocessor
+from mixed_data.preprocessing.photos import MAX_PIXELS
 from mixed_data.preprocessing.state import OBJECT, check_state, read_json, write_json
 from mixed_data.preprocessing.tabular import TabularPreprocessor
 from mixed_data.schema import Schema
 
 _FORMAT = "mixed_data.MixedDataPreprocessor"
 _VERSION = 1
+
+_MOST_MEGABYTES_PER_ROW = 64  # seven photos of 1,750 x 1,750 pixels
 
 SUITED_PREPROCESSING: dict[str, dict[str, Any]] = {"pretrained": {"image_size": 320, "resize": "stretch"}}
 """Image branch -> settings that suit it, where they are not the defaults: a pretrained network wants more pixels, and
@@ -28,15 +32,16 @@ class Inputs(dict[str, np.ndarray]):
     """What a model reads: a dict of arrays, with what was doubtful about each row beside it.
 
     - "tabular": float32 (n, d), see `MixedDataPreprocessor.get_feature_names_out`;
+    - "tabular_mask": bool (n, 1), False where not one cell of the row's features is there;
     - "images": uint8 (n, V, H, W, 3), RGB, 0 to 255, or with an embedder float32 (n, V, D); zeros where there is no
       photo;
     - "image_mask": bool (n, V), False where a photo is missing or unreadable.
 
-    All three are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only,
+    All four are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only,
     and wants `dict(inputs)`.
 
     Args:
-        arrays: The three arrays.
+        arrays: The four arrays.
         row_warnings: For each row, what was doubtful in it; empty lists for rows in order.
     """
 
@@ -168,7 +173,13 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         tabular, tabular_warnings = self.tabular_.transform_with_warnings(table)
         images, image_mask, image_warnings = self.images_.transform(table, embedder)
         row_warnings = [list(a) + list(b) for a, b in zip(tabular_warnings, image_warnings, strict=True)]
-        return Inputs({"tabular": tabular, "images": images, "image_mask": image_mask}, row_warnings)
+        arrays = {
+            "tabular": tabular,
+            "tabular_mask": self._find_cells(table),
+            "images": images,
+            "image_mask": image_mask,
+        }
+        return Inputs(arrays, row_warnings)
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
         """Name the columns of "tabular".
@@ -204,6 +215,8 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         images = ImagePreprocessor.from_state(parts["images"])
         if tabular.schema is None or tuple(images.columns) != tabular.schema.images:
             raise ValueError(f"{_FORMAT} state: the schema's image columns must be {list(images.columns)}.")
+        if images.max_pixels > MAX_PIXELS:  # nobody can set it here, and it guards against photos that are bombs
+            raise ValueError(f"{_FORMAT} state: expected max_pixels of at most {MAX_PIXELS}, got {images.max_pixels}.")
         height, width = parts["images"]["size"]
         preprocessor = cls(
             **tabular.get_params(deep=False),
@@ -227,7 +240,19 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         """
         return cls.from_state(read_json(path))
 
+    def _find_cells(self, table: pd.DataFrame) -> np.ndarray:
+        present = [~np.isnan(parse_numbers(table[name])[0]) for name in self.schema.numeric]
+        present += [canonical_text(table[name]).notna() for name in (*self.schema.categorical, *self.schema.codes)]
+        return np.any(present, axis=0)[:, None] if present else np.zeros((len(table), 1), dtype=bool)
+
     def _set_parts(self, tabular: TabularPreprocessor, images: ImagePreprocessor) -> None:
+        height, width = images.get_state()["size"]
+        megabytes = len(images.views_) * height * width * 3 // 2**20
+        if megabytes > _MOST_MEGABYTES_PER_ROW:
+            raise ValueError(
+                f"{len(images.views_)} photos of {height} x {width} pixels are {megabytes:,} MB per row, more than "
+                f"{_MOST_MEGABYTES_PER_ROW}: choose a smaller image_size, or montage=True."
+            )
         self.tabular_ = tabular
         self.images_ = images
         self.feature_names_in_ = np.array([*self.schema.features, *self.schema.images], dtype=object)

@@ -13,6 +13,7 @@ from mixed_data.preprocessing.state import FLAG, NUMBER, NUMBERS, TEXT, check_fi
 SKEWNESS_FOR_LOG = 1.0  # the skewness of an exponential distribution is 2, of a symmetric one 0
 DISTINCT_FOR_LOG = 20  # counts such as bedrooms have fewer distinct values, and stay linear
 CLIP = 3.0  # what the smooth clip tends to for an endless outlier
+FAR = 10 * CLIP  # spreads from the median; from here on the clipped value is within half a percent of its limit
 RELATIVE_NOISE = 1e-12  # a spread below this share of the values is rounding noise, not information
 
 
@@ -22,9 +23,13 @@ def skewness(values: np.ndarray) -> float:
     Args:
         values: float64 (n,), all finite.
     """
+    largest = np.abs(values).max()
+    if largest == 0:
+        return 0.0
+    values = values / largest  # else the powers of huge values overflow
     deviations = values - values.mean()
     variance = np.mean(deviations**2)
-    if variance <= (RELATIVE_NOISE * np.abs(values).max()) ** 2:
+    if variance <= RELATIVE_NOISE**2:
         return 0.0
     return float(np.mean(deviations**3) / variance**1.5)
 
@@ -135,8 +140,7 @@ class NumericColumn:
         with np.errstate(over="ignore"):  # infinity is as good as any huge number: both are clipped
             if self.scale is not None:
                 worked = self._work(np.where(missing, self.median, values))
-                centre = self._work(np.array([self.median]))
-                features.append(smooth_clip((worked - centre) / self.scale)[:, None])
+                features.append(smooth_clip(self._spreads_from_median(worked))[:, None])
                 if self.bin_edges:
                     features.append(piecewise_linear(worked, np.array(self.bin_edges)))
         if self.indicator:
@@ -144,7 +148,7 @@ class NumericColumn:
         return np.hstack(features).astype(np.float32)
 
     def find_warnings(self, values: np.ndarray) -> Iterator[tuple[int, str]]:
-        """Yield (row position, warning) for each cell that was replaced or lies outside the log's domain."""
+        """Yield (row position, warning) for each cell that was replaced, is far out or outside the log's domain."""
         for row in np.flatnonzero(np.isnan(values)):
             yield int(row), f"{self.name} is missing: imputed {self.median:.10g}"
         if self.log_above is not None:
@@ -154,6 +158,9 @@ class NumericColumn:
                     f"{self.name} is {values[row]:.10g}, but was positive in training: "
                     f"extrapolated from {self.log_above:.10g}",
                 )
+        for row in np.flatnonzero(self._is_far(values)):
+            usual = f"far from the usual (median {self.median:.10g})"
+            yield int(row), f"{self.name} is {values[row]:.10g}, {usual}: its effect is limited"
 
     def get_state(self) -> dict[str, Any]:
         """Return what was learned as a JSON-able dict."""
@@ -194,6 +201,16 @@ class NumericColumn:
             problems.append("scale may be null only where there are no bins, but an indicator")
         if problems:
             raise ValueError(f"numeric column {self.name!r}: {'; '.join(problems)}.")
+
+    def _is_far(self, values: np.ndarray) -> np.ndarray:
+        if self.scale is None:
+            return np.zeros(len(values), dtype=bool)
+        with np.errstate(over="ignore"):
+            far = np.abs(self._spreads_from_median(self._work(values))) > FAR
+        return far if self.log_above is None else far & (values > 0)
+
+    def _spreads_from_median(self, worked: np.ndarray) -> np.ndarray:
+        return (worked - self._work(np.array([self.median]))) / self.scale
 
     def _work(self, values: np.ndarray) -> np.ndarray:
         if self.log_above is None:

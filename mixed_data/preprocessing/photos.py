@@ -11,7 +11,8 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import cachetools
@@ -34,6 +35,15 @@ MAX_PIXELS = 50_000_000
 # Grey lies in the middle of the value range, so borders are near zero once a model centres its pixels.
 PAD_COLOUR = (128, 128, 128)
 CACHE_BYTES = 512 * 2**20
+
+# 16 bits for each of red, green, blue and opacity, and beside them whatever else an honest file holds. Pillow
+# reads some formats, and some parts of others, into memory at once.
+_BYTES_PER_PIXEL = 8
+_BYTES_BESIDE_PIXELS = 64 * 2**20
+
+# Pillow takes memory in blocks of up to so many bytes. The C library gives blocks above 32 MB back to the system; of
+# those of 16 MB, Pillow's default, each thread keeps what its largest photo took.
+_LARGEST_BLOCK = 256 * 2**20
 
 # Pixels are first thinned out cheaply to not less than this many times the size wanted, then averaged well;
 # 2.0 is what Pillow's own `thumbnail` uses.
@@ -66,6 +76,32 @@ _cache: cachetools.LRUCache[tuple[str | int, ...], np.ndarray] = cachetools.LRUC
     maxsize=CACHE_BYTES, getsizeof=lambda photo: photo.nbytes
 )
 _cache_lock = threading.Lock()
+_END_OF_JPEG = b"\xff\xd9"
+
+
+class _PixelBudget:
+    """Makes threads wait for each other, so that the memory for decoded pixels does not grow with their number."""
+
+    def __init__(self, num_pixels: int) -> None:
+        self._all = self._left = num_pixels
+        self._returned = threading.Condition()
+
+    @contextmanager
+    def spend(self, num_pixels: int) -> Iterator[None]:
+        """Take so many pixels, or all there are if that is less, as soon as they are there; then give them back."""
+        share = min(num_pixels, self._all)
+        with self._returned:
+            self._returned.wait_for(lambda: share <= self._left)
+            self._left -= share
+        try:
+            yield
+        finally:
+            with self._returned:
+                self._left += share
+                self._returned.notify_all()
+
+
+_budget = _PixelBudget(MAX_PIXELS)
 
 
 class PhotoError(ValueError):
@@ -78,8 +114,11 @@ def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_
     Transparent parts become white, 16-bit grey is scaled to 8 bits, an animation gives its first frame, and
     the EXIF orientation is applied. Colour profiles are ignored. Downscaling is bicubic, antialiased, after a
     quick reduction (a JPEG's own, where there is one) to not less than twice the size wanted; it is
-    deterministic. A truncated file is an error, but bytes garbled in the middle of a JPEG cannot be told from
-    a picture.
+    deterministic. A truncated file is an error, also when zeros fill a JPEG up to its full size, but bytes garbled in
+    the middle of a JPEG cannot be told from a picture.
+
+    However many threads ask, no more than `MAX_PIXELS` pixels are decoded at a time (a larger photo alone), which takes
+    less than 0.8 GB.
 
     The cache lives as long as the process, is shared by all threads, and holds the `CACHE_BYTES` of photos
     used last, so that cross-validation and permutation importance decode each photo once. A file that changed
@@ -91,8 +130,9 @@ def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_
         width: columns of pixels wanted.
         resize: `"crop"` keeps the largest centred part of the right shape, `"pad"` keeps everything and fills
             the rest with `PAD_COLOUR`, `"stretch"` keeps everything and lets the shape suffer.
-        max_pixels: width x height in the file's header above which nothing is decoded. (Pillow refuses TIFF
-            and WebP files of over 179 million pixels in any case.)
+        max_pixels: width x height in the file's header above which nothing is decoded; a file of more than 8 bytes
+            per such pixel and 64 MiB is not read. (Pillow refuses TIFF and WebP files of over 179 million
+            pixels in any case.)
 
     Returns:
         uint8 array of shape (height, width, 3), RGB, read-only because the cache holds the same array.
@@ -149,17 +189,37 @@ def file_identity(path: str) -> tuple[str, int, int, int]:
 
 
 def _decode(path: str, height: int, width: int, resize: str, max_pixels: int) -> np.ndarray:
-    with open(path, "rb") as stream:
+    with _open_file(path, max_pixels) as stream:
         image = _open_image(stream)
-        if image.width * image.height > max_pixels:
+        num_pixels = image.width * image.height
+        if num_pixels > max_pixels:
             raise PhotoError(
                 f"{image.width:,} x {image.height:,} pixels are more than max_pixels={max_pixels:,} allows"
             )
+        # After zeros in place of the rest, as a broken download leaves them, the decoder would paint some colour.
+        if isinstance(image, JpegImagePlugin.JpegImageFile) and _END_OF_JPEG not in stream.read():
+            raise PhotoError("cannot be decoded: image file is truncated (its end mark is missing)")
         # The same for both sides, because the photo may still have to be turned.
         side = int(_REDUCING_GAP * max(height, width))
         image.draft(None, (side, side))
-        image.load()
-        return np.asarray(_resize(_unify_mode(_turn_upright(image)), height, width, resize))
+        if "progressive" not in image.info:  # those are held whole before they are reduced
+            num_pixels = image.width * image.height
+        Image.core.set_block_size(_LARGEST_BLOCK)
+        with _budget.spend(num_pixels):
+            image.load()
+            return np.asarray(_resize(_unify_mode(_turn_upright(image)), height, width, resize))
+
+
+def _open_file(path: str, max_pixels: int) -> BinaryIO:
+    try:
+        stream = open(path, "rb")  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        raise PhotoError(f"cannot be opened: {error.strerror or error}") from error
+    num_bytes = os.fstat(stream.fileno()).st_size
+    if num_bytes > _BYTES_PER_PIXEL * max_pixels + _BYTES_BESIDE_PIXELS:
+        stream.close()
+        raise PhotoError(f"{num_bytes:,} bytes are more than a picture of max_pixels={max_pixels:,} needs")
+    return stream
 
 
 def _open_image(stream: BinaryIO) -> ImageFile.ImageFile:
@@ -187,12 +247,14 @@ def _unify_mode(image: Image.Image) -> Image.Image:
     """Return the picture in a mode whose pixels can be averaged: L, RGB, or RGBA if parts are transparent."""
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips everything above 255 to white. 65,535 = 255 x 257, so this rounds.
-        return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
+        values = np.asarray(image).astype(np.uint32)
+        values += 128
+        values //= 257
+        return Image.fromarray(values.astype(np.uint8))
     if image.mode in ("I", "F"):
         raise PhotoError("32-bit pixels do not say which value is white; save it with 8 or 16 bits")
-    if image.has_transparency_data:
-        return image.convert("RGBA")
-    return image if image.mode == "L" else image.convert("RGB")
+    mode = "RGBA" if image.has_transparency_data else "L" if image.mode == "L" else "RGB"
+    return image if image.mode == mode else image.convert(mode)  # `convert` copies even when there is nothing to do
 
 
 def _resize(image: Image.Image, height: int, width: int, policy: str) -> Image.Image:

@@ -1,7 +1,8 @@
 """Learned state as JSON: readable by a person, exact for float64, and loading it executes nothing.
 
-A state file may come from a stranger, so every field is checked for its kind before anything uses it. Python
-writes the shortest decimal that reads back as the same float64, so no digit is lost on the way.
+A state file may come from a stranger, so every field is checked for its kind before anything uses it, and a file that
+would take long or much memory to read is refused first. Python writes the shortest decimal that reads back as the same
+float64, so no digit is lost on the way.
 """
 
 from __future__ import annotations
@@ -9,10 +10,32 @@ from __future__ import annotations
 import json
 import math
 import os
+import reprlib
+import stat
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from mixed_data.files import replacing
+
+MOST_BYTES = 32 * 2**20
+"""Of a JSON file. What a million training rows leave behind is a few megabytes."""
+
+_MOST_BRACKETS = 500_000  # "[]," becomes 22 times as much memory; texts and numbers at most 13 times
+_MOST_LEVELS = 50  # of brackets: what prints or compares a value goes down them by recursion
+_NUM_PROBLEMS_SHOWN = 20
+
+
+class _Brief(reprlib.Repr):
+    """What came, for an error message, however large it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 80
+
+
+_BRIEFLY = _Brief()
 
 
 @dataclass(frozen=True)
@@ -78,14 +101,15 @@ def check_fields(state: Any, what: str, fields: Mapping[str, Kind]) -> dict[str,
     if not isinstance(state, dict):
         raise ValueError(f"{what}: expected an object, got {type(state).__name__}.")
     problems = [f"{name!r} is missing" for name in fields if name not in state]
-    problems += [f"{name!r} is unknown" for name in state if name not in fields]
+    problems += [f"{_BRIEFLY.repr(name)} is unknown" for name in state if name not in fields]
     problems += [
-        f"{name!r} must be {kind.words}, got {str(state[name])[:60]!r}"
+        f"{_BRIEFLY.repr(name)} must be {kind.words}, got {_BRIEFLY.repr(state[name])}"
         for name, kind in fields.items()
         if name in state and not kind.accepts(state[name])
     ]
     if problems:
-        raise ValueError(f"{what}: {'; '.join(problems)}. Fit and save it again.")
+        more = f"; … ({len(problems)} problems)" if len(problems) > _NUM_PROBLEMS_SHOWN else ""
+        raise ValueError(f"{what}: {'; '.join(problems[:_NUM_PROBLEMS_SHOWN])}{more}. Fit and save it again.")
     return state
 
 
@@ -98,10 +122,10 @@ def check_state(state: Any, format: str, version: int, fields: Mapping[str, Kind
     if not isinstance(state, dict):
         raise ValueError(f"{format} state: expected an object, got {type(state).__name__}.")
     if state.get("format") != format:
-        raise ValueError(f"Expected a state of format {format!r}, got {state.get('format')!r}.")
+        raise ValueError(f"Expected a state of format {format!r}, got {_BRIEFLY.repr(state.get('format'))}.")
     if state.get("version") != version:
         raise ValueError(
-            f"{format} state: expected version {version}, got {state.get('version')!r}. "
+            f"{format} state: expected version {version}, got {_BRIEFLY.repr(state.get('version'))}. "
             "Load it with the mixed_data that wrote it, or fit and save it again."
         )
     return check_fields(state, f"{format} state", {"format": TEXT, "version": INTEGER, **fields})
@@ -109,23 +133,63 @@ def check_state(state: Any, format: str, version: int, fields: Mapping[str, Kind
 
 def write_json(path: str | os.PathLike[str], state: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write a state so that a reader finds the old file or the whole new one, never a half."""
-    path = Path(path)
     text = json.dumps(state, indent=1, ensure_ascii=False, allow_nan=False)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Read what `write_json` wrote.
 
     Raises:
-        ValueError: if the file is not JSON, naming the file.
+        ValueError: naming the file: it is no regular file, too large, or not JSON as `write_json` writes it.
+        OSError: it cannot be read.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # RecursionError: brackets nested without end
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe would wait for ever
+            raise ValueError("it is no regular file")
+        with open(path, "rb") as file:
+            return parse_json(file.read(MOST_BYTES + 1))
+    except ValueError as error:
         raise ValueError(f"{os.fspath(path)} is not a JSON file: {error}") from error
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse JSON from anywhere, in little time and memory.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8, or not as `write_json` writes it: too much, too deep, with NaN or infinity,
+            or a field that is there twice.
+    """
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it is larger than {MOST_BYTES / 2**20:.0f} MB")
+    if content.count(b"{") + content.count(b"[") > _MOST_BRACKETS:
+        raise ValueError(f"it has more than {_MOST_BRACKETS:,} brackets")
+    try:
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=_make_object, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError(f"brackets are nested more than {_MOST_LEVELS} deep") from error
+    _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        parts = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = [item for part in parts for item in part if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"brackets are nested more than {_MOST_LEVELS} deep")
+
+
+def _make_object(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(fields)
+    if len(made) < len(fields):
+        twice, _ = Counter(name for name, _ in fields).most_common(1)[0]
+        raise ValueError(f"{twice[:60]!r} is there twice")
+    return made
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number there")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
@@ -259,6 +260,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
     def _check_learned(self, names: list[str]) -> None:
         """Check that a loaded state agrees with itself."""
+        if self.schema is not None and not hasattr(self, "feature_names_in_"):
+            raise ValueError(f"{_FORMAT} state: the inputs of a schema must be named.")
         expected = list(self.schema.features) if self.schema else self._input_names()
         if names != expected or len(set(names)) < len(names):
             raise ValueError(f"{_FORMAT} state: expected the inputs {expected}, each once, got {names}.")
@@ -295,7 +298,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         if not isinstance(table, pd.DataFrame):
             raise ValueError(f"Expected a pandas DataFrame with named columns, got {type(table).__name__}.")
         features = list(self.schema.features)
-        counts = {name: int((table.columns == name).sum()) for name in features}
+        found = Counter(table.columns)
+        counts = {name: found[name] for name in features}
         problems = [f"column {name!r} is missing" for name, count in counts.items() if not count]
         problems += [f"column {name!r} is there {count} times" for name, count in counts.items() if count > 1]
         if problems:

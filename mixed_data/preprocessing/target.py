@@ -89,7 +89,8 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
             ValueError: A target is no finite number, or not positive on a logarithmic scale.
         """
         check_is_fitted(self)
-        return (self._work(_read(y)) - self.mean_) / self.std_
+        with np.errstate(over="ignore"):
+            return (self._work(_read(y)) - self.mean_) / self.std_
 
     def inverse_transform(self, standardised: ArrayLike) -> np.ndarray:
         """Bring predictions back to target units.

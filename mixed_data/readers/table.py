@@ -6,21 +6,48 @@ reported instead of changing the column's type.
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
+import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from mixed_data.cells import PATH_SEPARATOR, canonical_text, parse_numbers, split_paths
+from mixed_data.problems import RowNames, SchemaError
+from mixed_data.rows import CheckedRows, check_rows
 from mixed_data.schema import Schema
+
+logger = logging.getLogger(__name__)
 
 FilePath = str | os.PathLike[str]
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _NUM_LINES_SHOWN = 5
+_SMALL_SHARE = 0.1  # of the targets; with more of them at or below zero, the target is no price
+_HEADER = re.compile(r'[^"\r\n]*(?:"[^"]*"[^"\r\n]*)*')
+_REMEDY = "save it again as 'CSV UTF-8' (an Excel file first has to be exported as CSV)"
+
+
+class _File(NamedTuple):
+    """The cells of a file as they stand there, and what its rows are called.
+
+    Attributes:
+        table: One row per line; without cells where the line is broken.
+        lines: The line on which each row starts; None for Parquet.
+        broken: Position of a row to what is wrong with its line.
+    """
+
+    table: pd.DataFrame
+    lines: Sequence[int] | None
+    broken: Mapping[int, str]
 
 
 def read_table(
@@ -32,11 +59,13 @@ def read_table(
     id: str | None = None,
     group: str | None = None,
     schema: Schema | FilePath | None = None,
+    on_bad_row: str = "error",
 ) -> tuple[pd.DataFrame, Schema]:
     """Read a table for training: learn or take its schema, check it, give every cell its type.
 
-    A CSV is UTF-8, with or without byte order mark. Its separator is the comma; if the header has none, it is
-    the semicolon or the tab. Row order and row count never change.
+    A CSV is UTF-8, with or without byte order mark, or UTF-16 with one. Its separator is the comma; if the header has
+    none, it is the semicolon or the tab. Row order never changes, and with ``on_bad_row="error"`` neither does the row
+    count.
 
     Args:
         root: Folder that relative picture paths start from; by default the folder of ``data``.
@@ -46,6 +75,8 @@ def read_table(
         id: The column that names a row.
         group: The column whose rows stay together in every split.
         schema: Known roles, or the path of a JSON file with them, instead of inference.
+        on_bad_row: "error", "skip" or "mask", see `mixed_data.rows.BAD_ROW_POLICIES`. How many rows were skipped or
+            masked is logged.
 
     Returns:
         The table, with index 0 to n-1, and its schema. Numeric columns and the target are float64 (``NaN``
@@ -60,19 +91,28 @@ def read_table(
     Example:
         >>> table, schema = read_table(data="listings.csv", target="price")  # doctest: +SKIP
     """
-    if schema is None:
-        table = _read_file(data)
-        schema = Schema.infer(table, target=target, images=images, id=id, group=group)
-    elif any(role is not None for role in (target, images, id, group)):
+    if schema is not None and any(role is not None for role in (target, images, id, group)):
         raise ValueError("expected a schema or target/images/id/group, got both; write the roles into the schema")
-    else:
-        schema = schema if isinstance(schema, Schema) else Schema.load(schema)
-        table = _read_file(data)
-    return _type_cells(table, schema, _root_of(data, root), needs_target=True), schema
+    if schema is not None and not isinstance(schema, Schema):
+        schema = Schema.load(schema)
+    file = _read_file(data, on_bad_row)
+    if schema is None:
+        whole = file.table.drop(index=list(file.broken))
+        schema = Schema.infer(whole, target=target, images=images, id=id, group=group)
+    checked = _check_file(file, schema, _root_of(data, root), on_bad_row=on_bad_row, needs_target=True)
+    if not schema.features and not schema.images:
+        raise SchemaError(f"no column is left to predict {schema.target!r} from:\n{schema.explain()}")
+    _warn_of_few_not_positive(checked.table[schema.target], RowNames(lines=file.lines))
+    return checked.usable.reset_index(drop=True), schema
 
 
 def read_rows(
-    data: FilePath, schema: Schema, *, root: FilePath | None = None, needs_target: bool = False
+    data: FilePath,
+    schema: Schema,
+    *,
+    root: FilePath | None = None,
+    needs_target: bool = False,
+    on_bad_row: str = "error",
 ) -> pd.DataFrame:
     """Read rows for a schema that is already known: for prediction and evaluation.
 
@@ -82,15 +122,29 @@ def read_rows(
         root: Folder that relative picture paths start from; by default the folder of ``data``.
         needs_target: True to evaluate: the target must be a number in every row, and id and group must be
             there. False to predict: the target may be missing, and is left as it was read.
+        on_bad_row: As in ``read_table``.
 
     Returns:
-        The table, typed as by ``read_table``.
+        The rows that can be used, typed as by ``read_table``. The index is their position in the file.
 
     Raises:
         ValueError: The file is missing or not readable.
         SchemaError: The table does not fit; every problem is listed.
     """
-    return _type_cells(_read_file(data), schema, _root_of(data, root), needs_target=needs_target)
+    return read_checked_rows(data, schema, root=root, needs_target=needs_target, on_bad_row=on_bad_row).usable
+
+
+def read_checked_rows(
+    data: FilePath,
+    schema: Schema,
+    *,
+    root: FilePath | None = None,
+    needs_target: bool = False,
+    on_bad_row: str = "error",
+) -> CheckedRows:
+    """Read all rows as ``read_rows`` does, and what is wrong with some of them; the arguments are the same."""
+    root = _root_of(data, root)
+    return _check_file(_read_file(data, on_bad_row), schema, root, on_bad_row=on_bad_row, needs_target=needs_target)
 
 
 def _root_of(data: FilePath, root: FilePath | None) -> str:
@@ -100,8 +154,12 @@ def _root_of(data: FilePath, root: FilePath | None) -> str:
     return folder
 
 
-def _type_cells(table: pd.DataFrame, schema: Schema, root: str, *, needs_target: bool) -> pd.DataFrame:
-    schema.validate(table, needs_target=needs_target)
+def _check_file(file: _File, schema: Schema, root: str, *, on_bad_row: str, needs_target: bool) -> CheckedRows:
+    """Apply the policy to bad rows, and give every cell its type."""
+    checked = check_rows(
+        file.table, schema, on_bad_row=on_bad_row, needs_target=needs_target, lines=file.lines, broken=file.broken
+    )
+    table = checked.table.copy()
     numeric = (*schema.numeric, schema.target) if needs_target else schema.numeric
     for name in numeric:
         table[name], _ = parse_numbers(table[name])
@@ -110,7 +168,18 @@ def _type_cells(table: pd.DataFrame, schema: Schema, root: str, *, needs_target:
             table[name] = canonical_text(table[name])
     for name in schema.images:
         table[name] = pd.Series([_resolve(cell, root) for cell in table[name]], dtype=object)
-    return table
+    return replace(checked, table=table)
+
+
+def _warn_of_few_not_positive(target: pd.Series, names: RowNames) -> None:
+    """Say so where a few targets are zero or negative: they may be mistakes, and matter more than others."""
+    rows = np.flatnonzero(target <= 0)
+    if 0 < len(rows) < _SMALL_SHARE * len(target):
+        logger.warning(
+            "%d of %d rows have a %s of 0 or less, the first is %s. Correct or remove them if these are mistakes: "
+            "one of them keeps the network off the logarithmic scale, and errors in percent of 0 are not defined.",
+            *(len(rows), len(target), target.name, names.of(rows[0])),
+        )
 
 
 def _resolve(cell: object, root: str) -> str | None:
@@ -118,11 +187,28 @@ def _resolve(cell: object, root: str) -> str | None:
     return PATH_SEPARATOR.join(paths) or None
 
 
-def _read_file(data: FilePath) -> pd.DataFrame:
+def _read_file(data: FilePath, on_bad_row: str) -> _File:
     path = Path(data)
     if not path.is_file():
         raise ValueError(f"there is no file {path}; correct the path (--data), it starts from {Path.cwd()}")
-    return _read_parquet(path) if path.suffix.lower() in _PARQUET_SUFFIXES else _read_csv(path)
+    if path.suffix.lower() in _PARQUET_SUFFIXES:
+        return _File(_read_parquet(path), None, {})
+    lines, records, separator = _read_csv(path)
+    header = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(records[0])]
+    lines, rows = lines[1:], records[1:]
+    ragged = {row: len(cells) for row, cells in enumerate(rows) if len(cells) != len(header)}
+    if ragged and (on_bad_row == "error" or len(ragged) == len(rows)):
+        shown = [f"line {lines[row]} has {num_cells}" for row, num_cells in ragged.items()]
+        more = f", and {len(shown) - _NUM_LINES_SHOWN} more" if len(shown) > _NUM_LINES_SHOWN else ""
+        raise ValueError(
+            f"{path}: expected {len(header)} cells in every line, as in the header; "
+            f"{', '.join(shown[:_NUM_LINES_SHOWN])}{more}; quote cells that hold the separator "
+            f"{separator!r}, or leave these rows out with --on-bad-row skip"
+        )
+    for row in ragged:
+        rows[row] = [""] * len(header)
+    broken = {row: f"the line has {num_cells} cells, not {len(header)}" for row, num_cells in ragged.items()}
+    return _File(pd.DataFrame(rows, columns=header, dtype=object), lines, broken)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -136,35 +222,43 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return table.reset_index(drop=not has_names)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path) -> tuple[list[int], list[list[str]], str]:
+    """Return the line on which each record starts, the cells of each, header included, and the separator."""
+    text = _read_text(path)
+    separator = _find_separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    lines, records = [], []
+    start = 1
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            separator = _find_separator(file.readline())
-            file.seek(0)
-            lines = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
-            numbered = [(lines.line_num, cells) for cells in lines if cells]
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not text in UTF-8 ({error}); save it again as 'CSV UTF-8' "
-            f"(an Excel file first has to be exported as CSV)"
-        ) from None
+        for cells in reader:
+            if cells:
+                lines.append(start)
+                records.append(cells)
+            start = reader.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"{path} is not a readable CSV: line {lines.line_num}: {error}; correct the quotes") from None
-    if not numbered:
+        raise ValueError(f"{path} is not a readable CSV: line {reader.line_num}: {error}; correct the quotes") from None
+    if not records:
         raise ValueError(f"{path} is empty; expected a CSV with a header")
-    header = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(numbered[0][1])]
-    ragged = [f"line {line} has {len(cells)}" for line, cells in numbered if len(cells) != len(header)]
-    if ragged:
-        more = f", and {len(ragged) - _NUM_LINES_SHOWN} more" if len(ragged) > _NUM_LINES_SHOWN else ""
-        raise ValueError(
-            f"{path}: expected {len(header)} cells in every line, as in the header; "
-            f"{', '.join(ragged[:_NUM_LINES_SHOWN])}{more}; quote cells that hold the separator {separator!r}"
-        )
-    return pd.DataFrame([cells for _, cells in numbered[1:]], columns=header, dtype=object)
+    return lines, records, separator
 
 
-def _find_separator(header: str) -> str:
-    outside_quotes = re.sub(r'"[^"]*"', "", header)
+def _read_text(path: Path) -> str:
+    content = path.read_bytes()
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{path} is not text in UTF-8 or UTF-16 (line {line}: {error}); {_REMEDY}") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"{path} is not text in UTF-8 (line {line} has a null character); {_REMEDY}")
+    return text
+
+
+def _find_separator(text: str) -> str:
+    match = _HEADER.match(text.lstrip("\r\n"))
+    outside_quotes = re.sub(r'"[^"]*"', "", match.group() if match else "")
     if "," in outside_quotes:
         return ","
     return max(",;\t", key=outside_quotes.count)

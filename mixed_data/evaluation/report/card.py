@@ -15,7 +15,8 @@ from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_
 from mixed_data.schema import Schema
 
 _SCORES = {"mape": 1, "median_ape": 1, "ppe20": 0, "rmse_log": 3, "r2": 3, "cod": 1}
-_MARKS = re.compile(r"([\\`*_\[\]<>&|#!~$])")
+# Also what makes an address of a text without any mark: "://", "@", and the point behind "www".
+_MARKS = re.compile(r"([\\`*_\[\]<>&|#!~$@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def write_card(facts: CardFacts) -> str:
             "unit": "US dollars" if unit.is_dollars else "the units of that column",
             "is_dollars": unit.is_dollars,
             "main": quote(facts.main),
-            "what": describe_model(facts.main),
+            "what": escape(describe_model(facts.main)),
             "columns": [quote(name) for name in facts.schema.features],
             "codes": [quote(name) for name in facts.schema.codes],
             "images": [quote(name) for name in facts.schema.images],

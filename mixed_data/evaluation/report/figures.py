@@ -202,7 +202,7 @@ def draw_weights(weights: Mapping[str, Mapping[str, Mapping[str, float | None]]]
                 error_kw={"ecolor": INK, "capsize": 3, "elinewidth": 1},
                 label=clip(modality, 30),
             )
-            said.append(f"{modality} " + ", ".join(f"{mean:.2f}" for mean in means))
+            said.append(f"{clip(modality, 30)} " + ", ".join(f"{mean:.2f}" for mean in means))
         _name_rows(axes, [clip(name, 30) for name in weights])
         axes.set_xlim(left=0)
         axes.set_xlabel("learned weight (the weights of a fusion sum to 1)")

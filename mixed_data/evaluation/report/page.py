@@ -27,6 +27,7 @@ from mixed_data.evaluation.report.sections import (
 from mixed_data.evaluation.report.verdict import Contrast, ErrorScale, answer_questions, contrast_models
 from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, percent
 from mixed_data.evaluation.report.worst import describe_worst
+from mixed_data.files import replacing
 
 REPORT_NAME = "report.html"
 
@@ -51,7 +52,8 @@ def write_report(folder: Path) -> Path:
     folder = Path(folder)
     page = render("report.html.jinja", collect_facts(read_run(folder)))
     path = folder / REPORT_NAME
-    path.write_text(page, encoding="utf-8", newline="\n")
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", newline="\n")
     return path
 
 

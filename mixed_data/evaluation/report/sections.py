@@ -156,13 +156,12 @@ def list_ablations(run: Run, scale: ErrorScale) -> list[tuple[str, str, str, str
 def describe_audit(run: Run, links: list[Link]) -> dict[str, Any]:
     """List what is wrong with the rows: repeats, shared photos, warnings at prediction."""
     if run.findings is not None:
-        sentences, scope = run.findings, "all rows"
+        sentences, scope, note = run.findings, "all rows", "Nothing wrong was found."
     elif run.cells is not None:
         sentences, scope = describe_links(links, run.cells, run.schema), "the held-out rows"
+        note = "No repeated row and no shared photo among the held-out rows."
     else:
         sentences, scope = [], ""
-    note = f"No repeated row and no shared photo among {scope}."
-    if not scope:
         note = f"Repeated rows and shared photos were not looked for: {run.no_cells}."
     doubtful = run.rows[run.rows["warnings"] != ""] if "warnings" in run.rows else None
     warnings = []

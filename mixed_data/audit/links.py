@@ -1,4 +1,4 @@
-"""What silently ruins a study: one house in two rows, with one of them in training and the other in the test.
+"""Which rows belong together: one house in two rows, with one of them in training and the other in the test.
 
 Rows are linked when they share a byte-identical photo, repeat each other, or carry the same declared group.
 ``find_links`` says which and why, ``find_groups`` turns that into one group number per row for
@@ -125,13 +125,20 @@ def _photo_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
         for row, cell in enumerate(table[column]):
             for path in split_paths(cell):
                 rows_of[path].add(row)
-    sets = ((set().union(*(rows_of[path] for path in paths)), paths) for paths in _equal_files(rows_of))
+    sets = ((set().union(*(rows_of[path] for path in paths)), paths) for paths in equal_files(rows_of))
     links = [Link("photo", tuple(sorted(rows)), Path(paths[0]).name) for rows, paths in sets if len(rows) > 1]
     return sorted(links, key=lambda link: link.rows)
 
 
-def _equal_files(paths: Iterable[str]) -> Iterator[list[str]]:
-    """Sort readable files into lists of equal bytes; only files of equal size need to be read."""
+def equal_files(paths: Iterable[str]) -> Iterator[list[str]]:
+    """Sort readable files into lists of equal bytes; only files of equal size need to be read.
+
+    Args:
+        paths: Each file once.
+
+    Yields:
+        Lists of paths, one of them for a file like no other; a missing, unreadable or empty file is in none.
+    """
     by_size: defaultdict[int, list[str]] = defaultdict(list)
     for path in paths:
         if size := _file_size(path):
@@ -166,18 +173,18 @@ def _row_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
     codes = np.column_stack([pd.factorize(cells)[0] for cells in features + target])
     compared = np.flatnonzero((codes[:, : len(features)] >= 0).any(axis=1))
     _, kinds = np.unique(codes[compared], axis=0, return_inverse=True)
-    return [Link("row", rows) for rows in _equal_rows(pd.Series(kinds, index=compared))]
+    return [Link("row", rows) for rows in equal_rows(pd.Series(kinds, index=compared))]
 
 
 def _group_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
     if schema.group is None:
         return []
     values = canonical_text(table[schema.group]).reset_index(drop=True)
-    return [Link("group", rows, values[rows[0]]) for rows in _equal_rows(values.dropna())]
+    return [Link("group", rows, values[rows[0]]) for rows in equal_rows(values.dropna())]
 
 
-def _equal_rows(values: pd.Series) -> list[tuple[int, ...]]:
-    """List the sets of two or more index labels that have the same value."""
+def equal_rows(values: pd.Series) -> list[tuple[int, ...]]:
+    """List the sets of two or more index labels that have the same value, each ascending."""
     sets = values.groupby(values).groups.values()
     return sorted(tuple(sorted(map(int, rows))) for rows in sets if len(rows) > 1)
 

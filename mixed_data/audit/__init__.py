@@ -1,0 +1,135 @@
+"""What silently ruins a study, looked for before it starts; each problem with its rows and what is done about it.
+
+``audit_table`` looks for all of it. ``find_groups`` numbers the rows that must stay on one side of a split, from what
+``find_links`` found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from mixed_data.audit.columns import find_constant_columns
+from mixed_data.audit.contradictions import find_contradictions
+from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows
+from mixed_data.audit.leakage import find_leaks
+from mixed_data.audit.links import Link, describe_links, find_groups, find_links, join_links
+from mixed_data.audit.outliers import explain_skipped, find_outliers
+from mixed_data.audit.photos import list_photos, read_photos
+from mixed_data.audit.rows import describe_near_rows, find_near_rows, find_repeated_rows
+from mixed_data.audit.sharing import find_shared_photos, find_unusable_photos, label_photos
+from mixed_data.audit.splits import find_shared_across
+from mixed_data.cells import canonical_text
+from mixed_data.schema import Schema
+
+__all__ = [
+    "Audit",
+    "Case",
+    "Finding",
+    "Link",
+    "audit_table",
+    "describe_links",
+    "find_groups",
+    "find_links",
+    "join_links",
+]
+
+
+def audit_table(
+    table: pd.DataFrame,
+    schema: Schema,
+    *,
+    split: str | None = None,
+    against: pd.DataFrame | None = None,
+    links: Sequence[Link] | None = None,
+    random_state: int = 0,
+) -> Audit:
+    """Look for what silently ruins a study; nothing in the table is changed.
+
+    Looked for are repeated and nearly repeated rows; photos that several rows share, by their bytes or by their looks,
+    or that are twice in one row; equal features or photos with different targets; targets and cells far from what the
+    rest of the row says; columns, row order and file properties that give the target away; photos that are missing,
+    broken or of one colour; constant columns; and with ``split`` or ``against``, what is on both sides of a split.
+
+    Only equal bytes, equal rows and a declared group bind rows together (`find_groups`). Looks do not: a hash is no
+    proof, and a wrong link would make groups of strangers. Rows that look alike are named instead.
+
+    Args:
+        table: the rows.
+        schema: roles of the columns; the target may be missing.
+        split: a column that says which part of a split each row is in; it is no feature.
+        against: other rows of the same schema, such as a test set, with or without the target. They are only compared
+            with those of the table.
+        links: what `find_links` found in ``table``, if it is known already.
+        random_state: of the folds that outliers are predicted in.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ValueError: the table does not fit the schema, there is no column ``split``, or both it and ``against`` are
+            given.
+
+    Example:
+        >>> table = pd.DataFrame({"area": [70, 95, 70.0], "price": [1.0, 2.0, 1.0]})
+        >>> print(audit_table(table, Schema(numeric=("area",), target="price")).sentences[0])
+        rows that repeat an earlier row: 1 (row 0 = row 2): kept on one side of every split
+    """
+    if split is not None and (against is not None or split not in table):
+        raise ValueError(f"expected a column of the table as split, and no other rows beside it; got {split!r}")
+    if split is not None:
+        schema = _without_column(schema, split)
+    schema.validate(table, needs_target=schema.target is not None)
+    own = make_subject(table, schema, links)
+    both = _declare_sides(own, split, against)
+    photos = list_photos(both.table, schema)
+    files = read_photos(photos["path"].unique())
+    labelled = label_photos(photos, files)
+    own_photos, own_labelled = (lines[lines["row"] < len(table)] for lines in (photos, labelled))
+    near = find_near_rows(own)
+    skipped = explain_skipped(own)
+    findings = (
+        *find_repeated_rows(own),
+        *describe_near_rows(own, near),
+        *find_shared_photos(own, own_labelled),
+        *find_contradictions(own, own_labelled, near),
+        *find_shared_across(both, labelled, near if against is None else find_near_rows(both)),
+        *find_leaks(own, own_photos, files),
+        *([] if skipped else find_outliers(own, random_state=random_state)),
+        *find_unusable_photos(both, photos, files),
+        *find_constant_columns(own),
+    )
+    return Audit(findings, len(both.table), len(files), (skipped,) if skipped else ())
+
+
+def _declare_sides(own: Subject, split: str | None, against: pd.DataFrame | None) -> Subject:
+    """Return the rows of all sides of a declared split, the own ones first."""
+    if split is not None:
+        return replace(own, sides=canonical_text(own.table[split]).fillna("none").to_numpy(dtype=object))
+    if against is None:
+        return own
+    schema = own.schema
+    schema.validate(against, needs_target=False)
+    wanted = [
+        name for role in (schema.features, schema.images, (schema.target, schema.id, schema.group)) for name in role
+    ]
+    others = against[[name for name in wanted if name in against]].reset_index(drop=True)
+    both = make_subject(pd.concat([own.table, others], ignore_index=True), schema)
+    sides = np.array(["table"] * len(own.table) + ["against"] * len(others), dtype=object)
+    names = [*own.names, *(f"{name} of the other file" for name in name_rows(others, schema))]
+    return replace(both, names=names, sides=sides)
+
+
+def _without_column(schema: Schema, name: str) -> Schema:
+    def others(columns: Sequence[str]) -> tuple[str, ...]:
+        return tuple(column for column in columns if column != name)
+
+    return replace(
+        schema,
+        numeric=others(schema.numeric),
+        categorical=others(schema.categorical),
+        codes=others(schema.codes),
+    )

@@ -1,0 +1,170 @@
+"""What an audit looks at, and the form of what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixed_data.audit.links import NUM_SHOWN, Link, find_links, join_links
+from mixed_data.cells import canonical_text, parse_numbers
+from mixed_data.schema import Schema
+
+_NUM_IN_SENTENCE = 3
+KEPT_TOGETHER = "kept on one side of every split"
+LOOK = "named only: look at these rows"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One occurrence of a problem.
+
+    Attributes:
+        rows: positions of the rows, ascending; empty where a whole column is meant.
+        ids: what a person calls them, in the same order.
+        note: what is special about these, such as the name of a shared photo.
+    """
+
+    rows: tuple[int, ...]
+    ids: tuple[str, ...]
+    note: str = ""
+
+    def __str__(self) -> str:
+        """Write "59 = 72: 3 photos", with at most five rows."""
+        more = [f"{len(self.ids) - NUM_SHOWN} more"] if len(self.ids) > NUM_SHOWN else []
+        return ": ".join(filter(None, (" = ".join([*self.ids[:NUM_SHOWN], *more]), self.note)))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One class of problem that a table has.
+
+    Attributes:
+        problem: the class, such as "rows that share a photo".
+        num_rows: how many rows have it.
+        cases: every occurrence, the worst first.
+        action: what the program does about it.
+        flatters: whether it makes scores look too good and is not taken care of by the program.
+    """
+
+    problem: str
+    num_rows: int
+    cases: tuple[Case, ...]
+    action: str
+    flatters: bool = False
+
+    def examples(self, num_shown: int = NUM_SHOWN) -> list[str]:
+        """Describe the first cases, and say how many more there are."""
+        more = len(self.cases) - num_shown
+        return [*map(str, self.cases[:num_shown]), *([f"and {more} more"] if more > 0 else [])]
+
+    def __str__(self) -> str:
+        """Write "rows that share a photo: 8 (59 = 72: 3 photos; and 3 more): kept on one side of every split"."""
+        return f"{self.problem}: {self.num_rows:,} ({'; '.join(self.examples(_NUM_IN_SENTENCE))}): {self.action}"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All that an audit found.
+
+    Attributes:
+        findings: one per class of problem that there is.
+        num_rows: how many rows were looked at.
+        num_photos: how many photo files.
+        not_checked: what could not be looked for, and why.
+    """
+
+    findings: tuple[Finding, ...]
+    num_rows: int
+    num_photos: int
+    not_checked: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        """One line per class of problem."""
+        return [str(finding) for finding in self.findings]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists and texts, ready for JSON, with every case."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The rows under audit, and what is already known about them.
+
+    Attributes:
+        table: the rows, ``n`` of them, numbered from 0.
+        schema: roles of the columns.
+        names: what a person calls each row.
+        target: float64 ``(n,)``, NaN where there is none.
+        links: rows that belong together.
+        groups: int64 ``(n,)``, the groups that the links make.
+        sides: ``(n,)``, name of the part of a split that each row is in; None where no split was declared.
+    """
+
+    table: pd.DataFrame
+    schema: Schema
+    names: Sequence[str]
+    target: NDArray[np.float64]
+    links: Sequence[Link]
+    groups: NDArray[np.int64]
+    sides: NDArray[np.object_] | None = None
+
+    def case(self, rows: Iterable[int], note: str = "") -> Case:
+        """Return a case of these rows."""
+        positions = tuple(sorted(int(row) for row in rows))
+        return Case(positions, tuple(self.names[row] for row in positions), note)
+
+    def is_split_apart(self, rows: Sequence[int]) -> bool:
+        """Tell whether nothing keeps all of these rows in one group."""
+        return len(set(self.groups[list(rows)])) > 1
+
+    def target_range(self, rows: Sequence[int]) -> str:
+        """Write "97,000 to 154,900" where the targets differ by more than 1 %, else nothing."""
+        known = self.target[list(rows)]
+        known = known[~np.isnan(known)]
+        if len(known) < 2 or not is_different(known.min(), known.max()):
+            return ""
+        return f"{write_number(known.min())} to {write_number(known.max())}"
+
+
+def make_subject(table: pd.DataFrame, schema: Schema, links: Sequence[Link] | None = None) -> Subject:
+    """Gather what is known about the rows before anything is looked for.
+
+    Args:
+        table: the rows, with any labels.
+        schema: roles of the columns.
+        links: what `find_links` found in the table, if it is known already.
+    """
+    table = table.reset_index(drop=True)
+    links = find_links(table, schema) if links is None else links
+    target = np.full(len(table), np.nan)
+    if schema.target is not None and schema.target in table:
+        target, _ = parse_numbers(table[schema.target])
+    return Subject(table, schema, name_rows(table, schema), target, links, join_links(links, len(table)))
+
+
+def name_rows(table: pd.DataFrame, schema: Schema) -> list[str]:
+    """Return what a person calls each row: its id, or else its position."""
+    ids = canonical_text(table[schema.id]) if schema.id in table else [None] * len(table)
+    return [name or f"row {row}" for row, name in enumerate(ids)]
+
+
+def count_rows(cases: Iterable[Case]) -> int:
+    """Count the rows that are in any of the cases."""
+    return len({row for case in cases for row in case.rows})
+
+
+def is_different(first: float, second: float) -> bool:
+    """Tell whether two targets differ by more than 1 % of the larger one."""
+    return abs(first - second) > 0.01 * max(abs(first), abs(second))
+
+
+def write_number(value: float) -> str:
+    """Write a number for people: a large one without decimals, a small one with six digits."""
+    return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}"

@@ -1,0 +1,137 @@
+"""What gives the target away: a column that says too much, the order of the rows, what is known of the photo files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from mixed_data.audit.findings import Finding, Subject
+from mixed_data.audit.photos import PhotoFile
+from mixed_data.cells import canonical_text, parse_numbers
+
+MIN_ROWS = 20
+TOO_WELL = 0.95
+"""R², of ranks, from which one column alone says too much."""
+MIN_CORRELATION = 0.2
+MAX_P_VALUE = 0.001
+"""Family-wise, by Bonferroni: 1 in 1000 audits of data without leaks would raise a false alarm."""
+
+_MAX_BINS = 100
+_ROWS_PER_BIN = 5
+_NOT_A_FEATURE = "never fed to a model; keep it from other tools"
+
+
+@dataclass(frozen=True)
+class Clue:
+    """What goes with the target without being a feature.
+
+    Attributes:
+        name: what it is.
+        where: the image column; empty for the order of the rows.
+        correlation: Spearman's with the target.
+        p_value: of that correlation, not corrected.
+    """
+
+    name: str
+    where: str
+    correlation: float
+    p_value: float
+
+
+def find_leaks(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> Iterator[Finding]:
+    """Find columns that predict the target too well alone, and what goes with it that no model should see.
+
+    Args:
+        subject: the rows.
+        photos: ``row``, ``column`` and ``path``, one line per photo that a cell names.
+        files: what was read of each path.
+    """
+    known = np.flatnonzero(np.isfinite(subject.target))
+    if len(known) < MIN_ROWS or np.ptp(subject.target[known]) == 0:
+        return
+    columns = {name: score_column(subject, name, known) for name in subject.schema.features}
+    if telling := {name: score for name, score in columns.items() if score >= TOO_WELL}:
+        cases = tuple(subject.case([], f"{name} alone: R² {score:.3f} of ranks") for name, score in telling.items())
+        action = "used as a feature: remove it if it is not known when you predict"
+        yield Finding("columns that give the target away", len(known), cases, action, flatters=True)
+    clues = [*_order_clues(subject.target[known]), *_file_clues(subject, photos, files)]
+    clear = [clue for clue in clues if clue.p_value * len(clues) < MAX_P_VALUE]
+    clear = [clue for clue in clear if abs(clue.correlation) >= MIN_CORRELATION]
+    for problem, is_wanted in (
+        ("row order that gives the target away", False),
+        ("photo files that give the target away", True),
+    ):
+        best: defaultdict[str, list[Clue]] = defaultdict(list)
+        for clue in sorted(clear, key=lambda clue: -abs(clue.correlation)):
+            if bool(clue.where) == is_wanted:
+                best[clue.name].append(clue)
+        if best:
+            cases = tuple(subject.case([], _write_clues(found)) for found in best.values())
+            yield Finding(problem, len(known), cases, _NOT_A_FEATURE)
+
+
+def score_column(subject: Subject, name: str, known: NDArray[np.int64]) -> float:
+    """Return how much of the target's ranks one feature alone predicts, as R² on rows that were left out.
+
+    The prediction of a row is the mean rank of the other rows in its bin (quantiles of a number, or a level). For a
+    number, the square of Spearman's correlation counts if it is higher: few rows make coarse bins.
+
+    Args:
+        subject: the rows.
+        name: of the feature.
+        known: positions of the rows with a target.
+    """
+    ranks = stats.rankdata(subject.target[known])
+    column = subject.table[name].iloc[known]
+    if name not in subject.schema.numeric:
+        return _left_out_score(pd.factorize(canonical_text(column), use_na_sentinel=False)[0], ranks)
+    values, _ = parse_numbers(column)
+    present = ~np.isnan(values)
+    if present.sum() < MIN_ROWS or np.ptp(values[present]) == 0:
+        return 0.0
+    values, ranks = values[present], ranks[present]
+    num_bins = min(_MAX_BINS, len(values) // _ROWS_PER_BIN)
+    order = stats.rankdata(values)
+    bins = ((order - 0.5) * num_bins / len(values)).astype(np.int64)
+    return max(_left_out_score(bins, ranks), float(np.corrcoef(order, stats.rankdata(ranks))[0, 1]) ** 2)
+
+
+def _left_out_score(bins: NDArray[np.int64], ranks: NDArray[np.float64]) -> float:
+    size, total = np.bincount(bins)[bins], np.bincount(bins, ranks)[bins]
+    predicted = np.where(size > 1, (total - ranks) / np.maximum(size - 1, 1), ranks.mean())
+    return float(1 - np.sum((ranks - predicted) ** 2) / np.sum((ranks - ranks.mean()) ** 2))
+
+
+def _order_clues(target: NDArray[np.float64]) -> Iterator[Clue]:
+    yield from _make_clue("row number", "", np.arange(len(target), dtype=np.float64), target)
+    yield from _make_clue("target of the row before", "", target[:-1], target[1:])
+
+
+def _file_clues(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> Iterator[Clue]:
+    """Correlate what is known of the first photo of each column."""
+    first = photos.drop_duplicates(["row", "column"])
+    for column, lines in first.groupby("column", sort=False):
+        facts = pd.DataFrame([files[path].facts for path in lines["path"]], dtype=np.float64)
+        for name in facts:
+            yield from _make_clue(str(name), str(column), facts[name].to_numpy(), subject.target[lines["row"]])
+
+
+def _make_clue(name: str, where: str, values: NDArray[np.float64], target: NDArray[np.float64]) -> Iterator[Clue]:
+    known = np.isfinite(values) & np.isfinite(target)
+    values, target = values[known], target[known]
+    if len(values) >= MIN_ROWS and np.ptp(values) > 0 and np.ptp(target) > 0:
+        found = stats.spearmanr(values, target)
+        yield Clue(name, where, float(found.statistic), float(found.pvalue))
+
+
+def _write_clues(found: list[Clue]) -> str:
+    """Write the strongest of the clues of one name: "file size: correlation 0.51 (kitchen_photo, and 3 more)"."""
+    best = found[0]
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{best.name}: correlation {best.correlation:.2f}" + (f" ({best.where}{more})" if best.where else "")

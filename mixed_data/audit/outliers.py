@@ -1,0 +1,153 @@
+"""Numbers that are far from what the rest of their row lets one expect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
+
+from mixed_data.audit.findings import Case, Finding, Subject, count_rows, write_number
+from mixed_data.boosting import make_boosting, make_features
+from mixed_data.cells import parse_numbers
+from mixed_data.preprocessing import TabularPreprocessor, TargetTransformer
+from mixed_data.split import k_fold
+
+MIN_ROWS = 50
+MAX_COLUMNS = 100
+FAR = 6.0
+"""In robust standard deviations; of a billion normal errors, two would be as far."""
+
+_MAX_SHARE = 0.05  # What is true of more rows than this is how the numbers are, and no outlier.
+_LEAST_UNIT = 0.1  # Of the standard deviation of the values: where all is predicted well, a little error is none.
+_MIN_DISTINCT_FOR_LOG = 20  # Counts such as bedrooms have fewer distinct values, and stay linear.
+_ROWS_FOR_THREADS = 10_000
+_NUM_FOLDS = 5
+_RIDGE_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
+
+
+def explain_skipped(subject: Subject) -> str:
+    """Say why outliers are not looked for; empty if they are."""
+    num_groups, num_features = len(set(subject.groups)), len(subject.schema.features)
+    if num_groups < MIN_ROWS:
+        return f"outliers: it takes {MIN_ROWS} rows that are not linked, there are {num_groups}"
+    if num_features > MAX_COLUMNS:
+        return f"outliers: the limit is {MAX_COLUMNS} columns, there are {num_features}"
+    return ""
+
+
+def find_outliers(subject: Subject, *, random_state: int = 0) -> Iterator[Finding]:
+    """Find targets far from what the columns say, then cells far from what the other numbers of the row say.
+
+    Each number is predicted by a model that was fitted to other rows. What counts is the error, in robust standard
+    deviations of all errors (1.4826 times their median absolute deviation). A skewed positive target, and a positive
+    column with many values, is compared on the logarithmic scale.
+
+    Args:
+        subject: the rows; ask `explain_skipped` first.
+        random_state: of the folds and the trees.
+    """
+    targets = tuple(_find_far_targets(subject, random_state))
+    if targets:
+        action = "kept: correct what is a mistake; the default losses do not chase them"
+        yield Finding("targets far from what the columns say", count_rows(targets), targets, action)
+    # Beside a price with a zero too many, every area looks too small.
+    known = {row for case in targets for row in case.rows}
+    cells = tuple(
+        case
+        for name in subject.schema.numeric
+        for case in _find_far_cells(subject, name, random_state)
+        if not known.intersection(case.rows)
+    )
+    if cells:
+        action = "kept: correct what is a mistake; far values are clipped smoothly"
+        yield Finding("cells far from what the row's other numbers say", count_rows(cells), cells, action)
+
+
+def describe_misplaced_point(value: float, expected: float, spread: float) -> str:
+    """Say whether a number would fit with its decimal point elsewhere.
+
+    Args:
+        value: what is written.
+        expected: what the rest of the row lets one expect.
+        spread: of ordinary errors, as a natural logarithm.
+
+    Returns:
+        Something like "perhaps 585,800 (a factor of 10)", or nothing.
+    """
+    if value <= 0 or expected <= 0:
+        return ""
+    power = round(np.log10(value / expected))
+    remainder = np.log(value / expected) - power * np.log(10)
+    if power == 0 or abs(remainder) > min(2 * spread, 0.6):
+        return ""
+    return f"perhaps {write_number(value / 10.0**power)} (a factor of {10 ** abs(power):,})"
+
+
+def find_far(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> tuple[NDArray[np.int64], float]:
+    """Find the values that are far from their prediction.
+
+    Args:
+        values: ``(n,)``.
+        predicted: ``(n,)``.
+
+    Returns:
+        Their places, the farthest first, and what counts as a standard deviation of ordinary errors.
+    """
+    errors = values - predicted
+    errors = errors - np.median(errors)
+    unit = max(1.4826 * float(np.median(np.abs(errors))), _LEAST_UNIT * float(values.std()))
+    order = np.argsort(-np.abs(errors), kind="stable")
+    far = order[np.abs(errors[order]) > FAR * unit]
+    return (far if len(far) <= _MAX_SHARE * len(values) else far[:0]), unit
+
+
+def _find_far_targets(subject: Subject, random_state: int) -> Iterator[Case]:
+    if not subject.schema.features or not np.isfinite(subject.target).all() or np.ptp(subject.target) == 0:
+        return
+    transformer = TargetTransformer().fit(subject.target)
+    scaled = transformer.transform(subject.target)
+    folds = k_fold(subject.groups, _NUM_FOLDS, random_state=random_state)
+    tabular = TabularPreprocessor(subject.schema)
+    features = make_features(subject.schema, TabularPreprocessor(), random_state)
+    # Each is far off in its own way where it fits badly; a mistake in the target is far off for both.
+    models = make_pipeline(tabular, RidgeCV(_RIDGE_STRENGTHS)), make_pipeline(features, make_boosting(random_state))
+    # Of few rows, the threads of the trees only wait for each other, on a busy machine for long.
+    with threadpool_limits(1 if len(scaled) < _ROWS_FOR_THREADS else None, user_api="openmp"):
+        predicted = [cross_val_predict(model, subject.table, scaled, cv=folds) for model in models]
+    (by_ridge, _), (by_trees, unit) = (find_far(scaled, values) for values in predicted)
+    expected = transformer.inverse_transform(predicted[1])
+    spread = unit * transformer.std_ if transformer.log_ else 0.0
+    for row in by_trees[np.isin(by_trees, by_ridge)]:
+        yield subject.case([row], _describe(subject.target[row], expected[row], spread))
+
+
+def _find_far_cells(subject: Subject, name: str, random_state: int) -> Iterator[Case]:
+    schema = subject.schema
+    others = (*(other for other in schema.numeric if other != name), *([schema.target] if schema.target else []))
+    values, _ = parse_numbers(subject.table[name])
+    rows = np.flatnonzero(~np.isnan(values))
+    values = values[rows]
+    if not others or len(rows) < MIN_ROWS or np.ptp(values) == 0:
+        return
+    is_log = values.min() > 0 and len(np.unique(values)) >= _MIN_DISTINCT_FOR_LOG
+    worked = np.log(values) if is_log else values
+    numbers = replace(schema, numeric=others, categorical=(), codes=(), target=None)
+    model = make_pipeline(TabularPreprocessor(numbers), RidgeCV(_RIDGE_STRENGTHS))
+    folds = KFold(_NUM_FOLDS, shuffle=True, random_state=random_state)
+    predicted = cross_val_predict(model, subject.table.iloc[rows], worked, cv=folds)
+    far, unit = find_far(worked, predicted)
+    for place in far:
+        expected = np.exp(predicted[place]) if is_log else predicted[place]
+        yield subject.case([rows[place]], f"{name} {_describe(values[place], expected, unit if is_log else 0.0)}")
+
+
+def _describe(value: float, expected: float, spread: float) -> str:
+    rounded = write_number(float(f"{expected:.2g}"))
+    point = describe_misplaced_point(value, expected, spread)
+    return f"{write_number(value)}, expected about {rounded}" + (f", {point}" if point else "")

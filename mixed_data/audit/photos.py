@@ -1,0 +1,112 @@
+"""What the audit reads from photo files: whether they can be used, how they look, and what else they give away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from warnings import catch_warnings, filterwarnings
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+from mixed_data.cells import split_paths
+from mixed_data.preprocessing.photos import PhotoError, load_photo
+from mixed_data.schema import Schema
+
+THUMBNAIL_SIZE = 64
+HASH_SIZE = 16
+# Below this standard deviation of its pixels, of 255, a photo is of one colour.
+_MIN_CONTRAST = 2.0
+_MAX_THREADS = 8
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """One photo file.
+
+    Attributes:
+        problem: why the photo cannot be used; empty if it can.
+        is_blank: whether it is of one colour.
+        hashes: bool ``(2, 256)``, the perceptual hash of the photo and of its mirror image; None where there is none.
+        facts: what is known of the file without looking at the picture, by name.
+    """
+
+    problem: str = ""
+    is_blank: bool = False
+    hashes: NDArray[np.bool_] | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+def list_photos(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Return one line per photo that a cell names: ``row`` (position), ``column`` and ``path``."""
+    lines = [
+        (row, column, path)
+        for column in schema.images
+        for row, cell in enumerate(table[column])
+        for path in split_paths(cell)
+    ]
+    return pd.DataFrame(lines, columns=["row", "column", "path"]).astype({"row": np.int64})
+
+
+def read_photos(paths: Iterable[str]) -> dict[str, PhotoFile]:
+    """Read each file, several at a time; a photo that cannot be used says why."""
+    wanted = list(paths)
+    with catch_warnings(), ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+        filterwarnings("ignore", module=r"PIL\.")  # they name no row
+        return dict(zip(wanted, pool.map(_read_photo, wanted), strict=True))
+
+
+def load_thumbnail(path: str) -> NDArray[np.uint8]:
+    """Return the photo as its hash sees it, uint8 ``(64, 64, 3)``, whatever its shape.
+
+    Raises:
+        PhotoError: the photo cannot be used.
+    """
+    return load_photo(path, THUMBNAIL_SIZE, THUMBNAIL_SIZE, resize="stretch")
+
+
+def _read_photo(path: str) -> PhotoFile:
+    import imagehash
+
+    try:
+        pixels = load_thumbnail(path)
+    except PhotoError as error:
+        return PhotoFile(problem=str(error))
+    facts = _read_facts(path)
+    if pixels.std(axis=(0, 1)).max() < _MIN_CONTRAST:
+        return PhotoFile(is_blank=True, facts=facts)
+    pictures = (Image.fromarray(pixels), Image.fromarray(pixels[:, ::-1]))
+    hashes = np.stack([imagehash.phash(picture, hash_size=HASH_SIZE).hash.ravel() for picture in pictures])
+    return PhotoFile(hashes=hashes, facts=facts)
+
+
+def _read_facts(path: str) -> dict[str, float]:
+    """Read the header of a photo that has just been decoded well; nothing is known of one that changed since."""
+    try:
+        status = os.stat(path)
+        with Image.open(path, formats=_FORMATS) as image:
+            facts = {
+                "file size": float(status.st_size),
+                "modification time": float(status.st_mtime_ns),
+                "number of pixels": float(image.width * image.height),
+                "shape": image.width / image.height,
+            }
+            taken = _read_time(image)
+    except Exception:  # damaged EXIF data around a good picture can raise anything
+        return {}
+    return facts if taken is None else {**facts, "time in the EXIF data": taken}
+
+
+def _read_time(image: Image.Image) -> float | None:
+    exif = image.getexif()
+    text = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
+    try:
+        return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

@@ -1,0 +1,94 @@
+"""Photos that are there more than once, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mixed_data.audit.findings import KEPT_TOGETHER, LOOK, Case, Finding, Subject, count_rows
+from mixed_data.audit.links import equal_files
+from mixed_data.audit.lookalikes import label_alike
+from mixed_data.audit.photos import PhotoFile
+
+MANY_ROWS = 10
+"""A photo in more rows than this is taken for a placeholder."""
+_BLANK = "of one colour"
+
+
+def label_photos(photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> pd.DataFrame:
+    """Number the photos by their bytes and by their looks.
+
+    Args:
+        photos: ``row``, ``column`` and ``path``, one line per photo that a cell names.
+        files: what was read of each path.
+
+    Returns:
+        The photos whose bytes can be read, with ``same`` (equal bytes, equal number) and ``alike`` (equal or similar
+        looks; a file that is no picture has none).
+    """
+    equal = list(equal_files(photos["path"].unique()))
+    same = {path: number for number, paths in enumerate(equal) for path in paths}
+    alike = label_alike([paths[0] for paths in equal], files)
+    known = photos[photos["path"].isin(same.keys())].copy()
+    known["same"] = known["path"].map(same).astype(np.int64)
+    known["alike"] = alike[known["same"]]
+    return known
+
+
+def list_shared(subject: Subject, photos: pd.DataFrame, label: str) -> list[Case]:
+    """List the sets of two or more rows that share a photo, each set once.
+
+    Args:
+        subject: the rows.
+        photos: with labels, see `label_photos`.
+        label: "same" or "alike".
+    """
+    names: dict[tuple[int, ...], list[str]] = {}
+    for _, lines in photos.groupby(label, sort=False):
+        rows = tuple(sorted(set(lines["row"].tolist())))
+        if len(rows) > 1:
+            names.setdefault(rows, []).append(Path(lines["path"].iloc[0]).name)
+    notes = {rows: found[0] if len(found) == 1 else f"{len(found)} photos" for rows, found in names.items()}
+    return [subject.case(rows, notes[rows]) for rows in sorted(notes)]
+
+
+def find_shared_photos(subject: Subject, photos: pd.DataFrame) -> Iterator[Finding]:
+    """Find photos in several rows: the same bytes, then the same looks, then one photo twice in one row."""
+    shared = list_shared(subject, photos, "same")
+    few = tuple(case for case in shared if len(case.rows) <= MANY_ROWS)
+    many = tuple(case for case in shared if len(case.rows) > MANY_ROWS)
+    if few:
+        yield Finding("rows that share a photo", count_rows(few), few, KEPT_TOGETHER)
+    if many:
+        action = f"{KEPT_TOGETHER}; if it is a placeholder, empty these cells"
+        yield Finding("one photo in many rows", count_rows(many), many, action)
+    if alike := tuple(case for case in list_shared(subject, photos, "alike") if subject.is_split_apart(case.rows)):
+        action = "not kept together, for looks are no proof: give them one value in a group column (--group)"
+        yield Finding("rows with near-identical photos", count_rows(alike), alike, action, flatters=True)
+    twice = tuple(_find_twice(subject, photos))
+    if twice:
+        yield Finding("one photo in two columns of a row", count_rows(twice), twice, LOOK)
+
+
+def find_unusable_photos(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> Iterator[Finding]:
+    """Find photos that are named but missing or broken, and photos that show nothing; an empty cell is neither."""
+    for problem, action, reason_of in (
+        ("missing or broken photos", "masked, and reported with the row", lambda file: file.problem),
+        ("photos that show nothing", LOOK, lambda file: _BLANK if file.is_blank else ""),
+    ):
+        cases = tuple(
+            subject.case([line.row], f"{line.column}: {Path(line.path).name}: {reason}")
+            for line in photos.itertuples()
+            if (reason := reason_of(files[line.path]))
+        )
+        if cases:
+            yield Finding(problem, count_rows(cases), cases, action)
+
+
+def _find_twice(subject: Subject, photos: pd.DataFrame) -> Iterator[Case]:
+    for (row, _), lines in photos.groupby(["row", "alike"]):
+        if len(lines) > 1:
+            yield subject.case([row], " = ".join(lines["column"]))

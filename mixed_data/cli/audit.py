@@ -1,0 +1,67 @@
+"""The command `audit`: what silently ruins a study, before it starts."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from mixed_data.cli.inputs import read_data
+from mixed_data.cli.options import UsageError
+from mixed_data.cli.output import console
+
+if TYPE_CHECKING:
+    from mixed_data.audit import Audit
+
+STRICT_EXIT_CODE = 3
+
+
+def audit(options: argparse.Namespace) -> None:
+    """Print one line per class of problem, and write every case into a file if asked.
+
+    Raises:
+        SystemExit: with `STRICT_EXIT_CODE`, for ``--strict`` and a finding that makes scores look too good.
+    """
+    if options.dataset != "table" and (options.split or options.against):
+        raise UsageError("--split and --against are for --dataset table")
+    if options.split and options.against:
+        raise UsageError("--split and --against both declare a split; give one of them")
+    with Console(stderr=True).status("looking at rows and photos (the sample is drawn on first use)"):
+        found = _look(options)
+    _print_audit(found)
+    if options.out:
+        from mixed_data.preprocessing.state import write_json
+
+        write_json(options.out, found.to_dict())
+        console.print(f"every case in {options.out}", highlight=False)
+    if options.strict and any(finding.flatters for finding in found.findings):
+        raise SystemExit(STRICT_EXIT_CODE)
+
+
+def _look(options: argparse.Namespace) -> Audit:
+    from mixed_data.audit import audit_table
+    from mixed_data.readers import read_rows
+
+    table, schema, _ = read_data(options)
+    against = read_rows(options.against, schema, root=options.root) if options.against else None
+    return audit_table(table, schema, split=options.split, against=against)
+
+
+def _print_audit(found: Audit) -> None:
+    counts = f"{found.num_rows:,} rows, {found.num_photos:,} photos"
+    if found.findings:
+        problems = Table(title=f"audit of {counts}", show_lines=True, expand=True)
+        for heading, share in (("problem", 4), ("rows", None), ("first examples", 9), ("what is done about it", 6)):
+            problems.add_column(heading, ratio=share, justify="right" if heading == "rows" else "left")
+        for finding in found.findings:
+            name = f"{finding.problem} *" if finding.flatters else finding.problem
+            problems.add_row(name, f"{finding.num_rows:,}", "\n".join(finding.examples()), finding.action)
+        console.print(problems, soft_wrap=False)
+    else:
+        console.print(f"audit of {counts}: nothing found", highlight=False)
+    if any(finding.flatters for finding in found.findings):
+        console.print("* makes scores look too good, and the splits do not take care of it", highlight=False)
+    for reason in found.not_checked:
+        console.print(f"not looked for: {reason}", highlight=False)

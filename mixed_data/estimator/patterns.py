@@ -1,0 +1,45 @@
+"""What a row has of what a regressor reads: everything, no photo, no cell of its table, or nothing at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from mixed_data.preprocessing import Inputs
+from mixed_data.schema import Schema
+
+PATTERNS: dict[str, tuple[str, ...]] = {
+    "all": (),
+    "no photos": ("image",),
+    "no table": ("tabular",),
+    "nothing": ("tabular", "image"),
+}
+"""Pattern -> the modalities that are missing. A single photo or cell counts as being there."""
+
+PHOTO_PATTERN = {pattern: "no photos" if "image" in missing else "all" for pattern, missing in PATTERNS.items()}
+"""Pattern -> what it is for a regressor that reads photos only."""
+
+_ARRAYS = {"image": ("images", "image_mask"), "tabular": ("tabular", "tabular_mask")}
+
+
+def name_patterns(inputs: Inputs, modalities: str) -> np.ndarray:
+    """Return the pattern of each row, text ``(n,)``, for a regressor of these modalities.
+
+    A regressor on the table alone knows "all" only: its missing cells are imputed.
+    """
+    no_photo = ~inputs["image_mask"].any(axis=1) & (modalities != "tabular")
+    no_cell = ~inputs["tabular_mask"].any(axis=1) & (modalities == "both")
+    names = np.array([["all", "no table"], ["no photos", "nothing"]], dtype=object)
+    return names[no_photo.astype(int), no_cell.astype(int)]
+
+
+def hide(inputs: Inputs, pattern: str) -> Inputs:
+    """Return the same rows without what the pattern lacks."""
+    names = [name for modality in PATTERNS[pattern] for name in _ARRAYS[modality]]
+    return Inputs({**inputs, **{name: np.zeros_like(inputs[name]) for name in names}}, inputs.row_warnings)
+
+
+def hide_cells(table: pd.DataFrame, schema: Schema, rows: np.ndarray) -> pd.DataFrame:
+    """Return a copy of the table in which the features of some rows (a bool per row) are missing."""
+    columns = list(schema.features)
+    return table.assign(**{name: table[name].astype(object).where(~rows, None) for name in columns})

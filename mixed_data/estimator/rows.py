@@ -1,0 +1,141 @@
+"""From a table to one line per row: what all regressors of this project do alike once they are fitted."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from mixed_data.embedding import PhotoEmbedder
+from mixed_data.estimator.patterns import name_patterns
+from mixed_data.intervals import IntervalCalibrator
+from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TargetTransformer
+
+NUM_ROWS_AT_ONCE = 1024
+"""Rows whose photos are held in memory at once while predicting."""
+
+
+class RowRegressor(RegressorMixin):
+    """A fitted regressor that says of each row what it was made from, and between which ends its value lies.
+
+    Attributes:
+        modalities: "both", "tabular" or "image".
+        preprocessor_: the fitted `MixedDataPreprocessor`.
+        target_transformer_: the fitted `TargetTransformer`.
+        embedder_: the `PhotoEmbedder` of an image branch over a backbone, else None.
+        calibrator_: the fitted `IntervalCalibrator`, or None.
+    """
+
+    modalities: str
+    preprocessor_: MixedDataPreprocessor
+    target_transformer_: TargetTransformer
+    embedder_: PhotoEmbedder | None
+    calibrator_: IntervalCalibrator | None
+
+    @abstractmethod
+    def describe(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+        """Predict rows and tell easy ones from hard ones.
+
+        Args:
+            table: the rows.
+            inputs: the same, as `transform` reads them.
+
+        Returns:
+            Predictions on the scale of `target_transformer_`, float64 ``(n,)``, and numbers that may go with the size
+            of the error, float64 ``(n, p)``.
+        """
+
+    def transform(self, table: pd.DataFrame) -> Inputs:
+        """Turn rows into what the fitted network reads: `preprocessor_`, with the photos as vectors if it reads those.
+
+        Args:
+            table: as for `predict`.
+        """
+        return self.preprocessor_.transform(table, self.embedder_)
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        """Predict rows; each by itself, in their order.
+
+        Args:
+            X: rows with the columns of `feature_names_in_`; others are ignored.
+
+        Returns:
+            float64 ``(n,)``, target units.
+
+        Raises:
+            ValueError: the table does not fit the schema (all problems are listed).
+        """
+        return self.predict_rows(X)["prediction"].to_numpy()
+
+    def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> np.ndarray:
+        """Predict intervals that hold the true value in a chosen share of cases like the training rows.
+
+        Conformal intervals, narrower for rows whose members agree; rows without photos, and rows without a table, have
+        a calibration of their own. See `mixed_data.intervals.IntervalCalibrator`.
+
+        Args:
+            X: as for `predict`.
+            coverage: above 0 and below 1.
+
+        Returns:
+            float64 ``(n, 2)``, lower and upper end, target units.
+
+        Raises:
+            ValueError: the table does not fit the schema, this was fitted with ``intervals=False``, or there were too
+                few training rows for such a coverage.
+        """
+        return self.predict_rows(X, coverage=coverage)[["lower", "upper"]].to_numpy()
+
+    def predict_rows(self, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:
+        """Predict rows and say of each what it was made from.
+
+        Args:
+            table: as for `predict`.
+            coverage: of the intervals; None for no intervals.
+
+        Returns:
+            One line per row, in order, with the index of ``table``: ``prediction`` (float64, target units),
+            with a coverage ``lower`` and ``upper`` (likewise), ``images_used`` (int64, number of photos), ``warnings``
+            (text, parts separated by "; ", empty for a row in order).
+
+        Raises:
+            ValueError: as for `predict` and `predict_interval`.
+        """
+        check_is_fitted(self)
+        if coverage is not None and self.calibrator_ is None:
+            raise ValueError("this regressor knows no intervals: it was fitted with intervals=False")
+        self.preprocessor_.schema.validate(table, needs_target=False)
+        parts = []
+        for start in range(0, max(len(table), 1), NUM_ROWS_AT_ONCE):
+            rows = table.iloc[start : start + NUM_ROWS_AT_ONCE]
+            inputs = self.transform(rows)
+            scaled, difficulty = self.describe(rows, inputs)
+            columns = {"prediction": self.target_transformer_.inverse_transform(scaled)}
+            if coverage is not None and self.calibrator_ is not None:
+                columns["lower"], columns["upper"] = self.calibrator_.predict(
+                    columns["prediction"],
+                    difficulty=difficulty,
+                    pattern=name_patterns(inputs, self.modalities),
+                    coverage=coverage,
+                )
+            columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
+            parts.append(pd.DataFrame({**columns, "warnings": ["; ".join(row) for row in inputs.row_warnings]}))
+        return pd.concat(parts).set_axis(table.index, axis="index")
+
+    def save(self, path: str | os.PathLike[str], *, metrics: dict[str, float] | None = None) -> None:
+        """Write this fitted regressor as a bundle; see `mixed_data.bundle.save_bundle`."""
+        from mixed_data.bundle import save_bundle
+
+        save_bundle(self, path, metrics=metrics)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Any:
+        """Read a bundle; see `mixed_data.bundle.load_bundle`."""
+        from mixed_data.bundle import load_bundle
+
+        return load_bundle(path)

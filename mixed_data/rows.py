@@ -1,0 +1,166 @@
+"""Rows that cannot be used as they are: refuse the table, leave them out, or count their bad cells as missing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixed_data.problems import NUM_CELLS_SHOWN, RowNames, SchemaError, describe_bad_cell
+from mixed_data.schema import Schema
+
+logger = logging.getLogger(__name__)
+
+BAD_ROW_POLICIES = ("error", "skip", "mask")
+"""What to do with a row that has a cell its column cannot use: text among numbers, a target that is none.
+
+- "error": refuse the whole table and list what is wrong with it.
+- "skip": leave the row out. In a table of predictions it keeps its place, without a prediction, with the reason.
+- "mask": count the cell as missing, say so in the row's warnings, and use the row; without a target, as "skip".
+
+A missing or repeated column and a file that cannot be read are errors under each of them.
+"""
+
+HINT = "to go on without them: --on-bad-row skip leaves these rows out, mask counts the cells as missing"
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """All rows of a table, and what is wrong with some of them.
+
+    Attributes:
+        table: Every row in its place, n of them; cells that cannot be used are missing.
+        is_skipped: Bool (n,), True for a row that is to be left out.
+        notes: Position of a row to what is wrong with it, one text per cell; rows in order are not in it.
+    """
+
+    table: pd.DataFrame
+    is_skipped: NDArray[np.bool_]
+    notes: Mapping[int, Sequence[str]]
+
+    @property
+    def usable(self) -> pd.DataFrame:
+        """The rows that are not skipped, with their index."""
+        return self.table[~self.is_skipped]
+
+    def complete(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """Give every row of the table its line, in order.
+
+        Args:
+            predictions: Made for `usable`, with its index; see `MixedDataRegressor.predict_rows`.
+
+        Returns:
+            One line per row of `table`, with its index. A skipped row has no prediction (``NaN``), ``images_used`` 0
+            and "skipped: " with the reason in ``warnings``; masked cells come first in the ``warnings`` of their row.
+        """
+        usable = predictions.set_axis(np.flatnonzero(~self.is_skipped), axis="index")
+        lines = usable.reindex(range(len(self.table))).set_axis(self.table.index, axis="index")
+        lines["images_used"] = lines["images_used"].fillna(0).astype("int64")
+        warnings = lines["warnings"].fillna("").tolist()
+        for row, notes in self.notes.items():
+            reason = "; ".join(notes)
+            if self.is_skipped[row]:
+                warnings[row] = f"skipped: {reason}"
+            else:
+                warnings[row] = f"{reason}; {warnings[row]}" if warnings[row] else reason
+        lines["warnings"] = warnings
+        return lines
+
+
+def check_rows(
+    table: pd.DataFrame,
+    schema: Schema,
+    *,
+    on_bad_row: str = "error",
+    needs_target: bool = True,
+    lines: Sequence[int] | None = None,
+    broken: Mapping[int, str] | None = None,
+) -> CheckedRows:
+    """Check a table against its schema, and apply a policy to the rows that have something bad.
+
+    Whatever the policy, the other rows stay as they are. How many rows were skipped or have masked cells is logged,
+    with the first reasons.
+
+    Args:
+        table: Rows to check, with a unique index; numbers may be text. It is not changed.
+        schema: The roles of the columns.
+        on_bad_row: One of `BAD_ROW_POLICIES`.
+        needs_target: As for `Schema.validate`.
+        lines: The line of the file on which each row starts, to name rows by.
+        broken: Position of a row to what is wrong with it as a whole; such a row is skipped.
+
+    Returns:
+        The rows with their notes.
+
+    Raises:
+        SchemaError: The table does not fit the schema, under "error" also a row; or no row is left.
+        ValueError: The policy is unknown.
+
+    Example:
+        >>> table = pd.DataFrame({"area": ["70", "abc", "95"], "price": [1.0, 2.0, None]})
+        >>> checked = check_rows(table, Schema(target="price", numeric=["area"]), on_bad_row="mask")
+        >>> checked.notes
+        {1: ["area is 'abc', no usable number: read as missing"], 2: ['price is empty']}
+        >>> checked.is_skipped.tolist(), checked.usable["area"].tolist()
+        ([False, False, True], ['70', nan])
+    """
+    if on_bad_row not in BAD_ROW_POLICIES:
+        raise ValueError(f"on_bad_row must be one of {', '.join(BAD_ROW_POLICIES)}, got {on_bad_row!r}")
+    fits = not schema.find_column_problems(table, needs_target=needs_target)
+    if on_bad_row == "error" or not fits:
+        try:
+            schema.validate(table, needs_target=needs_target, lines=lines)
+        except SchemaError as error:
+            raise SchemaError(*error.problems, hint=HINT if fits else "") from None
+        return CheckedRows(table, np.zeros(len(table), dtype=bool), {})
+    checked = _apply(table, schema, broken or {}, on_bad_row, needs_target)
+    _report(checked, on_bad_row, RowNames(table.get(schema.id), lines))
+    return checked
+
+
+def _apply(
+    table: pd.DataFrame, schema: Schema, broken: Mapping[int, str], on_bad_row: str, needs_target: bool
+) -> CheckedRows:
+    """Empty the bad cells, and skip the rows that the policy does not keep."""
+    emptied = table.copy()
+    is_skipped = np.isin(np.arange(len(table)), list(broken))
+    notes = {row: [reason] for row, reason in broken.items()}
+    for (role, name), is_bad in schema.find_bad_cells(table, needs_target=needs_target).items():
+        is_fatal = on_bad_row == "skip" or role == "target"
+        for row in map(int, np.flatnonzero(is_bad)):
+            if row not in broken:
+                note = describe_bad_cell(role, name, table[name].iloc[row])
+                notes.setdefault(row, []).append(note if is_fatal else f"{note}: read as missing")
+        is_skipped |= is_bad & is_fatal
+        emptied[name] = table[name].mask(is_bad)
+    return CheckedRows(emptied, is_skipped, dict(sorted(notes.items())))
+
+
+def _report(checked: CheckedRows, on_bad_row: str, names: RowNames) -> None:
+    """Log how many rows were skipped or have masked cells, with the first reasons.
+
+    Raises:
+        SchemaError: No row is left.
+    """
+    num_rows = len(checked.table)
+    skipped = [row for row in checked.notes if checked.is_skipped[row]]
+    masked = [row for row in checked.notes if not checked.is_skipped[row]]
+    counts = [(skipped, "skipped")] + ([(masked, "used with cells read as missing")] if on_bad_row == "mask" else [])
+    for rows, fate in counts:
+        reasons = [f"{names.of(row)}: {'; '.join(checked.notes[row])}" for row in rows[:NUM_CELLS_SHOWN]]
+        more = [f"and {len(rows) - NUM_CELLS_SHOWN} more"] if len(rows) > NUM_CELLS_SHOWN else []
+        shown = "".join(f"\n- {line}" for line in reasons + more)
+        if len(rows) == num_rows and fate == "skipped":
+            raise SchemaError(f"no row is left, all {num_rows} were skipped:{shown}")
+        logger.log(
+            logging.WARNING if rows else logging.INFO,
+            "%d of %d rows %s%s",
+            len(rows),
+            num_rows,
+            fate,
+            f":{shown}" if rows else "",
+        )

@@ -1,0 +1,76 @@
+"""What the regressor's settings become, and that they reach network and training (seen without training)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from estimator_helpers import NUM_ROWS, SCHEMA, fit, make_regressor, network_of
+
+from mixed_data.estimator import MixedDataRegressor, settings
+
+
+def test_few_rows_are_all_trained_on_and_get_more_image_dropout(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = []
+    for few in (NUM_ROWS + 1, NUM_ROWS):
+        monkeypatch.setattr(settings, "FEW_ROWS", few)
+        regressor = fit(make_regressor(validation_fraction=None), sales)
+        rates.append(network_of(regressor).get_layer("cnn_dropout").rate)
+    assert [len(call["validation_rows"]) for call in without_training] == [0, 8]
+    assert rates == [0.8, 0.6]
+
+
+@pytest.mark.parametrize(
+    ("options", "few", "many"),
+    [
+        ({}, (1, 0.8, 20, "mae", 0.0), (1, 0.6, 20, "huber", 0.0)),
+        ({"modalities": "image"}, (1, 0.8, 20, "mae", 0.0), (1, 0.6, 20, "huber", 0.0)),
+        ({"modalities": "tabular"}, (8, 0.3, 40, "mae", 0.2), (8, 0.3, 20, "huber", 0.2)),
+        ({"image_branch": "pretrained"}, (8, 0.3, 40, "mae", 0.2), (8, 0.3, 20, "huber", 0.2)),
+        (
+            {"members": 3, "image_dropout": 0.0, "epochs": 1, "loss": "mse", "modality_dropout": 0.5},
+            (3, 0.0, 1, "mse", 0.5),
+            (3, 0.0, 1, "mse", 0.5),
+        ),
+        (
+            {"image_branch": "pretrained", "modality_dropout": 0.0},
+            (8, 0.3, 40, "mae", 0.0),
+            (8, 0.3, 20, "huber", 0.0),
+        ),
+    ],
+    ids=["both", "image", "tabular", "pretrained", "given", "zero given"],
+)
+def test_what_is_left_open_is_chosen_by_branch_and_number_of_rows(
+    options: dict[str, Any], few: tuple[Any, ...], many: tuple[Any, ...]
+) -> None:
+    names = ("members", "image_dropout", "epochs", "loss", "modality_dropout")
+    for num_rows, expected in ((10, few), (999, few), (1000, many)):
+        suited = settings.suited_settings(MixedDataRegressor(SCHEMA, **options), num_rows)
+        assert suited == dict(zip(names, expected, strict=True))
+
+
+@pytest.mark.parametrize("modalities", ["both", "tabular"])
+def test_what_is_chosen_reaches_network_and_training(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]], modalities: str
+) -> None:
+    regressor = MixedDataRegressor(SCHEMA, modalities=modalities, dropout=0.25, modality_dropout=0.125, auxiliary=0.5)
+    fit(regressor, sales)
+    network = network_of(regressor)
+    options = {name: without_training[0][name] for name in ("epochs", "loss", "auxiliary")}
+    assert options == {"epochs": 20 if modalities == "both" else 40, "loss": "mae", "auxiliary": 0.5}
+    assert network.get_layer("mlp_dropout").rate == 0.25
+    assert regressor.model_.output_shape == (None, 1 if modalities == "both" else 8)
+    if modalities == "both":
+        assert network.get_layer("cnn_dropout").rate == 0.8
+        assert network.get_layer("modality_dropout").rate == 0.125
+        assert set(network.output) == {"prediction", "tabular", "image"}
+
+
+def test_options_reach_the_training(sales: pd.DataFrame, without_training: list[dict[str, Any]]) -> None:
+    options = {"epochs": 3, "batch_size": 5, "learning_rate": 0.2, "weight_decay": 0.3, "loss": "mse", "patience": 4}
+    fit(make_regressor(**options, random_state=6), sales)
+    assert {name: without_training[0][name] for name in options} == options
+    assert without_training[0]["random_state"] == 6

@@ -1,0 +1,415 @@
+"""Runs that are stopped in any way go on to the same result, to the bit, and leave nothing half-written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TINY_NETWORK
+from network_helpers import make_network, make_rows
+from reliability import Case, documented
+
+from mixed_data.checkpoint import EpochCheckpoint
+from mixed_data.cli import main
+from mixed_data.cli.inputs import describe_data
+from mixed_data.estimator import MixedDataRegressor
+from mixed_data.evaluation.kept_fits import Fit, KeptFits, StandIn
+from mixed_data.files import locked, replacing, write_csv
+from mixed_data.preprocessing.state import read_json, write_json
+from mixed_data.readers import read_table
+from mixed_data.run import Plan, study, write_run
+from mixed_data.run_folder import begin_run, is_finished, resume_run
+from mixed_data.training import seeded, train
+
+EPOCHS = 6
+VERSIONS = {"versions": {"mixed_data": "1"}}
+
+
+class Stopper(keras.callbacks.Callback):
+    """Stops the program, as Ctrl-C does, when so many epochs are finished."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if epoch == self.epochs:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def _every_epoch(monkeypatch):
+    monkeypatch.setattr(EpochCheckpoint, "seconds_between", 0.0)
+
+
+# --- one training ---------------------------------------------------------------------------------------------------
+
+
+def fit(path: Path, *callbacks: keras.callbacks.Callback, num_validation: int, **network: Any):
+    """Train a small network with dropout."""
+    rows = make_rows(network.get("image_branch", "cnn"), network.get("modalities", "both"), num_rows=40)
+    target = rows["tabular"][:, 0] + np.random.default_rng(0).normal(size=40)
+    with seeded(3):
+        model = make_network(dropout=0.3, **network)
+        losses = train(
+            model,
+            rows,
+            target,
+            training_rows=np.arange(num_validation, 40),
+            validation_rows=np.arange(num_validation),
+            epochs=EPOCHS,
+            batch_size=16,
+            learning_rate=0.2 if num_validation else 0.01,
+            weight_decay=0.01,
+            loss="mse",
+            patience=2,
+            random_state=5,
+            callbacks=[*callbacks, EpochCheckpoint(path)],
+        )
+    return model, losses
+
+
+@pytest.mark.parametrize(
+    ("num_validation", "network"),
+    [(0, {"image_branch": "pretrained", "modality_dropout": 0.3}), (12, {"modalities": "tabular", "members": 2})],
+    ids=["all epochs", "members and early stopping"],
+)
+def test_a_training_that_was_stopped_ends_as_it_would_have(num_validation, network, tmp_path):
+    whole, losses = fit(tmp_path / "whole", num_validation=num_validation, **network)
+    assert (len(losses["loss"]) < EPOCHS) == bool(num_validation), "early stopping has something to remember"
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "stopped", Stopper(4), num_validation=num_validation, **network)
+    trained = []
+    watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: trained.append(epoch))
+    # Of the one that was not stopped, nothing is left to do.
+    for name, epochs in (("stopped", [*range(4, len(losses["loss"]))]), ("whole", [])):
+        trained.clear()
+        resumed, seen = fit(tmp_path / name, watch, num_validation=num_validation, **network)
+        assert trained == epochs
+        assert seen == losses
+        for expected, got in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 half", b"", None], ids=["spoiled", "empty", "of another network"])
+def test_a_file_that_does_not_help_is_no_file(content, tmp_path, caplog):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.optimizer.build(model.trainable_variables)
+    file = tmp_path / "epochs-0.npz"
+    if content is None:
+        np.savez(file, **{"variable 0": np.zeros(3)})
+    else:
+        file.write_bytes(content)
+    before = model.get_weights()
+    assert EpochCheckpoint(tmp_path / "epochs").restore(model, None, 9) == 0
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    assert ("that training begins anew" in caplog.text) == (content is not None)
+
+
+# --- a whole run ----------------------------------------------------------------------------------------------------
+
+
+def do_run(
+    folder: Path, listings: Path, *, stop_at: tuple[str, int, int] | None = None, **plan: Any
+) -> list[tuple[str, int, int]]:
+    """Begin a run, or resume one; stop at the given epoch of the given network and fold. Return the epochs trained."""
+    table, schema = read_table(data=listings)
+    network = {"epochs": 4, "units": 8, "members": 1, "learning_rate": 0.05, **plan.pop("network")}
+    plan = Plan(networks=["table"], main="table", options=network, intervals=False, **plan)
+    config = {**VERSIONS, "schema": schema.to_dict(), **describe_data(table, schema)}
+    trained = []
+
+    def watch(name: str, fold: int) -> list[keras.callbacks.Callback]:
+        note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: trained.append((name, fold, epoch)))
+        return [note, *([Stopper(stop_at[2])] if stop_at and stop_at[:2] == (name, fold) else [])]
+
+    claim = resume_run if folder.exists() else begin_run
+    folder.mkdir(exist_ok=True)
+    with claim(folder, config, plan.main) as kept:
+        found = study(table, schema, plan, watch=watch, kept=kept)
+        write_run(folder, found, table, schema, plan, watch=watch, kept=kept)
+    return trained
+
+
+@pytest.mark.parametrize(
+    ("plan", "stop"),
+    [
+        ({"network": {"validation_fraction": 0.3, "patience": 1}}, ("table", 0, 1)),
+        ({"network": {"validation_fraction": 0.0}, "folds": 2}, ("table, all rows", 0, 3)),
+    ],
+    ids=["hold-out", "folds"],
+)
+def test_a_run_that_was_stopped_ends_as_it_would_have(plan, stop, listings, tmp_path, monkeypatch):
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    do_run(whole, listings, **plan)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        do_run(resumed, listings, stop_at=stop, **plan)
+    assert stopped.value.__notes__ == [f"next: python train.py --resume {shlex.quote(str(resumed))}"]
+    assert not is_finished(resumed)
+    with monkeypatch.context() as patch:
+        patch.setattr("sklearn.compose.TransformedTargetRegressor.fit", None)  # not one baseline is fitted again
+        left = do_run(resumed, listings, **plan)
+    assert left[0] == stop, "not one epoch is trained again"
+    assert {epoch[:2] for epoch in left} == {stop[:2]}
+    assert is_finished(resumed)
+    assert sorted(os.listdir(resumed)) == sorted(os.listdir(whole))
+    for name in ("metrics.json", "predictions.csv", "model_predictions.csv", "held_out.csv", "findings.json"):
+        assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
+    for place in ("bundle", *(f"bundle/folds/{fold}" for fold in range(plan.get("folds", 0)))):
+        a, b = read_json(whole / place / "manifest.json"), read_json(resumed / place / "manifest.json")
+        for name in ("networks", "metrics", "golden_predictions"):
+            assert a[name] == b[name]
+        for expected, got in zip(weights_of(whole / place), weights_of(resumed / place), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+def weights_of(bundle: Path) -> list[np.ndarray]:
+    return keras.saving.load_model(bundle / "model.keras", compile=False).get_weights()
+
+
+def test_models_that_are_not_the_main_one_leave_their_weights(tmp_path):
+    fitted = StandIn({"tabular": 0.1, "image": 0.9}, np.array([[0.1, 0.9]]))
+    rows = pd.DataFrame(
+        {"prediction": [0.1, 1e300], "images_used": [0, 3], "warnings": ["", "a; b"], "fold": 0}, index=[4, 9]
+    )
+    kept = KeptFits(tmp_path, "main")
+    assert kept.is_empty
+    kept.keep("film", 1, Fit(rows, fitted, 2.5))
+    assert not kept.is_empty
+    again = kept.read("film", 1, None)
+    pd.testing.assert_frame_equal(again.rows, rows)
+    assert again.seconds == 2.5
+    assert again.model.fusion_weights_ == fitted.fusion_weights_
+    np.testing.assert_array_equal(again.model.member_weights_, fitted.member_weights_)
+    assert kept.read("film", 0, None) is None
+
+
+def test_the_main_model_is_kept_whole_and_gets_its_settings_back(tmp_path, monkeypatch):
+    bundles = []
+    monkeypatch.setattr("mixed_data.evaluation.kept_fits.save_bundle", lambda model, path: bundles.append(path))
+    monkeypatch.setattr("mixed_data.evaluation.kept_fits.load_bundle", lambda path: MixedDataRegressor(units=1))
+    kept = KeptFits(tmp_path, "main")
+    model = MixedDataRegressor(units=7, intervals=True)
+    kept.keep("main", 0, Fit(pd.DataFrame({"prediction": [1.0]}), model, 2.5))
+    assert bundles == [tmp_path / "main-fold0.bundle"]
+    again = kept.read("main", 0, model).model
+    assert (again.units, again.intervals) == (7, True)
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stopped(listings, tmp_path, monkeypatch, capsys) -> Path:
+    """The folder of a run that Ctrl-C ended before its first fit."""
+    monkeypatch.setattr("mixed_data.run.study", interrupt)
+    folder = tmp_path / "my run"
+    assert main([*arguments_for(listings), "--out", str(folder)]) == 130
+    return folder
+
+
+def arguments_for(listings: Path) -> list[str]:
+    arguments = ["train", "--dataset", "table", "--data", str(listings), "--networks", "table", "--fusion", "table"]
+    return arguments + [f"--{name.replace('_', '-')}={value}" for name, value in TINY_NETWORK.items()]
+
+
+def interrupt(*arguments: Any, **options: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def terminate(*arguments: Any, **options: Any) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pause()
+
+
+def fill_the_disk(*arguments: Any, **options: Any) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+STOPS = [
+    Case("Ctrl-C", "what is finished is kept; says how to go on; exit code 130", interrupt, 130),
+    Case("SIGTERM", "like Ctrl-C; exit code 143", terminate, 143),
+]
+
+
+@documented("Crashes", STOPS)
+def test_a_run_that_is_stopped_says_how_it_goes_on(case, listings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("mixed_data.run.study", case.given)
+    before = signal.getsignal(signal.SIGTERM)
+    folder = tmp_path / "my run"
+    assert main([*arguments_for(listings), "--out", str(folder)]) == case.expected
+    assert signal.getsignal(signal.SIGTERM) is before
+    stopped, advice = capsys.readouterr().err.splitlines()
+    assert stopped == "stopped; what was finished is kept, and nothing is half-written"
+    assert shlex.split(advice) == ["next:", "python", "train.py", "--resume", str(folder)]
+    assert (folder / "checkpoints").is_dir()
+
+
+def hold_lock(folder: Path, listings: Path) -> Any:
+    return locked(folder / "checkpoints/lock", folder)
+
+
+def change_table(folder: Path, listings: Path) -> None:
+    change_config(folder, table="0" * 64)
+
+
+def change_versions(folder: Path, listings: Path) -> None:
+    change_config(folder, versions={})
+
+
+def lose_directory(folder: Path, listings: Path) -> None:
+    change_config(folder, directory=str(folder / "gone"))
+
+
+def lose_config(folder: Path, listings: Path) -> None:
+    (folder / "config.json").unlink()
+
+
+def finish(folder: Path, listings: Path) -> None:
+    """Leave it as if it had been killed while it removed its checkpoints."""
+    (folder / "report.html").touch()
+    (folder / ".metrics.json.123.tmp").touch()
+    (folder / ".bundle-abc").mkdir()
+
+
+def change_config(folder: Path, **fields: Any) -> None:
+    write_json(folder / "config.json", read_json(folder / "config.json") | fields)
+
+
+RESUMES = [
+    Case("--resume of a run that is still going on", "an error that names its process", hold_lock, "by process"),
+    Case("--resume after the table or a photo was changed", "an error", change_table, ": table"),
+    Case("--resume with other versions of the libraries", "an error", change_versions, ": versions"),
+    Case("--resume where the first working directory is gone", "an error", lose_directory, "which is gone"),
+    Case("--resume of a folder without a run", "an error", lose_config, "holds no run"),
+    Case("--resume of a finished run", "says that nothing is left to do; exit code 0", finish, None),
+]
+
+
+@documented("Crashes", RESUMES)
+def test_a_run_is_resumed_only_as_it_began(case, stopped, listings, capsys):
+    lock = case.given(stopped, listings)
+    kept = sorted(os.listdir(stopped / "checkpoints"))
+    capsys.readouterr()
+    if lock:
+        with lock:
+            code = main(["train", "--resume", str(stopped)])
+    else:
+        code = main(["train", "--resume", str(stopped)])
+    output = capsys.readouterr()
+    if case.expected is None:
+        assert (code, output.err) == (0, "")
+        assert "nothing is left to do" in output.out
+        assert sorted(os.listdir(stopped)) == ["config.json", "report.html"]
+    else:
+        assert code == 1
+        assert output.err.count("\n") == 1
+        assert case.expected in output.err
+        assert sorted(os.listdir(stopped / "checkpoints")) == kept
+
+
+def test_other_processors_are_a_warning(stopped, caplog):
+    change_config(stopped, processors=1_000)
+    assert main(["train", "--resume", str(stopped)]) == 130
+    assert "began with 1000 processors" in caplog.text
+
+
+def test_no_other_option_goes_with_resume(stopped, capsys):
+    assert main(["train", "--resume", str(stopped), "--epochs", "3", "--folds=5"]) == 2
+    assert "leave out --epochs, --folds" in capsys.readouterr().err
+
+
+def test_a_run_is_resumed_from_another_working_directory(stopped, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("mixed_data.run.study", lambda *arguments, **options: seen.append(os.getcwd()) or interrupt())
+    began = os.getcwd()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["train", "--resume", "../my run"]) == 130
+    assert seen == [began]
+    assert os.getcwd() == str(tmp_path / "elsewhere")
+
+
+def test_a_second_run_in_the_same_folder_is_refused(stopped, listings, capsys):
+    capsys.readouterr()
+    assert main([*arguments_for(listings), "--out", str(stopped)]) == 1
+    assert "go on with --resume" in capsys.readouterr().err
+    with pytest.raises(FileExistsError, match="another run has just begun"), begin_run(stopped, {}, "table"):
+        pass
+
+
+def test_a_lock_ends_with_its_process_and_leaves_no_file(tmp_path):
+    code = "import os, sys; from pathlib import Path; from mixed_data.files import locked"
+    code += "\nwith locked(Path(sys.argv[1]), Path('it')): print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(BlockingIOError, match=f"it is being written by process {holder.pid} on "):
+            locked(tmp_path / "lock", Path("it")).__enter__()
+        holder.kill()
+    assert (tmp_path / "lock").exists()
+    with locked(tmp_path / "lock", Path("it")):
+        pass
+    assert not (tmp_path / "lock").exists()
+
+
+# --- nothing half-written -------------------------------------------------------------------------------------------
+
+DISKS = [
+    Case("disk full before anything is finished", "an error; nothing stays behind", fill_the_disk, "No space left"),
+]
+
+
+@documented("Crashes", DISKS)
+def test_a_run_that_fails_at_once_leaves_nothing(case, listings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("mixed_data.run.study", case.given)
+    assert main([*arguments_for(listings), "--out", str(tmp_path / "run")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert case.expected in line
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+from mixed_data.files import write_csv
+import pandas as pd
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+write_csv(Path(sys.argv[1]), pd.DataFrame({"number": range(100_000)}))
+"""
+
+
+def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path):
+    file = tmp_path / "numbers.csv"
+    file.write_text("old")
+    result = subprocess.run([sys.executable, "-c", LIMITED, str(file)], capture_output=True, text=True)
+    assert f"{file} cannot be written: File too large" in result.stderr
+    assert os.listdir(tmp_path) == ["numbers.csv"]
+    assert file.read_text() == "old"
+
+
+def test_a_folder_that_has_vanished_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone/numbers\.json cannot be written: No such file or directory"):
+        write_json(tmp_path / "gone" / "numbers.json", [1])
+    with pytest.raises(OSError, match=r"gone/numbers\.csv cannot be written"):
+        write_csv(tmp_path / "gone" / "numbers.csv", pd.DataFrame({"number": [1]}))
+
+
+def test_an_error_leaves_the_old_file(tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("old")
+    with pytest.raises(UnicodeEncodeError), replacing(file) as temporary:
+        temporary.write_text("new, and a lone half \ud800", encoding="utf-8")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"notes.txt": "old"}
