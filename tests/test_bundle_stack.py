@@ -90,6 +90,13 @@ def test_a_loaded_stack_predicts_the_same_to_the_bit_with_intervals(
     assert loaded.feature_names_in_.tolist() == fitted_stack.stack.feature_names_in_.tolist()
 
 
+def test_a_loaded_stack_has_the_settings_of_the_one_that_was_saved(
+    fitted_stack: FittedStack, loaded: StackedRegressor
+) -> None:
+    for name in ("intervals", "random_state", "network__target_transform", "network__epochs", "network__fusion"):
+        assert loaded.get_params()[name] == fitted_stack.stack.get_params()[name], name
+
+
 def test_a_loaded_stack_is_saved_and_loaded_again_the_same(
     loaded: StackedRegressor, rows: pd.DataFrame, tmp_path: Path
 ) -> None:

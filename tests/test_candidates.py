@@ -71,11 +71,27 @@ def test_candidates_are_baselines_networks_the_placebo_and_one_network_without_e
     assert [name for name in candidates if is_ablation(name)] == ["table", "image", *ablations]
     assert [name for name, candidate in candidates.items() if candidate.prepare is not leave_as_is] == ["placebo"]
     main = candidates["weighted_sum"].estimator.get_params(deep=False)
-    assert main["epochs"] == 3
+    assert (main["epochs"], main["intervals"]) == (3, True)
+    main["intervals"] = False  # nobody asks for those of the others
     assert candidates["placebo"].estimator.get_params(deep=False) == main
     for name, images in (("without front", ("kitchen",)), ("without kitchen", ("front",))):
         schema = Schema(target="price", numeric=["area"], images=images)
         assert candidates[name].estimator.get_params(deep=False) == {**main, "schema": schema}
+
+
+def test_intervals_are_learned_by_the_main_network_and_the_stack_unless_told_not_to():
+    options = {"networks": ["table", "best"], "main": "concat"}
+    for asked, expected in ((True, {"concat", "best"}), (False, set())):
+        candidates = make_candidates(SCHEMA, {}, intervals=asked, **options)
+        learning = {name for name, found in candidates.items() if getattr(found.estimator, "intervals", False)}
+        assert learning == expected
+
+
+def test_the_stack_can_be_the_main_model_and_loses_its_views_too():
+    candidates = make_candidates(SCHEMA, {}, networks=["table"], main="best")
+    assert list(candidates)[4:] == ["table", "best", "placebo", "without front", "without kitchen"]
+    assert candidates["without front"].estimator.network.schema.images == ("kitchen",)
+    assert candidates["best"].estimator.network.schema.images == ("front", "kitchen")
 
 
 def test_the_main_network_is_compared_once_and_the_views_only_where_asked_for():

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.bundle.golden import compare_golden, read_golden_rows, write_golden_rows
@@ -200,9 +201,11 @@ def _assemble(path: Path, manifest: dict[str, Any]) -> Regressor:
 
 def _read_stack(path: Path, network: MixedDataRegressor, photos: MixedDataRegressor) -> StackedRegressor:
     random_state, weights = read_weights(path / "stack.json")
-    stack = StackedRegressor(network, random_state=random_state)
-    trees = read_trees(stack.make_trees(), path)
     transformer = TargetTransformer.from_state(read_json(path / "target.json"))
+    unfitted = clone(network).set_params(target_transform=transformer.method)
+    has_intervals = (path / "intervals.json").exists()
+    stack = StackedRegressor(unfitted, intervals=has_intervals, random_state=random_state)
+    trees = read_trees(stack.make_trees(), path)
     stack.set_parts(network, photos, trees, transformer, weights)
     return stack
 

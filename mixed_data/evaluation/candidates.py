@@ -85,7 +85,6 @@ def make_candidates(
         networks: "table", "image", "best", or names in `mixed_data.fusion.FUSIONS`.
         main: the network that the questions are about.
         views: whether to leave out each image column once; without this, only the placebo tells about photos.
-
         intervals: whether the main network and ``best`` learn intervals.
 
     Raises:
@@ -104,5 +103,6 @@ def make_candidates(
     if views and len(schema.images) > 1:
         for column in schema.images:
             rest = replace(schema, images=tuple(name for name in schema.images if name != column))
-            candidates[name_without(column)] = Candidate(clone(plain).set_params(schema=rest))
+            without = {"network__schema" if main == BEST else "schema": rest}
+            candidates[name_without(column)] = Candidate(clone(plain).set_params(**without))
     return candidates
