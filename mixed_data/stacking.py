@@ -123,15 +123,14 @@ class StackedRegressor(RowRegressor, BaseEstimator):
         trees: BoostedTrees,
         transformer: TargetTransformer,
         weights: dict[str, tuple[float, float]],
-        calibrator: IntervalCalibrator | None = None,
     ) -> None:
-        """Make this a fitted regressor of parts that were fitted elsewhere (`fit`, or a loaded bundle)."""
+        """Make this a fitted regressor, without intervals, of parts that `fit` or a loaded bundle brings."""
         self.network_ = network
         self.photos_ = photos
         self.trees_ = trees
         self.target_transformer_ = transformer
         self.weights_ = weights
-        self.calibrator_ = calibrator
+        self.calibrator_ = None
         self.preprocessor_: MixedDataPreprocessor = network.preprocessor_
         self.feature_names_in_ = network.feature_names_in_
         self.n_features_in_ = network.n_features_in_

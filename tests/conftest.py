@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
+    from audit_helpers import Homes
     from estimator_helpers import FittedStack
 
     from mixed_data.estimator import MixedDataRegressor
@@ -232,3 +234,37 @@ def without_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str,
     monkeypatch.setattr("mixed_data.estimator.fitting.train", remember)
     with eagerly():
         yield calls
+
+
+@pytest.fixture(scope="session")
+def saved_bundle(quick_regressor: MixedDataRegressor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a bundle; tests copy it before they change anything."""
+    path = tmp_path_factory.mktemp("saved") / "bundle"
+    quick_regressor.save(path, metrics={"mape": 1.5})
+    return path
+
+
+@pytest.fixture
+def copied_bundle(saved_bundle: Path, tmp_path: Path) -> Path:
+    """Give a copy of the bundle, beside a file that nobody may open."""
+    (tmp_path / "secret").write_text("{}")
+    return shutil.copytree(saved_bundle, tmp_path / "bundle")
+
+
+# What the tests of the audit share, see audit_helpers.py.
+
+
+@pytest.fixture
+def homes(tmp_path: Path) -> Homes:
+    """A small table with photos and nothing wrong in it."""
+    from audit_helpers import Homes
+
+    return Homes(tmp_path)
+
+
+@pytest.fixture
+def many_homes(tmp_path: Path) -> Homes:
+    """So many that outliers are looked for, too."""
+    from audit_helpers import Homes
+
+    return Homes(tmp_path, 70)

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pandas as pd
-import pytest
 from audit_helpers import PHOTOS, SCHEMA, Homes, declare_sides, draw, encode, find, problems
 from PIL import Image
 from reliability import Case, documented
@@ -15,17 +14,6 @@ from scipy import stats
 
 from mixed_data.audit import audit_table
 from mixed_data.readers import READERS
-
-
-@pytest.fixture
-def homes(tmp_path):
-    return Homes(tmp_path)
-
-
-@pytest.fixture
-def many_homes(tmp_path):
-    """So many that outliers are looked for, too."""
-    return Homes(tmp_path, 70)
 
 
 def repeat_a_row(homes):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from audit_helpers import NUM_ROWS, PHOTOS, SCHEMA, Homes, declare_sides, draw, encode, find, problems
+from audit_helpers import NUM_ROWS, PHOTOS, SCHEMA, declare_sides, draw, encode, find, problems
 from PIL import Image, ImageOps
 from scipy import stats
 
@@ -17,18 +17,6 @@ from mixed_data.audit.leakage import score_column
 from mixed_data.audit.outliers import describe_misplaced_point, find_far
 from mixed_data.audit.rows import find_near_rows
 from mixed_data.schema import Schema, SchemaError
-
-
-@pytest.fixture
-def homes(tmp_path):
-    return Homes(tmp_path)
-
-
-@pytest.fixture
-def many_homes(tmp_path):
-    """So many that outliers are looked for, too."""
-    return Homes(tmp_path, 70)
-
 
 # --- rows -----------------------------------------------------------------------------------------------------------
 

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from estimator_helpers import NO_PHOTOS, NO_TABLE, SCHEMA, FittedStack, little_work
+from estimator_helpers import NO_PHOTOS, NO_TABLE, SCHEMA, FittedStack, little_work, make_eye
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
@@ -125,13 +124,7 @@ def test_a_stacks_bundle_holds_two_networks_trees_and_weights_and_no_pickle(
 def test_two_networks_and_the_models_of_folds_share_one_backbone(
     sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def build(name: str, weights: str | None, size: tuple[int, int]) -> keras.Model:
-        photos = keras.Input((*size, 3), dtype="uint8")
-        mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(photos))
-        parts = [keras.layers.Identity(name=block)(mean) for block in ("middle", "last")]
-        return keras.Model(photos, keras.layers.Concatenate()(parts))
-
-    monkeypatch.setattr(fitting, "build_backbone", build)
+    monkeypatch.setattr(fitting, "build_backbone", lambda name, weights, size: make_eye(size))
     fitting._frozen_embedder.cache_clear()
     preprocessor = MixedDataPreprocessor(SCHEMA, image_size=8)
     network = MixedDataRegressor(

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_helpers import NUM_ROWS, SCHEMA, eagerly, fit, network_of
+from estimator_helpers import NUM_ROWS, SCHEMA, eagerly, fit, make_eye, network_of
 from sklearn.base import clone
 
 from mixed_data.backbones import block_sizes, digest_backbone
@@ -166,10 +166,7 @@ def test_without_a_preprocessor_photos_are_read_at_the_size_that_suits(
 
     def build(name: str, weights: str | None, size: tuple[int, int]) -> keras.Model:
         asked.append((name, weights, size))
-        photos = keras.Input((*size, 3), dtype="uint8")
-        mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(photos))
-        parts = [keras.layers.Identity(name=block)(mean) for block in ("middle", "last")]
-        return keras.Model(photos, keras.layers.Concatenate()(parts))
+        return make_eye(size)
 
     monkeypatch.setattr(fitting, "build_backbone", build)
     fitting._frozen_embedder.cache_clear()

@@ -6,7 +6,6 @@ Each attack is tried as it is, which the digests tell, and signed: with digests 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-import pytest
 from estimator_helpers import SCHEMA
 from hostile_helpers import CHANGED, REFUSED, SECTION, Attack, edit, nothing_outside, refuse, sign, write
 from reliability import Case, documented
 
-from mixed_data.bundle import load_bundle, save_bundle
+from mixed_data.bundle import load_bundle
 from mixed_data.bundle.keras_files import write_keras
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.intervals import IntervalCalibrator
@@ -28,20 +26,6 @@ from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.state import MOST_BYTES, write_json
 
 DIFFERENT = "the golden rows are predicted differently"
-
-
-@pytest.fixture(scope="module")
-def saved(quick_regressor: MixedDataRegressor, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a bundle; tests copy it before they change anything."""
-    path = tmp_path_factory.mktemp("hostile") / "bundle"
-    save_bundle(quick_regressor, path, metrics={"mape": 1.5})
-    return path
-
-
-@pytest.fixture
-def copy(saved: Path, tmp_path: Path) -> Path:
-    (tmp_path / "secret").write_text("{}")
-    return shutil.copytree(saved, tmp_path / "bundle")
 
 
 # Files
@@ -90,12 +74,12 @@ FILES = [
 
 
 @documented(SECTION, FILES)
-def test_nothing_outside_of_the_folder_is_opened(case: Case, copy: Path) -> None:
-    case.given(copy)
-    refuse(copy, case.expected)
+def test_nothing_outside_of_the_folder_is_opened(case: Case, copied_bundle: Path) -> None:
+    case.given(copied_bundle)
+    refuse(copied_bundle, case.expected)
     if case.expected is NO_FILE:
-        sign(copy)
-        refuse(copy, case.expected)
+        sign(copied_bundle)
+        refuse(copied_bundle, case.expected)
 
 
 # What belongs together
@@ -142,11 +126,11 @@ SWAPPED = [
 
 
 @documented(SECTION, SWAPPED)
-def test_parts_of_two_bundles_are_not_put_together(case: Case, copy: Path, sales: pd.DataFrame) -> None:
-    case.given(copy, sales)
-    refuse(copy, CHANGED)
-    sign(copy)
-    refuse(copy, case.expected)
+def test_parts_of_two_bundles_are_not_put_together(case: Case, copied_bundle: Path, sales: pd.DataFrame) -> None:
+    case.given(copied_bundle, sales)
+    refuse(copied_bundle, CHANGED)
+    sign(copied_bundle)
+    refuse(copied_bundle, case.expected)
 
 
 # JSON
@@ -206,11 +190,11 @@ TEXTS = [
 
 
 @documented(SECTION, TEXTS)
-def test_a_file_that_is_no_state_is_refused(case: Case, copy: Path) -> None:
-    case.given(copy)
-    refuse(copy, CHANGED)
-    sign(copy)
-    refuse(copy, case.expected)
+def test_a_file_that_is_no_state_is_refused(case: Case, copied_bundle: Path) -> None:
+    case.given(copied_bundle)
+    refuse(copied_bundle, CHANGED)
+    sign(copied_bundle)
+    refuse(copied_bundle, case.expected)
 
 
 # The manifest and the golden rows
@@ -268,9 +252,9 @@ MANIFESTS = [
 
 
 @documented(SECTION, MANIFESTS)
-def test_a_manifest_of_a_stranger_is_refused(case: Case, copy: Path) -> None:
-    case.given(copy)
-    refuse(copy, case.expected)
+def test_a_manifest_of_a_stranger_is_refused(case: Case, copied_bundle: Path) -> None:
+    case.given(copied_bundle)
+    refuse(copied_bundle, case.expected)
 
 
 GOLDEN = [
@@ -300,11 +284,11 @@ GOLDEN = [
 
 
 @documented(SECTION, GOLDEN)
-def test_golden_rows_of_a_stranger_are_refused(case: Case, copy: Path) -> None:
-    case.given(copy)
-    refuse(copy, CHANGED)
-    sign(copy)
-    refuse(copy, case.expected)
+def test_golden_rows_of_a_stranger_are_refused(case: Case, copied_bundle: Path) -> None:
+    case.given(copied_bundle)
+    refuse(copied_bundle, CHANGED)
+    sign(copied_bundle)
+    refuse(copied_bundle, case.expected)
 
 
 ADDRESSES = [
@@ -314,18 +298,18 @@ ADDRESSES = [
 
 
 @documented(SECTION, ADDRESSES)
-def test_weights_that_the_settings_name_are_not_opened(case: Case, copy: Path) -> None:
-    set_parameter("image_weights", case.given)(copy)
-    set_parameter("image_branch", "pretrained")(copy)
+def test_weights_that_the_settings_name_are_not_opened(case: Case, copied_bundle: Path) -> None:
+    set_parameter("image_weights", case.given)(copied_bundle)
+    set_parameter("image_branch", "pretrained")(copied_bundle)
     with nothing_outside():
-        assert load_bundle(copy).get_params()["image_weights"] == case.given
+        assert load_bundle(copied_bundle).get_params()["image_weights"] == case.given
 
 
 # What is not refused
 
 
 def test_an_unchanged_bundle_that_was_signed_again_is_loaded(
-    copy: Path, quick_regressor: MixedDataRegressor, sales: pd.DataFrame
+    copied_bundle: Path, quick_regressor: MixedDataRegressor, sales: pd.DataFrame
 ) -> None:
-    sign(copy)
-    np.testing.assert_array_equal(load_bundle(copy).predict(sales), quick_regressor.predict(sales))
+    sign(copied_bundle)
+    np.testing.assert_array_equal(load_bundle(copied_bundle).predict(sales), quick_regressor.predict(sales))

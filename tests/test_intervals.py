@@ -1,57 +1,22 @@
-"""Intervals against hand-worked cases, simulated noise whose size is known, and the houses."""
+"""Intervals against hand-worked cases and simulated noise whose size is known."""
 
 from __future__ import annotations
 
 import copy
 import itertools
-import json
 import math
 import pickle
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from intervals_helpers import fit, inside, labels, predict, simulate
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import Ridge
 from sklearn.utils import estimator_checks
 
-from mixed_data.audit import find_groups
-from mixed_data.intervals import IntervalCalibrator, coverage_table, value_bands
+from mixed_data.intervals import IntervalCalibrator
 from mixed_data.intervals.pattern import FEWEST_ROWS_FOR_DIFFICULTY, CalibratedPattern
-from mixed_data.preprocessing import TabularPreprocessor
-from mixed_data.readers import READERS
-from mixed_data.split import k_fold
-
-
-def labels(num_rows: int, name: str = "all") -> np.ndarray:
-    return np.full(num_rows, name, dtype=object)
-
-
-def simulate(num_rows: int, *, seed: int, ratio: float = 3.0) -> dict[str, np.ndarray]:
-    """Prices whose log error is normal; where `hard` is 1, its standard deviation is `ratio` times that elsewhere."""
-    random = np.random.default_rng(seed)
-    hard = random.integers(0, 2, num_rows).astype(float)
-    log_price = random.normal(12.5, 0.8, num_rows)
-    error = 0.1 * ratio**hard * random.normal(size=num_rows)
-    return {"target": np.exp(log_price + error), "prediction": np.exp(log_price), "difficulty": hard[:, None]}
-
-
-def fit(rows: dict[str, np.ndarray], **settings: Any) -> IntervalCalibrator:
-    return IntervalCalibrator("log", **settings).fit(**rows, pattern=labels(len(rows["target"])))
-
-
-def predict(
-    calibrator: IntervalCalibrator, rows: dict[str, np.ndarray], coverage: float = 0.9
-) -> tuple[np.ndarray, np.ndarray]:
-    prediction, difficulty = rows["prediction"], rows["difficulty"]
-    return calibrator.predict(prediction, difficulty=difficulty, pattern=labels(len(prediction)), coverage=coverage)
-
-
-def inside(rows: dict[str, np.ndarray], lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    return (lower <= rows["target"]) & (rows["target"] <= upper)
 
 
 @pytest.fixture(scope="module")
@@ -378,189 +343,3 @@ def test_predict_never_learns_a_refit_forgets_and_the_seed_decides(calibrator):
         predict(IntervalCalibrator(), rows)
     with pytest.raises(NotFittedError):
         IntervalCalibrator().get_state()
-
-
-# The state
-
-
-def test_state_round_trip_through_json_is_exact():
-    rows = simulate(160, seed=13)
-    names = [*["all"] * 150, *["no photos"] * 10]
-    fitted = IntervalCalibrator("log", random_state=3).fit(**rows, pattern=names)
-    state = fitted.get_state()
-    again = IntervalCalibrator.from_state(json.loads(json.dumps(state, allow_nan=False)))
-    assert again.get_state() == state
-    assert again.get_params() == fitted.get_params()
-    new = {"prediction": rows["prediction"], "difficulty": rows["difficulty"], "pattern": names}
-    for ours, theirs in zip(again.predict(**new), fitted.predict(**new), strict=True):
-        assert ours.tobytes() == theirs.tobytes()
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("format", "mixed_data.TargetTransformer", "Expected a state of format 'mixed_data.IntervalCalibrator'"),
-        ("version", 2, "expected version 1, got 2"),
-        ("random_state", 0.5, "'random_state' must be an integer"),
-        ("target", {}, "Expected a state of format 'mixed_data.TargetTransformer'"),
-        ("num_inputs", 0, "at least one input and one pattern"),
-        ("num_inputs", 2, "pattern 0: expected 2 coefficients, got 1"),
-        ("patterns", [], "at least one input and one pattern"),
-        ("patterns", ["all"], "'patterns' must be a list of objects"),
-        ("extra", 1, "'extra' is unknown"),
-    ],
-)
-def test_a_wrong_state_is_refused_by_name(calibrator, name, value, message):
-    with pytest.raises(ValueError, match=message):
-        IntervalCalibrator.from_state({**calibrator.get_state(), name: value})
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("name", 1, "'name' must be a text"),
-        ("intercept", "0", "'intercept' must be a finite number"),
-        ("intercept", -2e100, r"numbers of at most 1e\+100"),
-        ("coefficients", [2e100], r"numbers of at most 1e\+100"),
-        ("coefficients", [], "expected 1 coefficients, got 0"),
-        ("lowest", 1e3, "-100 <= lowest <= highest <= 100"),
-        ("lowest", -101, "-100 <= lowest <= highest <= 100"),
-        ("highest", 101, "-100 <= lowest <= highest <= 100"),
-        ("scores", [], "at least one score"),
-        ("scores", [-1.0, 2.0], "none negative"),
-        ("scores", [2.0, 1.0], "ascending"),
-        ("scores", [1.0, 2e100], r"numbers of at most 1e\+100"),
-        ("scores", [1.0, float("nan")], "'scores' must be a list of finite numbers"),
-        ("scores", [10**400], "'scores' must be a list of finite numbers"),
-    ],
-)
-def test_a_wrong_pattern_in_a_state_is_refused_by_its_number(calibrator, name, value, message):
-    state = calibrator.get_state()
-    state["patterns"][0][name] = value
-    with pytest.raises(ValueError, match=message) as caught:
-        IntervalCalibrator.from_state(state)
-    assert "pattern 0" in str(caught.value)
-
-
-def test_a_pattern_that_is_there_twice_is_refused(calibrator):
-    state = calibrator.get_state()
-    with pytest.raises(ValueError, match="pattern 1: 'all' is there twice"):
-        IntervalCalibrator.from_state({**state, "patterns": state["patterns"] * 2})
-
-
-def test_a_hostile_state_is_refused_or_gives_finite_intervals(calibrator):
-    odd = [None, True, "x", [], {}, [None], [[1.0]], 0, -1, 2, 1e99, -1e308, 1e308, 1e-308, 10**400, float("nan")]
-    state = fit(simulate(30, seed=0)).get_state()
-    num_loaded = 0
-    for part in (state, state["target"], state["patterns"][0]):
-        for name, good in list(part.items()):
-            for value in [*odd, *([other] for other in odd)]:
-                part[name] = value
-                try:
-                    loaded = IntervalCalibrator.from_state(copy.deepcopy(state))
-                except ValueError:
-                    continue
-                num_loaded += 1
-                if part is not state["target"]:  # TargetTransformer's own tests
-                    difficulty = np.array([[-1e100], [0.0], [1e100]])
-                    names = [next(iter(loaded.patterns_))] * 3
-                    ends = loaded.predict([1e-5, 1.0, 1e300], difficulty=difficulty, pattern=names, coverage=0.4)
-                    assert np.isfinite(ends).all(), (name, value)
-            part[name] = good
-    assert num_loaded > 10
-
-
-# The table of coverage
-
-
-def test_coverage_table_of_a_hand_worked_case():
-    table = coverage_table(
-        target=[100.0, 200.0, 300.0, 400.0],
-        prediction=[100.0, 100.0, 200.0, 400.0],
-        lower=[90.0, 80.0, 150.0, 350.0],
-        upper=[110.0, 120.0, 300.0, 390.0],
-        by={"photos": [4, 0, 4, 0], "zipcode": ["a", "a", None, "a"]},
-    )
-    assert table.columns.tolist() == ["by", "group", "n", "coverage", "mean_relative_width", "median_width"]
-    assert table.iloc[0].tolist() == ["all", "all", 4, 50.0, pytest.approx((20 + 40 + 75 + 10) / 4), 40.0]
-    photos = table[table["by"] == "photos"].to_numpy().tolist()
-    assert photos == [["photos", "0", 2, 0.0, 25.0, 40.0], ["photos", "4", 2, 100.0, 47.5, 85.0]]
-    assert table[table["by"] == "zipcode"]["n"].tolist() == [3, 1]
-    assert table["by"].unique().tolist() == ["all", "prediction", "target", "photos", "zipcode"]
-
-
-def test_coverage_table_bands_prediction_and_target_by_quintiles():
-    rows = simulate(500, seed=0)
-    table = coverage_table(rows["target"], rows["prediction"], rows["prediction"] * 0.9, rows["prediction"] * 1.1)
-    for name in ("prediction", "target"):
-        part = table[table["by"] == name]
-        assert part["n"].tolist() == [100] * 5
-        quintile = pd.qcut(rows[name], 5, labels=False)
-        hit = np.abs(rows["target"] / rows["prediction"] - 1) <= 0.1
-        np.testing.assert_allclose(part["coverage"], [100 * hit[quintile == k].mean() for k in range(5)])
-    np.testing.assert_allclose(table["mean_relative_width"], 20.0)
-
-
-def test_a_relative_width_that_is_not_defined_is_nan_and_only_in_its_groups():
-    table = coverage_table([1.0, 1.0], [0.0, -2.0], [0.0, -3.0], [1.0, 1.0], by={"row": ["first", "second"]})
-    widths = table.set_index("group")["mean_relative_width"]
-    assert math.isnan(widths["all"])
-    assert math.isnan(widths["first"])
-    assert widths["second"] == 200
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"target": []}, "at least one row"),
-        ({"lower": [1.0]}, r"lower must have shape \(2,\)"),
-        ({"upper": [1.0, np.inf]}, "upper must be finite numbers, but are not in row 1"),
-        ({"by": {"photos": [1]}}, r"by\['photos'\] must have shape \(2,\), one label per row, got \(1,\)"),
-    ],
-)
-def test_coverage_table_refuses_unusable_arguments_by_name(changed, message):
-    arguments = {"target": [1.0, 2.0], "prediction": [1.0, 2.0], "lower": [0.0, 1.0], "upper": [2.0, 3.0]}
-    with pytest.raises(ValueError, match=message):
-        coverage_table(**{**arguments, **changed})
-
-
-def test_bands_hold_equal_numbers_sort_in_order_and_keep_equal_values_together():
-    values = np.random.default_rng(0).permutation(np.arange(1200.0))
-    bands = value_bands(values, 12)
-    assert np.unique(bands, return_counts=True)[1].tolist() == [100] * 12
-    assert (np.argsort(np.argsort(values)) // 100 == np.unique(bands, return_inverse=True)[1]).all()
-    assert value_bands([7.0, 7.0, 7.0]).tolist() == ["1: 7"] * 3
-    assert value_bands([1.0, 1.0, 1.0, 9.0], 2).tolist() == ["1: 1 to 9"] * 4
-    expected = ["1: 1,000 to 123,000", "1: 1,000 to 123,000", "2: 123,000 to 9,000,000"]
-    assert value_bands([1_000.0, 123_456.0, 9_000_000.0], 2).tolist() == expected
-
-
-# The houses
-
-
-def test_intervals_keep_their_promise_on_held_out_houses(houses_root: Path):
-    table, schema = READERS["houses"](houses_root)
-    groups, price = find_groups(table, schema), table["price"].to_numpy(dtype=float)
-    preprocessor = TabularPreprocessor(schema.without_images())
-
-    def predict_houses(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        preprocessor.fit(table.iloc[train])
-        model = Ridge(3.0).fit(preprocessor.transform(table.iloc[train]), np.log(price[train]))
-        return np.exp(model.predict(preprocessor.transform(table.iloc[test])))
-
-    ends = np.empty((2, len(table)))
-    for train, test in k_fold(groups, 5, random_state=20):
-        unseen = np.empty(len(train))
-        for fitted, left_out in k_fold(groups[train], 5, random_state=20):
-            unseen[left_out] = predict_houses(train[fitted], train[left_out])
-        prediction = predict_houses(train, test)
-        calibrator = IntervalCalibrator().fit(
-            price[train], unseen, difficulty=np.log(unseen)[:, None], pattern=labels(len(train))
-        )
-        assert calibrator.target_transformer_.log_
-        ends[:, test] = calibrator.predict(
-            prediction, difficulty=np.log(prediction)[:, None], pattern=labels(len(test))
-        )
-    found = coverage_table(price, ends.mean(axis=0), *ends, by={"photos": np.full(len(table), 4)}).iloc[0]
-    assert found["n"] == 535
-    assert 88 <= found["coverage"] <= 92

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import TINY_NETWORK
-from network_helpers import make_network, make_rows
+from network_helpers import Stopper
 from reliability import Case, documented
 
 from mixed_data.checkpoint import EpochCheckpoint
@@ -24,97 +24,18 @@ from mixed_data.cli import main
 from mixed_data.cli.inputs import describe_data
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.kept_fits import Fit, KeptFits, StandIn
-from mixed_data.files import locked, replacing, write_csv
+from mixed_data.files import locked
 from mixed_data.preprocessing.state import read_json, write_json
 from mixed_data.readers import read_table
 from mixed_data.run import Plan, study, write_run
 from mixed_data.run_folder import begin_run, is_finished, resume_run
-from mixed_data.training import seeded, train
 
-EPOCHS = 6
 VERSIONS = {"versions": {"mixed_data": "1"}}
-
-
-class Stopper(keras.callbacks.Callback):
-    """Stops the program, as Ctrl-C does, when so many epochs are finished."""
-
-    def __init__(self, epochs: int) -> None:
-        super().__init__()
-        self.epochs = epochs
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if epoch == self.epochs:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(autouse=True)
 def _every_epoch(monkeypatch):
     monkeypatch.setattr(EpochCheckpoint, "seconds_between", 0.0)
-
-
-# --- one training ---------------------------------------------------------------------------------------------------
-
-
-def fit(path: Path, *callbacks: keras.callbacks.Callback, num_validation: int, **network: Any):
-    """Train a small network with dropout."""
-    rows = make_rows(network.get("image_branch", "cnn"), network.get("modalities", "both"), num_rows=40)
-    target = rows["tabular"][:, 0] + np.random.default_rng(0).normal(size=40)
-    with seeded(3):
-        model = make_network(dropout=0.3, **network)
-        losses = train(
-            model,
-            rows,
-            target,
-            training_rows=np.arange(num_validation, 40),
-            validation_rows=np.arange(num_validation),
-            epochs=EPOCHS,
-            batch_size=16,
-            learning_rate=0.2 if num_validation else 0.01,
-            weight_decay=0.01,
-            loss="mse",
-            patience=2,
-            random_state=5,
-            callbacks=[*callbacks, EpochCheckpoint(path)],
-        )
-    return model, losses
-
-
-@pytest.mark.parametrize(
-    ("num_validation", "network"),
-    [(0, {"image_branch": "pretrained", "modality_dropout": 0.3}), (12, {"modalities": "tabular", "members": 2})],
-    ids=["all epochs", "members and early stopping"],
-)
-def test_a_training_that_was_stopped_ends_as_it_would_have(num_validation, network, tmp_path):
-    whole, losses = fit(tmp_path / "whole", num_validation=num_validation, **network)
-    assert (len(losses["loss"]) < EPOCHS) == bool(num_validation), "early stopping has something to remember"
-    with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "stopped", Stopper(4), num_validation=num_validation, **network)
-    trained = []
-    watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: trained.append(epoch))
-    # Of the one that was not stopped, nothing is left to do.
-    for name, epochs in (("stopped", [*range(4, len(losses["loss"]))]), ("whole", [])):
-        trained.clear()
-        resumed, seen = fit(tmp_path / name, watch, num_validation=num_validation, **network)
-        assert trained == epochs
-        assert seen == losses
-        for expected, got in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-            np.testing.assert_array_equal(got, expected)
-
-
-@pytest.mark.parametrize("content", [b"PK\x03\x04 half", b"", None], ids=["spoiled", "empty", "of another network"])
-def test_a_file_that_does_not_help_is_no_file(content, tmp_path, caplog):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    model.optimizer.build(model.trainable_variables)
-    file = tmp_path / "epochs-0.npz"
-    if content is None:
-        np.savez(file, **{"variable 0": np.zeros(3)})
-    else:
-        file.write_bytes(content)
-    before = model.get_weights()
-    assert EpochCheckpoint(tmp_path / "epochs").restore(model, None, 9) == 0
-    np.testing.assert_array_equal(model.get_weights()[0], before[0])
-    assert ("that training begins anew" in caplog.text) == (content is not None)
 
 
 # --- a whole run ----------------------------------------------------------------------------------------------------
@@ -378,38 +299,3 @@ def test_a_run_that_fails_at_once_leaves_nothing(case, listings, tmp_path, monke
     (line,) = capsys.readouterr().err.splitlines()
     assert case.expected in line
     assert list((tmp_path / "run").iterdir()) == []
-
-
-LIMITED = """
-import resource, signal, sys
-from pathlib import Path
-from mixed_data.files import write_csv
-import pandas as pd
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-write_csv(Path(sys.argv[1]), pd.DataFrame({"number": range(100_000)}))
-"""
-
-
-def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path):
-    file = tmp_path / "numbers.csv"
-    file.write_text("old")
-    result = subprocess.run([sys.executable, "-c", LIMITED, str(file)], capture_output=True, text=True)
-    assert f"{file} cannot be written: File too large" in result.stderr
-    assert os.listdir(tmp_path) == ["numbers.csv"]
-    assert file.read_text() == "old"
-
-
-def test_a_folder_that_has_vanished_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"gone/numbers\.json cannot be written: No such file or directory"):
-        write_json(tmp_path / "gone" / "numbers.json", [1])
-    with pytest.raises(OSError, match=r"gone/numbers\.csv cannot be written"):
-        write_csv(tmp_path / "gone" / "numbers.csv", pd.DataFrame({"number": [1]}))
-
-
-def test_an_error_leaves_the_old_file(tmp_path):
-    file = tmp_path / "notes.txt"
-    file.write_text("old")
-    with pytest.raises(UnicodeEncodeError), replacing(file) as temporary:
-        temporary.write_text("new, and a lone half \ud800", encoding="utf-8")
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"notes.txt": "old"}

@@ -215,15 +215,14 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
         preprocessor: MixedDataPreprocessor,
         transformer: TargetTransformer,
         embedder: PhotoEmbedder | None = None,
-        calibrator: IntervalCalibrator | None = None,
     ) -> None:
-        """Make this a fitted regressor of parts that were fitted elsewhere (`fit`, or a loaded bundle)."""
+        """Make this a fitted regressor, without intervals, of parts that `fit` or a loaded bundle brings."""
         self.model_ = model
         self.model_.jit_compile = JIT_COMPILE
         self.preprocessor_ = preprocessor
         self.target_transformer_ = transformer
         self.embedder_ = embedder
-        self.calibrator_ = calibrator
+        self.calibrator_ = None
         self.feature_names_in_ = preprocessor.feature_names_in_
         self.n_features_in_ = preprocessor.n_features_in_
 
