@@ -27,6 +27,7 @@ from mixed_data.evaluation.comparison import (
     no_callbacks,
 )
 from mixed_data.evaluation.kept_fits import KeptFits
+from mixed_data.evaluation.missing import score_patterns
 from mixed_data.evaluation.report import read_card_facts, write_card, write_report
 from mixed_data.files import write_csv
 from mixed_data.metrics import regression_metrics
@@ -73,6 +74,7 @@ class Study:
         references: metrics of predictions that came with the data (the sample's oracle), by name.
         findings: what the audit says, one line per class of problem.
         main: the result whose model became the bundle.
+        missing: what the main model is worth for rows without photos or table, see `score_patterns`.
         num_training_rows: of the first split.
     """
 
@@ -80,6 +82,7 @@ class Study:
     references: dict[str, dict[str, float]]
     findings: list[str]
     main: HeldOut
+    missing: list[dict[str, Any]]
     num_training_rows: int
 
     @property
@@ -149,7 +152,7 @@ def study(
         if references is None
         else {name: regression_metrics(target, references[name].iloc[main.rows.index]) for name in references}
     )
-    return Study(results, scored, findings, main, len(splits[0][0]))
+    return Study(results, scored, findings, main, score_patterns(main, table, schema), len(splits[0][0]))
 
 
 def write_run(
@@ -198,6 +201,7 @@ def write_run(
     write_json(folder / "comparison.json", [without_nan(entry) for entry in found.comparison])
     write_json(folder / "findings.json", found.findings)
     write_json(folder / "weights.json", found.weights)
+    write_json(folder / "missing.json", [without_nan(entry) for entry in found.missing])
     if not (folder / "bundle").exists():
         final, folds, num_rows = main.fitted[0], [], found.num_training_rows
         if plan.folds:

@@ -84,6 +84,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     write(folder / "findings.json", HOSTILE)
     parts = {HOSTILE[8]: {"mean": 0.4, "sd": 0.1}, HOSTILE[10]: {"mean": 0.6, "sd": 0.1}}
     write(folder / "weights.json", dict.fromkeys(HOSTILE, parts))
+    write(folder / "missing.json", [{"pattern": text, "mape": 1.0, "rmse_log": text} for text in HOSTILE])
     write(folder / "verdict.json", [{"question": text, "answer": text} for text in HOSTILE])
     config = read(folder, "config.json")
     config |= {"command": f"train {HOSTILE[0]}", "versions": {text: text for text in HOSTILE}}

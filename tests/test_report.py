@@ -133,6 +133,13 @@ def test_learned_weights_are_shown_with_their_spread(page):
     assert ["weighted_sum", "image", "0.375", "± 0.031"] in page.rows
 
 
+def test_rows_with_hidden_parts_stand_beside_the_network_that_never_had_them(folder, page):
+    assert ["all photos hidden", "21.5\u00a0%", "–", "91.2", "$123,456"] in page.rows
+    table = next(entry for entry in read(folder, "comparison.json") if entry["model"] == "table")
+    label = "for comparison: table (network, columns only)"
+    assert [label, f"{table['mape']:.1f}\u00a0%", f"{table['rmse_log']:.3f}", "–", "–"] in page.rows
+
+
 def test_the_ratio_study_judges_the_metrics_by_the_ranges_of_the_standard(folder, page):
     metrics = read(folder, "metrics.json")
     assert page.row("median ratio") == ["median ratio", f"{metrics['median_ratio']:.2f}", "0.90 to 1.10", "inside"]
@@ -244,6 +251,7 @@ def test_a_run_with_the_least_files_says_what_is_missing(tmp_path):
     folder = make_run(tmp_path / "least", extras=False)
     page = Page(write_report(folder))
     assert "Not shown: the run kept no intervals" in page.texts["intervals"]
+    assert "Not shown: the run kept no missing.json" in page.texts["missing"]
     assert "Not shown: no fusion with learned weights was trained." in page.texts["weights"]
     assert "cannot be said, because the run kept no predictions of it" in page.texts["verdict"]
     assert "No repeated row and no shared photo among the held-out rows." in page.texts["audit"]

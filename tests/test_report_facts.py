@@ -43,6 +43,7 @@ def answers(run):
         ("weights.json", '{"weighted_sum": 0.5}', "weights.json: expected"),
         ("verdict.json", "{}", "expected a list of objects with question and answer"),
         ("verdict.json", "[[]]", "expected a list of objects with question and answer"),
+        ("missing.json", '[{"mape": 1.0}]', "expected a list of objects with pattern"),
         ("ablation.json", '[{"model": "table"}]', "expected a list of objects with model and answer"),
         ("predictions.csv", "id,target\n1,2\n", "has no column prediction"),
         ("predictions.csv", "id,target,prediction\n", "has no rows"),

@@ -20,7 +20,7 @@ METRIC_NAMES = {"n", "mape", "median_ape", "mae", "rmse", "rmse_log", "r2", "ppe
 METRIC_NAMES |= {"median_ratio", "cod", "prd", "prb"}  # DESIGN.md, section 5
 BASELINES = ["median", "ridge", "knn", "boosting"]
 FILES = ["bundle", "comparison.json", "config.json", "findings.json", "held_out.csv", "metrics.json"]
-FILES += ["model_predictions.csv", "predictions.csv", "report.html", "weights.json"]
+FILES += ["missing.json", "model_predictions.csv", "predictions.csv", "report.html", "weights.json"]
 
 
 @pytest.fixture(params=["hold_out_run", "folds_run"])

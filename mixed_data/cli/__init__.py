@@ -8,6 +8,7 @@ traceback); 2: the command was typed wrongly; 3: ``audit --strict`` found someth
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import shlex
 import sys
@@ -29,6 +30,9 @@ PRESETS = ("best", "tutorial")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that knows no "²" is no reason to stop at the end of a run
     parser = make_parser()
     options = parser.parse_args(arguments)
     options.command = shlex.join(["python", "-m", "mixed_data", *arguments])

@@ -42,6 +42,7 @@ class Run:
         weights: fusion -> modality -> ``mean`` and ``sd`` (None after a single fit).
         verdict: what `compare` answered: dicts with ``question``, ``answer`` and what they stand on.
         ablation: what `compare` says of networks that lack something: ``model`` and ``answer``.
+        missing: scores of ``main`` on the same rows with photos or cells hidden, one dict per ``pattern``.
         created: when the bundle was saved, ISO 8601, or "".
     """
 
@@ -59,6 +60,7 @@ class Run:
     weights: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
     verdict: list[dict[str, Any]] = field(default_factory=list)
     ablation: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[dict[str, Any]] = field(default_factory=list)
     created: str = ""
 
     @property
@@ -121,6 +123,7 @@ def read_run(folder: Path) -> Run:
         weights=_read_weights(folder, main),
         verdict=verdict,
         ablation=_read_entries(folder / "ablation.json", "model", "answer"),
+        missing=_read_entries(folder / "missing.json", "pattern"),
         created=str(_read_object(folder / "bundle" / "manifest.json").get("created", "")),
     )
 

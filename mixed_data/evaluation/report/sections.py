@@ -16,7 +16,7 @@ from mixed_data.evaluation.report.figures import Picture, draw_coverage, draw_er
 from mixed_data.evaluation.report.files import Run
 from mixed_data.evaluation.report.groups import Group, Grouping
 from mixed_data.evaluation.report.verdict import ErrorScale
-from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, is_reference
+from mixed_data.evaluation.report.wording import UNIMODAL, Unit, clip, decimals, describe_model, is_reference
 
 _SCORES = {
     "mape": ("MAPE, %", 1, "mean error in percent of the actual value; lower is better"),
@@ -26,6 +26,12 @@ _SCORES = {
     "r2": ("R²", 3, "share of the variance that is explained: 1 is perfect, 0 no better than the mean"),
     "cod": ("COD", 1, "spread of the ratios predicted to actual around their median, in percent"),
     "mae": ("MAE", 0, "mean absolute error in units of the target"),
+}
+_HIDDEN = {
+    "all": "as they are",
+    "no photos": "all photos hidden",
+    "no table": "all columns hidden",
+    "nothing": "photos and columns hidden",
 }
 _MAX_TEXTS = 20
 _MAX_MODELS = 60
@@ -127,6 +133,29 @@ def _write_coverage(line: CoverageLine, unit: Unit) -> tuple[str, ...]:
     bounds = " to ".join(decimals(bound, 0) for bound in line.bounds)
     widths = (unit.exact(line.median_width), decimals(line.relative_width, 0))
     return line.label, f"{line.num_rows:,}", decimals(line.covered, 1), bounds, *widths
+
+
+def describe_missing(run: Run, scale: ErrorScale) -> dict[str, Any]:
+    """List what the main model is worth without photos or columns, beside the networks that never had them."""
+    if not run.missing:
+        return {"reason": "the run kept no missing.json (`train` writes it for models that read photos)"}
+    shown = [(_HIDDEN.get(entry["pattern"], clip(entry["pattern"], 60)), entry) for entry in run.missing]
+    for name, description in UNIMODAL.items():
+        if name != run.main and (entry := run.of_model(name)):
+            shown.append((f"for comparison: {clip(name)} ({description})", entry))
+    lines = []
+    for label, entry in shown:
+        error, width = (entry.get(name) for name in (scale.score, "median_width"))
+        lines.append(
+            (
+                label,
+                "–" if error is None else scale.write(error),
+                decimals(entry.get("rmse_log"), 3),
+                decimals(entry.get("coverage"), 1),
+                "–" if width is None else scale.unit.exact(width),
+            )
+        )
+    return {"reason": "", "lines": lines}
 
 
 def describe_weights(run: Run) -> dict[str, Any]:

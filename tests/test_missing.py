@@ -1,0 +1,76 @@
+"""What the main model of a run is worth for rows without photos, without columns, or without both."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mixed_data import bundle
+from mixed_data.evaluation.comparison import HeldOut
+from mixed_data.evaluation.missing import score_patterns
+from mixed_data.metrics import regression_metrics
+from mixed_data.readers import read_table
+from mixed_data.schema import Schema
+
+SCHEMA = Schema(target="price", numeric=["area"], images=["front"])
+TABLE = pd.DataFrame({"area": [1.0, 2.0], "front": ["a.jpg", "b.jpg"], "price": [10.0, 20.0]})
+HIDDEN = {"all": [], "no photos": ["front", "kitchen"], "no table": ["area [m2]", "rooms", "zipcode", "style"]}
+HIDDEN["nothing"] = HIDDEN["no photos"] + HIDDEN["no table"]
+
+
+class Teller:
+    """A model that predicts how many cells of a row there are."""
+
+    calibrator_ = None
+
+    def __init__(self, modalities: str) -> None:
+        self.modalities = modalities
+
+    def predict_rows(self, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:
+        assert coverage is None
+        return pd.DataFrame({"prediction": table[["area", "front"]].notna().sum(axis=1).astype("float64")})
+
+
+def test_what_is_hidden_is_hidden_and_scored_like_the_rows_as_they_are(hold_out_run):
+    scores = json.loads((hold_out_run.folder / "missing.json").read_text(encoding="utf-8"))
+    assert [entry["pattern"] for entry in scores] == list(HIDDEN)
+    table, schema = read_table(data=hold_out_run.folder / "held_out.csv", schema=_schema(hold_out_run.folder))
+    regressor = bundle.load_bundle(hold_out_run.folder / "bundle")
+    assert {*schema.features, *schema.images} == set(HIDDEN["nothing"])
+    for entry in scores:
+        rows = regressor.predict_rows(table.assign(**dict.fromkeys(HIDDEN[entry.pop("pattern")])), coverage=0.9)
+        inside = (rows["lower"] <= table["price"]) & (table["price"] <= rows["upper"])
+        assert entry.pop("coverage") == pytest.approx(100 * inside.mean())
+        assert entry.pop("median_width") == pytest.approx((rows["upper"] - rows["lower"]).median(), rel=1e-6)
+        assert entry == pytest.approx(regression_metrics(table["price"], rows["prediction"]), rel=1e-6)
+
+
+def test_with_folds_each_row_is_predicted_by_the_model_that_has_not_seen_it(folds_run):
+    scores = folds_run.study.missing
+    everything = {name: score for name, score in scores[0].items() if name != "pattern"}
+    assert everything == pytest.approx(folds_run.study.main.metrics, rel=1e-6)
+    assert len({score["mape"] for score in scores}) == 4
+    assert not {"coverage", "median_width"} & set(scores[0])  # it was fitted without intervals
+
+
+@pytest.mark.parametrize(
+    ("modalities", "told"),
+    [
+        ("both", {"all": 2.0, "no photos": 1.0, "no table": 1.0, "nothing": 0.0}),
+        ("image", {"all": 2.0, "no photos": 1.0}),
+        ("tabular", {}),
+    ],
+)
+def test_only_what_a_model_reads_can_be_hidden_from_it(modalities, told):
+    rows = pd.DataFrame({"prediction": 0.0, "fold": [0, 1]})
+    main = HeldOut("main", rows, {}, 0.0, [Teller(modalities), Teller(modalities)])
+    scores = score_patterns(main, TABLE, SCHEMA)
+    expected = {name: np.mean([10.0 - value, 20.0 - value]) for name, value in told.items()}
+    assert {score["pattern"]: score["mae"] for score in scores} == expected
+
+
+def _schema(folder):
+    return Schema.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8"))["schema"])

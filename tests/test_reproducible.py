@@ -1,0 +1,29 @@
+"""The same command, typed elsewhere: another folder, time zone, locale and seed of Python's hashes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TWO_INNER_FOLDS = "from mixed_data.estimator import calibration; calibration.NUM_FOLDS = 2"  # as conftest.py
+RUN = f"import sys; from mixed_data.cli import main; {TWO_INNER_FOLDS}; sys.exit(main(sys.argv[1:]))"
+ELSEWHERE = {
+    "TZ": "Pacific/Kiritimati",
+    "LC_ALL": "C",
+    "PYTHONUTF8": "0",
+    "PYTHONCOERCECLOCALE": "0",
+    "PYTHONHASHSEED": "4242",
+    "PYTHONPATH": str(ROOT),
+}
+
+
+def test_a_run_does_not_depend_on_where_and_when_it_is_started(hold_out_run, listings, tmp_path):
+    words = [listings.name if word == str(listings) else word for word in hold_out_run.arguments]
+    command = [sys.executable, "-c", RUN, *words, "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, cwd=listings.parent, env={**os.environ, **ELSEWHERE}, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    for name in ("metrics.json", "predictions.csv", "model_predictions.csv", "missing.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (hold_out_run.folder / name).read_bytes()
