@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
+
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
 @contextmanager
@@ -39,6 +43,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Exchange what two paths of one file system name, in one step, so that neither is ever missing.
+
+    Returns:
+        False, and nothing has changed, where the system or the file system has no such call (all but Linux).
+
+    Reference:
+        renameat2(2), Linux manual pages, ``RENAME_EXCHANGE``.
+    """
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    return rename is not None and rename(_HERE, os.fsencode(first), _HERE, os.fsencode(second), _EXCHANGE) == 0
 
 
 def name_unwritten(path: Path, error: OSError) -> OSError:

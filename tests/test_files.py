@@ -9,7 +9,7 @@ import sys
 import pandas as pd
 import pytest
 
-from mixed_data.files import replacing, write_csv
+from mixed_data.files import exchange, replacing, write_csv
 from mixed_data.preprocessing.state import write_json
 
 LIMITED = """
@@ -45,3 +45,14 @@ def test_an_error_leaves_the_old_file(tmp_path):
     with pytest.raises(UnicodeEncodeError), replacing(file) as temporary:
         temporary.write_text("new, and a lone half \ud800", encoding="utf-8")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"notes.txt": "old"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no exchange of two folders")
+def test_two_folders_are_exchanged_in_one_step_or_not_at_all(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "text").write_text(name)
+    assert exchange(tmp_path / "new", tmp_path / "old")
+    assert [(tmp_path / name / "text").read_text() for name in ("old", "new")] == ["new", "old"]
+    assert not exchange(tmp_path / "new", tmp_path / "missing")
+    assert sorted(os.listdir(tmp_path)) == ["new", "old"]

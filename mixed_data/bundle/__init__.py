@@ -41,7 +41,7 @@ from mixed_data.bundle.trees import read_trees, write_trees
 from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.patterns import PATTERNS
-from mixed_data.files import name_unwritten
+from mixed_data.files import exchange, name_unwritten
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.preprocessing import TargetTransformer
 from mixed_data.preprocessing.state import INTEGER, NUMBERS, OBJECT, check_fields, read_json, write_json
@@ -224,9 +224,15 @@ def read_weights(file: Path) -> tuple[int, dict[str, tuple[float, float]]]:
 
 
 def _replace_folder(new: Path, path: Path) -> None:
-    """Move ``new`` to ``path``; an old bundle there is moved aside first, and back if that fails."""
+    """Move ``new`` to ``path``, or exchange it with an old bundle there.
+
+    Where the system knows no exchange, the old one is moved aside first, and back if the move fails: a process that is
+    killed between the two leaves the old bundle in the hidden folder beside ``path``.
+    """
     if not path.exists():
         os.replace(new, path)
+        return
+    if exchange(new, path):
         return
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent)) / "bundle"
     os.replace(path, old)
