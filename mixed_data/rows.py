@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -36,11 +36,13 @@ class CheckedRows:
         table: Every row in its place, n of them; cells that cannot be used are missing.
         is_skipped: Bool (n,), True for a row that is to be left out.
         notes: Position of a row to what is wrong with it, one text per cell; rows in order are not in it.
+        counts: How many rows were skipped or have masked cells, with the first reasons, in words; empty under "error".
     """
 
     table: pd.DataFrame
     is_skipped: NDArray[np.bool_]
     notes: Mapping[int, Sequence[str]]
+    counts: Sequence[str] = ()
 
     @property
     def usable(self) -> pd.DataFrame:
@@ -118,8 +120,7 @@ def check_rows(
             raise SchemaError(*error.problems, hint=HINT if fits else "") from None
         return CheckedRows(table, np.zeros(len(table), dtype=bool), {})
     checked = _apply(table, schema, broken or {}, on_bad_row, needs_target)
-    _report(checked, on_bad_row, RowNames(table.get(schema.id), lines))
-    return checked
+    return replace(checked, counts=_report(checked, on_bad_row, RowNames(table.get(schema.id), lines)))
 
 
 def _apply(
@@ -140,8 +141,8 @@ def _apply(
     return CheckedRows(emptied, is_skipped, dict(sorted(notes.items())))
 
 
-def _report(checked: CheckedRows, on_bad_row: str, names: RowNames) -> None:
-    """Log how many rows were skipped or have masked cells, with the first reasons.
+def _report(checked: CheckedRows, on_bad_row: str, names: RowNames) -> list[str]:
+    """Say and log how many rows were skipped or have masked cells, with the first reasons.
 
     Raises:
         SchemaError: No row is left.
@@ -149,18 +150,14 @@ def _report(checked: CheckedRows, on_bad_row: str, names: RowNames) -> None:
     num_rows = len(checked.table)
     skipped = [row for row in checked.notes if checked.is_skipped[row]]
     masked = [row for row in checked.notes if not checked.is_skipped[row]]
-    counts = [(skipped, "skipped")] + ([(masked, "used with cells read as missing")] if on_bad_row == "mask" else [])
-    for rows, fate in counts:
+    fates = [(skipped, "skipped")] + ([(masked, "used with cells read as missing")] if on_bad_row == "mask" else [])
+    counts = []
+    for rows, fate in fates:
         reasons = [f"{names.of(row)}: {'; '.join(checked.notes[row])}" for row in rows[:NUM_CELLS_SHOWN]]
         more = [f"and {len(rows) - NUM_CELLS_SHOWN} more"] if len(rows) > NUM_CELLS_SHOWN else []
         shown = "".join(f"\n- {line}" for line in reasons + more)
         if len(rows) == num_rows and fate == "skipped":
             raise SchemaError(f"no row is left, all {num_rows} were skipped:{shown}")
-        logger.log(
-            logging.WARNING if rows else logging.INFO,
-            "%d of %d rows %s%s",
-            len(rows),
-            num_rows,
-            fate,
-            f":{shown}" if rows else "",
-        )
+        counts.append(f"{len(rows)} of {num_rows} rows {fate}{f':{shown}' if rows else ''}")
+        logger.log(logging.WARNING if rows else logging.INFO, "%s", counts[-1])
+    return counts

@@ -269,9 +269,9 @@ def _split(groups: np.ndarray, plan: Plan) -> Splits:
 
 def _predict_by_fold(folds: Path, table: pd.DataFrame) -> pd.DataFrame:
     parts = []
-    for fold, rows in table.groupby(table[FOLD_COLUMN].astype("int64")):
+    for fold, rows in table.groupby(table[FOLD_COLUMN].astype(str)):
         folder = folds / str(fold)
-        if not folder.is_dir():
-            raise ValueError(f"column {FOLD_COLUMN!r} says fold {fold}, but there is no {folder}")
+        if not str(fold).isdecimal() or not folder.is_dir():
+            raise ValueError(f"column {FOLD_COLUMN!r} says fold {str(fold)[:40]!r}, but there is no {folder}")
         parts.append(MixedDataRegressor.load(folder).predict_rows(rows))
     return pd.concat(parts).loc[table.index]

@@ -91,6 +91,7 @@ def make_run(
         "command": "python -m mixed_data train --rows 60",
         "options": {"dataset": data_set, "random_state": 17},
         "schema": schema,
+        "bad_rows": ["2 of 62 rows skipped:\n- line 7: area is 'many', no usable number"],
         "versions": {"mixed_data": "0.1.0", "keras": "3.15.1"},
     }
     write(folder / "config.json", config)

@@ -70,7 +70,7 @@ def test_the_printed_next_command_works(hold_out_run, capsys):
 def test_config_tells_how_to_start_the_same_run_again(hold_out_run):
     config = read_json(hold_out_run.folder / "config.json")
     of_the_data = {"directory", "processors", "table", "photos"}
-    assert set(config) == {"command", "options", "schema", "versions", *of_the_data}
+    assert set(config) == {"command", "options", "schema", "bad_rows", "versions", *of_the_data}
     arguments = [*hold_out_run.arguments, "--out", str(hold_out_run.folder)]
     assert shlex.split(config["command"]) == ["python", "-m", "mixed_data", *arguments]
     assert config["options"]["epochs"] == 1

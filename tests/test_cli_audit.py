@@ -79,6 +79,18 @@ def test_strict_fails_for_what_is_on_both_sides_of_a_split(halves, options, name
         main([*arguments, "--strict"])
 
 
+def test_the_policy_for_bad_rows_holds_for_both_files(halves, monkeypatch, capsys):
+    monkeypatch.chdir(halves)
+    test = pd.read_csv("test.csv", dtype=str)
+    test.loc[0, "rooms"] = "many"
+    test.to_csv("test.csv", index=False)
+    arguments = ["audit", "--dataset", "table", "--data", "train.csv", "--against", "test.csv"]
+    assert main(arguments) == 1
+    assert "'rooms'" in capsys.readouterr().err
+    assert main([*arguments, "--on-bad-row", "skip"]) == 0
+    assert "L7 = L8" not in capsys.readouterr().out  # L8 is what was skipped
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

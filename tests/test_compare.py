@@ -11,6 +11,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import pytest
+from comparison_helpers import COLUMNS
 from conftest import CommandRun, two_inner_folds
 
 from mixed_data.cli import main, make_parser
@@ -90,7 +91,7 @@ def test_the_answers_are_printed_as_they_are_written(compared):
 
 def test_predictions_name_model_repeat_fold_row_and_id(compared, listings):
     written, table = pd.read_csv(compared.folder / "predictions.csv"), pd.read_csv(listings)
-    assert list(written) == ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper"]
+    assert list(written) == COLUMNS
     with_ends = written[["lower", "upper"]].notna().all(axis=1)
     assert with_ends.tolist() == (written["model"] == "weighted_sum").tolist()
     assert written["model"].unique().tolist() == MODELS
@@ -100,7 +101,7 @@ def test_predictions_name_model_repeat_fold_row_and_id(compared, listings):
 
 def test_config_tells_how_to_start_the_same_comparison_again(compared):
     config = read_json(compared.folder / "config.json")
-    assert set(config) == {"command", "options", "schema", "versions"}
+    assert set(config) == {"command", "options", "schema", "bad_rows", "versions"}
     assert config["options"]["repeats"] == 1
     assert config["command"].startswith("python -m mixed_data compare ")
 

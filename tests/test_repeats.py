@@ -132,7 +132,7 @@ def test_what_prepares_the_table_sees_the_split_and_a_seed_per_fold(table, candi
 def test_rows_that_share_a_photo_are_reported(table, candidates, tmp_path):
     found = run(table, {"median": candidates["median"]}, tmp_path / "out")
     (first, *_) = found.findings
-    assert "house 7 = house 8: front.jpg" in first
+    assert "house 7 = house 8: front.jpg" in str(first)
     assert found.evidence.groups[7] == found.evidence.groups[8]
 
 

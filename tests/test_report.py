@@ -155,6 +155,7 @@ def test_how_it_was_made_has_command_seed_and_versions(page):
 
 def test_the_audit_shows_the_findings_and_counts_the_warnings(page):
     assert "Rows that repeat the features and target of an earlier row: 1 (L3 = L4)" in page.texts["audit"]
+    assert "2 of 62 rows skipped: - line 7: area is 'many', no usable number" in page.texts["audit"]
     assert f"12 of {NUM_ROWS} held-out rows had one" in page.texts["audit"]
     assert "id L5: kitchen: no such file" in page.texts["audit"]
     assert 'href="#audit"' in page.source[page.source.index('id="verdict"') : page.source.index('id="models"')]

@@ -1,4 +1,4 @@
-"""What the report says, before it is a page: files, groups, answers, ratios, intervals, wording, plots."""
+"""What the report says, before it is a page: groups, answers, ratios, intervals, wording, plots."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from report_helpers import NUM_ROWS, make_comparison, make_rows, make_run, predict_rows, read, write
+from report_helpers import NUM_ROWS, make_rows, make_run, predict_rows, read, write
 
 from mixed_data.evaluation.report.coverage import cover
 from mixed_data.evaluation.report.figures import draw_predictions
 from mixed_data.evaluation.report.files import read_run
 from mixed_data.evaluation.report.groups import Grouping, group_by_level, group_by_photos, group_by_target
 from mixed_data.evaluation.report.ratio import judge_ratios
+from mixed_data.evaluation.report.sections import list_ablations
 from mixed_data.evaluation.report.verdict import ErrorScale, answer_questions, bootstrap_mean, contrast_models
 from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, is_reference
 from mixed_data.schema import Schema
@@ -25,94 +26,6 @@ DOLLARS = Unit("price", is_dollars=True)
 def answers(run):
     scale, groups = ErrorScale.of(run, DOLLARS), np.arange(len(run.rows))
     return dict(answer_questions(run, scale, groups, contrast_models(run, scale, groups)))
-
-
-# Files.
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("comparison.json", "{}", "expected a list of"),
-        ("comparison.json", "[{}]", "expected a list of"),
-        ("comparison.json", "[", "is not a JSON file"),
-        ("metrics.json", '{"mape": 1.0}', "no model of comparison.json has the scores of metrics.json"),
-        ("metrics.json", "[]", "expected an object"),
-        ("findings.json", "[1]", "findings.json: expected a list of texts"),
-        ("weights.json", '{"weighted_sum": {"tabular": 0.5}}', "weights.json: expected"),
-        ("weights.json", '{"weighted_sum": 0.5}', "weights.json: expected"),
-        ("verdict.json", "{}", "expected a list of objects with question and answer"),
-        ("verdict.json", "[[]]", "expected a list of objects with question and answer"),
-        ("missing.json", '[{"mape": 1.0}]', "expected a list of objects with pattern"),
-        ("ablation.json", '[{"model": "table"}]', "expected a list of objects with model and answer"),
-        ("predictions.csv", "id,target\n1,2\n", "has no column prediction"),
-        ("predictions.csv", "id,target,prediction\n", "has no rows"),
-        ("predictions.csv", "id,target,prediction\n1,2,abc\n", "column prediction: could not convert"),
-        ("predictions.csv", "id,target,prediction\n1,2,\n", "a target or prediction is missing"),
-        ("model_predictions.csv", "table\n1.0\n", "has 1 rows, predictions.csv 60"),
-    ],
-)
-def test_a_damaged_file_is_named(tmp_path, name, content, message):
-    folder = make_run(tmp_path)
-    (folder / name).write_text(content)
-    with pytest.raises(ValueError, match=re.escape(message)):
-        read_run(folder)
-
-
-def test_rows_in_another_order_than_the_predictions_are_not_used(tmp_path):
-    folder = make_run(tmp_path)
-    cells = pd.read_csv(folder / "held_out.csv", dtype=str)
-    cells.iloc[[1, 0, *range(2, NUM_ROWS)]].to_csv(folder / "held_out.csv", index=False)
-    run = read_run(folder)
-    assert run.cells is None
-    assert run.no_cells == "held_out.csv does not hold the rows of predictions.csv"
-
-
-def test_unreadable_rows_leave_a_reason_instead_of_an_error(tmp_path):
-    folder = make_run(tmp_path)
-    (folder / "held_out.csv").write_bytes(b"\xff\xfe")
-    assert read_run(folder).no_cells.startswith("held_out.csv could not be read: ")
-
-
-def test_a_run_without_a_schema_says_so(tmp_path):
-    folder = make_run(tmp_path)
-    write(folder / "config.json", {"made by": "hand"})
-    run = read_run(folder)
-    assert (run.cells, run.no_cells) == (None, "config.json names no schema")
-
-
-def test_the_weights_of_the_bundle_stand_in_for_weights_json(tmp_path):
-    folder = make_run(tmp_path, extras=False)
-    assert read_run(folder).weights == {}
-    (folder / "bundle").mkdir()
-    write(folder / "bundle" / "manifest.json", {"fusion_weights": {"tabular": 0.6, "image": 0.4}})
-    weights = {"tabular": {"mean": 0.6, "sd": None}, "image": {"mean": 0.4, "sd": None}}
-    assert read_run(folder).weights == {"weighted_sum": weights}
-
-
-def test_a_comparison_without_an_answer_is_about_its_best_network(tmp_path):
-    folder = make_comparison(tmp_path)
-    assert read_run(folder).main == "concat"  # the first model of the first question
-    (folder / "verdict.json").unlink()
-    comparison = read(folder, "comparison.json")
-    errors = {entry["model"]: entry["mape"] for entry in comparison}
-    for entry in comparison:  # baselines and ablations are not what a comparison is about
-        entry["mape"] = entry["mape"] if entry["model"] in ("concat", "gated") else 1.0
-    write(folder / "comparison.json", comparison)
-    assert read_run(folder).main == min(("concat", "gated"), key=errors.get)
-
-
-def test_a_comparison_keeps_the_first_repeat_as_rows_and_all_repeats_of_the_main_model(tmp_path):
-    folder = make_comparison(tmp_path)
-    lines = pd.read_csv(folder / "predictions.csv")
-    own = lines[lines["model"] == "concat"]
-    run = read_run(folder)
-    assert run.num_repeats == 2
-    assert run.num_folds == 5
-    np.testing.assert_allclose(run.repeated[1], own.loc[own["repeat"] == 1, "prediction"])
-    np.testing.assert_allclose(run.rows["prediction"], own.loc[own["repeat"] == 0, "prediction"])
-    others = lines[(lines["model"] == "placebo") & (lines["repeat"] == 0)]
-    np.testing.assert_allclose(run.others["placebo"], others["prediction"])
 
 
 # Groups.
@@ -217,6 +130,19 @@ def test_without_the_other_models_predictions_no_difference_is_called_more_than_
     text = answers(run)["Do the photos help?"]
     assert text.startswith("Yes, on these rows: table")
     assert text.endswith("What of this is chance cannot be said, because the run kept no predictions of it.")
+
+
+def test_what_a_stack_gains_over_a_network_on_the_columns_is_not_put_down_to_the_photos(tmp_path):
+    folder = make_run(tmp_path)
+    comparison = read(folder, "comparison.json")
+    next(entry for entry in comparison if entry["model"] == "weighted_sum")["model"] = "best"
+    write(folder / "comparison.json", comparison)
+    run = read_run(folder)
+    found = answers(run)
+    assert "Do the photos help?" not in found
+    assert "Is it better than the network on the columns alone?" in found
+    assert "cannot be read from them either" in found["What can this run not say?"]
+    assert list_ablations(run, ErrorScale.of(run, DOLLARS)) == []
 
 
 def test_the_best_baseline_is_the_one_with_the_lowest_error(tmp_path):

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from comparison_helpers import HOUSE_SCHEMA, Counter, make_table
+from comparison_helpers import COLUMNS, HOUSE_SCHEMA, Counter, make_table
 
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.candidates import Candidate
@@ -38,7 +38,7 @@ def test_results_are_written_with_ids_targets_and_readable_json(table, tmp_path)
         config={"b": 2},
     )
     written = pd.read_csv(tmp_path / "predictions.csv")
-    assert list(written) == ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper"]
+    assert list(written) == COLUMNS
     assert written[["lower", "upper"]].isna().all(axis=None)  # of models that know no intervals
     assert written["id"].tolist() == [f"house {row}" for row in written["row"]]
     np.testing.assert_array_equal(written["target"], table["price"].to_numpy()[written["row"]])
@@ -51,7 +51,7 @@ def test_results_are_written_with_ids_targets_and_readable_json(table, tmp_path)
         "comparison": found.comparison,
         "verdict": [{"a": 1}],
         "ablation": [],
-        "findings": found.findings,
+        "findings": [str(finding) for finding in found.findings],
         "weights": found.mean_weights,
         "config": {"b": 2},
     }

@@ -89,8 +89,10 @@ def test_train_and_compare_read_their_table_with_the_policy(command, policy, num
     schema = files[1].parent / "schema.json"
     schema.write_text('{"target": "price", "numeric": ["area [m2]", "rooms"], "id": "listing_id"}')
     arguments = [command, "--dataset", "table", "--data", str(files[1]), "--schema", str(schema)]
-    table, _, _ = read_data(make_parser().parse_args([*arguments, "--on-bad-row", policy]))
-    assert len(table) == num_rows
+    data = read_data(make_parser().parse_args([*arguments, "--on-bad-row", policy]))
+    assert len(data.table) == num_rows
+    how_many = "2 of 8 rows skipped" if policy == "skip" else "0 of 8 rows skipped"
+    assert data.counts[0].startswith(how_many)
     with pytest.raises(ValueError, match=r"line 7 \(id 'L5'\), column 'rooms': got 'many'"):
         read_data(make_parser().parse_args(arguments))
 

@@ -121,10 +121,11 @@ def test_with_folds_the_bundle_is_a_further_model_fitted_on_all_rows(folds_run, 
     assert (np.abs(rows["prediction"] / by_fold - 1) > 1e-6).all()
 
 
-def test_a_fold_that_the_bundle_does_not_have_is_refused(folds_run, tmp_path):
+@pytest.mark.parametrize("fold", [7, "first", "../folds/0"])
+def test_a_fold_that_the_bundle_does_not_have_is_refused(fold, folds_run, tmp_path):
     held_out = pd.read_csv(folds_run.folder / "held_out.csv")
-    held_out.assign(fold=7).to_csv(tmp_path / "rows.csv", index=False)
-    with pytest.raises(ValueError, match="says fold 7, but there is no"):
+    held_out.assign(fold=fold).to_csv(tmp_path / "rows.csv", index=False)
+    with pytest.raises(ValueError, match=f"says fold '{fold}', but there is no"):
         evaluate_bundle(folds_run.folder / "bundle", tmp_path / "rows.csv")
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from comparison_helpers import NUM_ROWS, make_errors, make_evidence
 
+from mixed_data.audit.findings import KEPT_TOGETHER, Case, Finding
 from mixed_data.evaluation.differences import HELPS, HURTS, NOT_SHOWN, Difference, Evidence, compare_models
 from mixed_data.evaluation.sentences import judge, say, write_difference, write_score
 from mixed_data.evaluation.significance import adjust_holm
@@ -265,11 +266,18 @@ def test_a_target_of_zero_is_judged_by_the_absolute_error(evidence):
 
 
 def test_leaked_rows_are_named_first_and_claim_nothing(evidence):
-    findings = ["rows that repeat: 1 (59 = 72)", "sets of rows that share a photo: 2"]
-    first, *others = reach_verdict(evidence, main="weighted_sum", fusions=FUSIONS, findings=findings)
-    assert first["answer"].startswith("Yes. Rows that repeat: 1 (59 = 72). Sets of rows that share a photo: 2.")
+    cases = (Case((58, 71), ("59", "72")),)
+    findings = [
+        Finding("photos that look alike", 1200, cases, "named only"),
+        Finding("rows that repeat", 1, cases, KEPT_TOGETHER),
+        Finding("far targets", 3, cases, "kept"),
+    ]
+    first, *answers = reach_verdict(evidence, main="weighted_sum", fusions=FUSIONS, findings=findings)
+    repeats = f"Rows that repeat: 1 (59 = 72): {KEPT_TOGETHER}."
+    others = "Photos that look alike: 1,200; far targets: 3 (the audit names them)."
+    assert first["answer"] == f"Yes. {repeats} {others}"
     assert (first["claim"], first["first"], first["second"], first["differences"]) == (None, "weighted_sum", None, {})
-    assert others == reach_verdict(evidence, main="weighted_sum", fusions=FUSIONS)
+    assert answers == reach_verdict(evidence, main="weighted_sum", fusions=FUSIONS)
 
 
 def test_the_ablation_says_what_each_part_was_worth(evidence):

@@ -44,9 +44,12 @@ def _look(options: argparse.Namespace) -> Audit:
     from mixed_data.audit import audit_table
     from mixed_data.readers import read_rows
 
-    table, schema, _ = read_data(options)
-    against = read_rows(options.against, schema, root=options.root) if options.against else None
-    return audit_table(table, schema, split=options.split, against=against)
+    data = read_data(options)
+    against = None
+    if options.against:
+        policy = options.on_bad_row or "error"
+        against = read_rows(options.against, data.schema, root=options.root, on_bad_row=policy)
+    return audit_table(data.table, data.schema, split=options.split, against=against)
 
 
 def _print_audit(found: Audit) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from mixed_data.cli.inputs import describe_data, describe_run, network_names, network_options, read_data
+from mixed_data.cli.inputs import Data, describe_data, describe_run, network_names, network_options, read_data
 from mixed_data.cli.output import console, print_models
 from mixed_data.cli.startup import start_keras, worker_processes
 from mixed_data.files import write_csv
@@ -41,7 +41,8 @@ def train(options: argparse.Namespace) -> None:
         options.image_branch = options.image_branch or "pretrained"
     started = time.perf_counter()
     with Console(stderr=True).status("reading the data (the sample is drawn on first use)"):
-        table, schema, references = read_data(options)
+        data = read_data(options)
+    table, schema = data.table, data.schema
     start_keras()
     from mixed_data.cli.progress import embed_photos, show_progress
     from mixed_data.run import study, write_run
@@ -51,10 +52,10 @@ def train(options: argparse.Namespace) -> None:
     if options.dataset == "table":
         console.print(schema.explain(), highlight=False)
     claim = resume_run if options.resume else begin_run
-    config = describe_run(options, schema) | describe_data(table, schema)
+    config = describe_run(options, data) | describe_data(table, schema)
     with claim(folder, config, plan.main) as kept, worker_processes(options.jobs), show_progress() as watch:
         embed_photos(table, schema, plan.options or {})
-        found = study(table, schema, plan, references=references, watch=watch, kept=kept)
+        found = study(table, schema, plan, references=data.references, watch=watch, kept=kept)
         write_run(folder, found, table, schema, plan, watch=watch, kept=kept)
     _print_study(found, plan, len(table))
     bundle = folder / "bundle"
@@ -138,7 +139,7 @@ def _train_tutorial(options: argparse.Namespace) -> None:
     fits = [without_nan(fit) for fit in results.to_dict("records")]
     found = {"epochs": epochs, "rows": num_rows, "summary": summary.to_dict("records"), "fits": fits}
     write_json(folder / "tutorial.json", found)
-    write_json(folder / "config.json", describe_run(options, schema))
+    write_json(folder / "config.json", describe_run(options, Data(table, schema)))
     _print_tutorial(summary, num_rows, f"after epoch {epochs}, seeds: {options.seeds}")
     command = ["python", "train.py", "--dataset", "houses", "--root", str(root), "--folds", "5"]
     console.print(f"\n{time.perf_counter() - started:.0f} seconds in all. Results: {folder}")

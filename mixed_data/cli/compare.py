@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from mixed_data.evaluation.differences import Evidence
     from mixed_data.evaluation.repeats import OnProgress
-    from mixed_data.schema import Schema
 
 
 def compare(options: argparse.Namespace) -> None:
     """Fit all models on identical folds, print what was found and how sure it is, write the folder."""
     started = time.perf_counter()
     with Console(stderr=True).status("reading the data (the sample is drawn on first use)"):
-        table, schema, references = read_data(options)
+        data = read_data(options)
+    table, schema = data.table, data.schema
     start_keras()
     from mixed_data.cli.progress import embed_photos
     from mixed_data.evaluation.candidates import make_candidates
@@ -53,7 +53,7 @@ def compare(options: argparse.Namespace) -> None:
         run = run_repeats(table, schema, candidates, protocol, folder, on_progress=on_progress)
     verdict = reach_verdict(run.evidence, main=main, fusions=list(FUSIONS), findings=run.findings)
     ablation = describe_ablations(run.evidence, main=main)
-    comparison = [*run.comparison, *_score_references(references, table[schema.target])]
+    comparison = [*run.comparison, *_score_references(data.references, table[schema.target])]
     write_results(
         folder,
         run,
@@ -62,7 +62,7 @@ def compare(options: argparse.Namespace) -> None:
         comparison=comparison,
         verdict=verdict,
         ablation=ablation,
-        config=describe_run(options, schema),
+        config=describe_run(options, data),
     )
     page = write_report(folder)
     folds = f"{protocol.repeats} × grouped {protocol.folds}-fold"
@@ -72,7 +72,7 @@ def compare(options: argparse.Namespace) -> None:
     print_models(f"{len(table):,} rows, {folds}{spread}", comparison, main)
     _print_ablation(ablation, main)
     _print_weights(run.mean_weights, protocol.repeats * protocol.folds)
-    _print_coverage(run.evidence, table, schema)
+    _print_coverage(run.evidence)
     _print_answers(verdict)
     console.print(f"\n{time.perf_counter() - started:.0f} seconds in all. Results: {folder}  Report: {page}")
 
@@ -94,17 +94,23 @@ def _print_weights(weights: Mapping[str, Any], num_fits: int) -> None:
             console.print(line, highlight=False)
 
 
-def _print_coverage(evidence: Evidence, table: pd.DataFrame, schema: Schema) -> None:
+def _print_coverage(evidence: Evidence) -> None:
     """Print how many true values the intervals hold: of all rows, by repeat, by price band, by number of photos."""
+    from mixed_data.audit.findings import write_number
     from mixed_data.evaluation.comparison import COVERAGE
     from mixed_data.evaluation.results import measure_coverage
 
-    for model, found in measure_coverage(evidence, table, schema).items():
+    for model, found in measure_coverage(evidence).items():
         title = f"intervals of {model}, meant to hold {100 * COVERAGE:.0f} % of the true values"
         groups = Table("rows", "predictions", "held, %", "median width", "width, % of prediction", title=title)
         for line in found.to_dict("records"):
-            figures = (f"{line['coverage']:.1f}", f"{line['median_width']:,.4g}", f"{line['mean_relative_width']:.0f}")
-            groups.add_row(f"{line['by']}: {line['group']}", str(line["n"]), *figures)
+            groups.add_row(
+                f"{line['by']}: {line['group']}",
+                f"{line['n']:,}",
+                f"{line['coverage']:.1f}",
+                write_number(line["median_width"]),
+                f"{line['mean_relative_width']:.0f}",
+            )
         console.print(groups)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,29 @@ from mixed_data import __version__
 from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
 from mixed_data.preprocessing import SUITED_PREPROCESSING, MixedDataPreprocessor
 from mixed_data.readers import READERS
+from mixed_data.readers.table import read_checked_table
 from mixed_data.schema import Schema
 
 
-def read_data(options: argparse.Namespace) -> tuple[pd.DataFrame, Schema, pd.DataFrame | None]:
-    """Read the data set; the sample also brings the predictions of its oracle."""
+@dataclass(frozen=True)
+class Data:
+    """The rows that a command works on.
+
+    Attributes:
+        table: the rows.
+        schema: roles of their columns.
+        references: predictions that came with them (the sample's oracle), or None.
+        counts: how many rows of the file were left out or used with missing cells, in words.
+    """
+
+    table: pd.DataFrame
+    schema: Schema
+    references: pd.DataFrame | None = None
+    counts: Sequence[str] = ()
+
+
+def read_data(options: argparse.Namespace) -> Data:
+    """Read the data set that the options name."""
     names = [name for names in DATASET_OPTIONS.values() for name in names]
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if foreign := [name for name in given if name not in DATASET_OPTIONS[options.dataset]]:
@@ -29,13 +49,13 @@ def read_data(options: argparse.Namespace) -> tuple[pd.DataFrame, Schema, pd.Dat
         raise UsageError(f"--{flag} is for --dataset {right}, not for --dataset {options.dataset}")
     root = options.root or Path("datasets") / options.dataset
     if options.dataset == "houses":
-        return *READERS["houses"](root), None
+        return Data(*READERS["houses"](root))
     if options.dataset == "table":
         if options.data is None:
             raise UsageError("--dataset table needs --data FILE, a CSV or Parquet file")
-        return *READERS["table"](options.root, **given), None
-    table, schema = READERS["sample"](root, **given)
-    return table, schema, _oracle(root, given)
+        checked, schema = read_checked_table(options.root, **given)
+        return Data(checked.usable.reset_index(drop=True), schema, counts=checked.counts)
+    return Data(*READERS["sample"](root, **given), _oracle(root, given))
 
 
 def network_options(options: argparse.Namespace, schema: Schema) -> dict[str, Any]:
@@ -55,15 +75,16 @@ def network_names(options: argparse.Namespace, schema: Schema, default: tuple[st
     return names or list(default if has_both else (single,)), options.fusion if has_both else single
 
 
-def describe_run(options: argparse.Namespace, schema: Schema) -> dict[str, Any]:
-    """What ``config.json`` holds: enough to start the same run again."""
+def describe_run(options: argparse.Namespace, data: Data) -> dict[str, Any]:
+    """What ``config.json`` holds: enough to start the same run again, and what was left out of the data."""
     given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
     del given["run"], given["command"]
     libraries = ("keras", "numpy", "pandas", "pillow", "scikit-learn")
     return {
         "command": options.command,
         "options": given,
-        "schema": schema.to_dict(),
+        "schema": data.schema.to_dict(),
+        "bad_rows": [*data.counts],
         "versions": {
             "mixed_data": __version__,
             "python": platform.python_version(),

@@ -17,5 +17,13 @@ def name_without(column: str) -> str:
 
 
 def is_ablation(name: str) -> bool:
-    """Whether a model is the main network without one of its parts."""
+    """Whether a model is a fused network without one of its parts."""
     return name in (TABLE, IMAGE, PLACEBO) or name.startswith(_WITHOUT)
+
+
+def lacks_part_of(name: str, main: str) -> bool:
+    """Whether a model is the main one without one of its parts.
+
+    A network on one modality lacks the trees of a stack too, so that what it is worse by cannot be put down to photos.
+    """
+    return is_ablation(name) and name != main and not (main == BEST and name in (TABLE, IMAGE))

@@ -20,7 +20,7 @@ from joblib.parallel import get_active_backend
 from sklearn.base import BaseEstimator, clone
 
 from mixed_data import __version__
-from mixed_data.audit import audit_table, find_links, join_links
+from mixed_data.audit import Finding, audit_table, find_links, join_links
 from mixed_data.evaluation.candidates import Candidate, Split
 from mixed_data.evaluation.comparison import evaluate_held_out
 from mixed_data.evaluation.differences import Evidence
@@ -67,13 +67,13 @@ class RepeatedRun:
         weights: learned fusion weights, one line per fit and branch: ``model``, ``repeat``, ``fold``, ``branch``,
             ``weight``.
         seconds: model -> wall time of fitting and predicting, mean over the repeats.
-        findings: what the audit says, one line per class of problem.
+        findings: what the audit says, one per class of problem.
     """
 
     evidence: Evidence
     weights: pd.DataFrame
     seconds: dict[str, float]
-    findings: list[str]
+    findings: Sequence[Finding]
 
     @property
     def comparison(self) -> list[dict[str, Any]]:
@@ -143,7 +143,7 @@ def run_repeats(
     groups = join_links(links, len(table))
     tasks = _make_tasks(candidates, groups, protocol, folder.absolute() / TASKS_FOLDER)
     claim_folder(folder, _describe_settings(table, schema, candidates, protocol))
-    findings = audit_table(table, schema, links=links).sentences
+    findings = audit_table(table, schema, links=links).findings
     with locked(folder / TASKS_FOLDER / "lock", folder):
         results = _finish(tasks, table, schema, on_progress or (lambda num_finished, num_fits, model: None))
     evidence = Evidence(_collect(results, candidates), table[schema.target].to_numpy("float64"), groups)
@@ -194,6 +194,7 @@ class _Task:
             predictions=found.rows["prediction"].tolist(),
             lower=found.rows["lower"].tolist() if "lower" in found.rows else [],
             upper=found.rows["upper"].tolist() if "upper" in found.rows else [],
+            images_used=found.rows["images_used"].tolist(),
             weights={
                 branch: float(weight) for branch, weight in getattr(found.fitted[0], "fusion_weights_", {}).items()
             },
@@ -272,6 +273,7 @@ def _collect(results: Sequence[TaskResult], models: Iterable[str]) -> pd.DataFra
                 "prediction": result.predictions,
                 "lower": result.lower or math.nan,
                 "upper": result.upper or math.nan,
+                "images_used": result.images_used,
             }
         )
         for result in results

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixed_data.cells import split_paths
 from mixed_data.evaluation.differences import Evidence
 from mixed_data.evaluation.repeats import RepeatedRun
 from mixed_data.files import write_csv
@@ -32,12 +31,13 @@ def write_results(
     """Write what a comparison found beside its finished fits.
 
     - ``predictions.csv``: one line per model, repeat and row: ``model``, ``repeat``, ``fold``, ``row`` (position in the
-      table), ``id`` (the position where there is no id), ``target`` and ``prediction`` in target units, and
-      ``lower`` and ``upper`` of the models that know intervals.
+      table), ``id`` (the position where there is no id), ``target`` and ``prediction`` in target units, ``lower``
+      and ``upper`` of the models that know intervals, and ``images_used``, the number of photos that the row was
+      predicted from.
     - ``comparison.json``: one entry per model.
     - ``verdict.json``: the answers; see `mixed_data.evaluation.verdict.Entry`.
     - ``ablation.json``: what the main network loses without each of its parts; see `describe_ablations`.
-    - ``findings.json``: what the audit says of leaked and repeated rows.
+    - ``findings.json``: what the audit says, one line per class of problem.
     - ``weights.json``: model -> branch -> mean and standard deviation of the learned weight over all fits.
     - ``config.json``: how it was started.
     - ``held_out.csv``: the table, each row of which was held out once per repeat.
@@ -55,33 +55,27 @@ def write_results(
     predictions = run.evidence.predictions
     rows = predictions["row"].to_numpy()
     ids = rows if schema.id is None else table[schema.id].to_numpy()[rows]
-    columns = ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper"]
+    columns = ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper", "images_used"]
     lines = predictions.assign(id=np.asarray(ids), target=run.evidence.target[rows])[columns]
     write_csv(folder / "predictions.csv", lines)
     write_json(folder / "comparison.json", [dict(entry) for entry in comparison])
     write_json(folder / "verdict.json", [dict(entry) for entry in verdict])
     write_json(folder / "ablation.json", [dict(entry) for entry in ablation])
-    write_json(folder / "findings.json", run.findings)
+    write_json(folder / "findings.json", [str(finding) for finding in run.findings])
     write_json(folder / "weights.json", run.mean_weights)
     write_json(folder / "config.json", dict(config))
     write_csv(folder / "held_out.csv", table)
 
 
-def measure_coverage(evidence: Evidence, table: pd.DataFrame, schema: Schema) -> dict[str, pd.DataFrame]:
+def measure_coverage(evidence: Evidence) -> dict[str, pd.DataFrame]:
     """Return `coverage_table` over all repeats for each model that knows intervals.
 
     Args:
         evidence: every held-out prediction.
-        table: all rows.
-        schema: names the image columns.
     """
-    counts = [[len(split_paths(cell)) for cell in table[name]] for name in schema.images]
-    num_photos = np.sum(counts, axis=0, dtype="int64")
     found = {}
     for model, lines in evidence.predictions.dropna(subset=["lower", "upper"]).groupby("model", sort=False):
-        by = {"repeat": lines["repeat"].to_numpy()}
-        if schema.images:
-            by["photos"] = num_photos[lines["row"]]
+        by = {"repeat": lines["repeat"].to_numpy(), "photos": lines["images_used"].to_numpy()}
         target = evidence.target[lines["row"]]
         found[str(model)] = coverage_table(target, lines["prediction"], lines["lower"], lines["upper"], by=by)
     return found

@@ -41,6 +41,7 @@ _FIELDS = {
     "predictions": NUMBERS,
     "lower": NUMBERS,
     "upper": NUMBERS,
+    "images_used": INTEGERS,
     "weights": OBJECT,
     "seconds": NUMBER,
 }
@@ -58,6 +59,7 @@ class TaskResult:
         predictions: of these rows, target units.
         lower: of their intervals, likewise; empty where the model knows none.
         upper: likewise.
+        images_used: number of photos that each of these rows was predicted from.
         weights: branch -> learned weight of the fusion; empty where there is none.
         seconds: wall time of fitting and predicting.
     """
@@ -69,6 +71,7 @@ class TaskResult:
     predictions: list[float]
     lower: list[float]
     upper: list[float]
+    images_used: list[int]
     weights: dict[str, float]
     seconds: float
 
@@ -94,7 +97,8 @@ def read_task(path: Path, *, model: str, repeat: int, fold: int, rows: Sequence[
         result = TaskResult(**check_fields(read_json(path), str(path), _FIELDS))
     except (OSError, ValueError):
         return None
-    lengths = {len(result.predictions), len(result.lower) or len(rows), len(result.upper) or len(rows)}
+    lengths = {len(result.predictions), len(result.images_used)}
+    lengths |= {len(result.lower) or len(rows), len(result.upper) or len(rows)}
     expected = (model, repeat, fold, list(rows), {len(rows)}, not result.lower)
     found = (result.model, result.repeat, result.fold, result.rows, lengths, not result.upper)
     return result if found == expected else None

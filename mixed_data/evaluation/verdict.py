@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mixed_data.audit import Finding
+from mixed_data.audit.findings import KEPT_TOGETHER
 from mixed_data.evaluation.differences import HELPS, NOT_SHOWN, Evidence, compare_models, score_repeats
-from mixed_data.evaluation.names import BEST, BOOSTING, PLACEBO, TABLE, is_ablation
+from mixed_data.evaluation.names import BEST, BOOSTING, PLACEBO, TABLE, lacks_part_of
 from mixed_data.evaluation.sentences import LABELS, Differences, judge, say, write_difference, write_score
 from mixed_data.evaluation.significance import CONFIDENCE, adjust_holm
 
@@ -21,7 +23,7 @@ fusion, with ``p_holm``."""
 
 
 def reach_verdict(
-    evidence: Evidence, *, main: str, fusions: Sequence[str], findings: Sequence[str] = ()
+    evidence: Evidence, *, main: str, fusions: Sequence[str], findings: Sequence[Finding] = ()
 ) -> list[Entry]:
     """Say what the evidence shows, and before that what is wrong with the rows it stands on.
 
@@ -29,21 +31,23 @@ def reach_verdict(
         evidence: held-out predictions on identical folds.
         main: the network that the questions are about.
         fusions: names of the fused networks.
-        findings: what `mixed_data.audit.describe_links` says of leaked and repeated rows.
+        findings: of `mixed_data.audit.audit_table`.
 
     Returns:
         The entries of `answer_questions`; where there are findings, one with them comes first, without a claim.
     """
     entries = answer_questions(evidence, main=main, fusions=fusions)
     if findings:
-        answer = f"Yes. {' '.join(_end(finding) for finding in findings)}"
-        entries.insert(0, _entry("Is something wrong with the data?", answer, None, main, None, {}))
+        entries.insert(0, _entry("Is something wrong with the data?", _say_wrong(findings), None, main, None, {}))
     return entries
 
 
-def _end(sentence: str) -> str:
-    sentence = sentence[:1].upper() + sentence[1:]
-    return sentence if sentence.endswith(".") else f"{sentence}."
+def _say_wrong(findings: Sequence[Finding]) -> str:
+    """Name leaked and repeated rows in full, of all else how many rows it concerns."""
+    leaks = [finding for finding in findings if finding.action.startswith(KEPT_TOGETHER)]
+    others = [f"{finding.problem}: {finding.num_rows:,}" for finding in findings if finding not in leaks]
+    sentences = [*map(str, leaks), *(["; ".join(others) + " (the audit names them)"] if others else [])]
+    return " ".join(["Yes.", *(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in sentences)])
 
 
 def answer_questions(evidence: Evidence, *, main: str, fusions: Sequence[str]) -> list[Entry]:
@@ -87,7 +91,7 @@ def describe_ablations(evidence: Evidence, *, main: str) -> list[dict[str, Any]]
     """
     entries = []
     for name in evidence.models:
-        if is_ablation(name) and name != main:
+        if lacks_part_of(name, main):
             differences = find_differences(evidence, name, main)
             answer = write_difference(next(iter(differences.values())))
             entries.append({"model": name, "answer": answer, "differences": _to_dicts(differences)})

@@ -91,6 +91,24 @@ def read_table(
     Example:
         >>> table, schema = read_table(data="listings.csv", target="price")  # doctest: +SKIP
     """
+    checked, schema = read_checked_table(
+        root, data=data, target=target, images=images, id=id, group=group, schema=schema, on_bad_row=on_bad_row
+    )
+    return checked.usable.reset_index(drop=True), schema
+
+
+def read_checked_table(
+    root: FilePath | None = None,
+    *,
+    data: FilePath,
+    target: str | None = None,
+    images: Sequence[str] | None = None,
+    id: str | None = None,
+    group: str | None = None,
+    schema: Schema | FilePath | None = None,
+    on_bad_row: str = "error",
+) -> tuple[CheckedRows, Schema]:
+    """Read all rows as ``read_table`` does, and what is wrong with some of them; the arguments are the same."""
     if schema is not None and any(role is not None for role in (target, images, id, group)):
         raise ValueError("expected a schema or target/images/id/group, got both; write the roles into the schema")
     if schema is not None and not isinstance(schema, Schema):
@@ -103,7 +121,7 @@ def read_table(
     if not schema.features and not schema.images:
         raise SchemaError(f"no column is left to predict {schema.target!r} from:\n{schema.explain()}")
     _warn_of_few_not_positive(checked.table[schema.target], RowNames(lines=file.lines))
-    return checked.usable.reset_index(drop=True), schema
+    return checked, schema
 
 
 def read_rows(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixed_data.audit import Link, describe_links
-from mixed_data.evaluation.names import is_ablation
+from mixed_data.evaluation.names import lacks_part_of
 from mixed_data.evaluation.report.coverage import NOMINAL, CoverageLine, cover
 from mixed_data.evaluation.report.figures import Picture, draw_coverage, draw_errors, draw_weights
 from mixed_data.evaluation.report.files import Run
@@ -176,7 +176,7 @@ def list_ablations(run: Run, scale: ErrorScale) -> list[tuple[str, str, str, str
     lines = []
     for entry in run.comparison:
         name, error = entry["model"], entry.get(scale.score)
-        if is_ablation(name) and name != run.main and error is not None:
+        if lacks_part_of(name, run.main) and error is not None:
             difference = clip(answers[name], 200) if name in answers else scale.write_change(error - own)
             lines.append((clip(name, 60), describe_model(name), scale.write(error), difference))
     return lines
@@ -201,9 +201,14 @@ def describe_audit(run: Run, links: list[Link]) -> dict[str, Any]:
         "sentences": [_start_large(clip(text, 600)) for text in sentences[:_MAX_TEXTS]],
         "scope": scope,
         "note": "" if sentences else note,
+        "bad_rows": [clip(text, 600) for text in _texts(run.config.get("bad_rows"))],
         "num_doubtful": None if doubtful is None else len(doubtful),
         "warnings": warnings,
     }
+
+
+def _texts(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _start_large(text: str) -> str:

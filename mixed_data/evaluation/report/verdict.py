@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mixed_data.evaluation.names import BEST
 from mixed_data.evaluation.report.files import Run
 from mixed_data.evaluation.report.wording import BASELINES, UNIMODAL, Unit, clip, describe_model, percent
 from mixed_data.evaluation.significance import FloatArray, grouped_bootstrap
@@ -96,7 +97,8 @@ def contrast_models(run: Run, scale: ErrorScale, groups: NDArray[np.int64]) -> l
     if baselines := [name for name in BASELINES if name in errors and name != run.main]:
         questions[min(baselines, key=lambda name: errors[name])] = "Is it better than the best baseline?"
     if run.main not in UNIMODAL and "table" in errors:
-        questions["table"] = "Do the photos help?"
+        without = "Is it better than the network on the columns alone?" if run.main == BEST else "Do the photos help?"
+        questions["table"] = without
     target = run.rows["target"].to_numpy()
     own = np.abs(scale.signed(target, run.rows[["prediction"]].to_numpy().T))
     contrasts = []
@@ -153,6 +155,10 @@ def _say_contrast(contrast: Contrast, scale: ErrorScale) -> str:
 
 
 def _say_limits(run: Run) -> str:
+    stack = (
+        " Whether the photos help cannot be read from them either, because the network without photos lacks the trees "
+        "of the stack too; `compare` asks it of the network."
+    )
     split = (
         f"Every row was predicted once, by the one of {run.num_folds} models that had not seen it."
         if run.num_folds > 1
@@ -160,5 +166,5 @@ def _say_limits(run: Run) -> str:
     )
     return (
         f"{split} The intervals come from drawing the held-out rows anew. They leave out that another split or another "
-        "seed trains other models, which can change the figures as much."
+        f"seed trains other models, which can change the figures as much.{stack if run.main == BEST else ''}"
     )
