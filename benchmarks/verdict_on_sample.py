@@ -61,7 +61,7 @@ def reach_verdict_on_sample(folder: Path, seed: int, options: argparse.Namespace
         "epochs": options.epochs,
         "random_state": seed,
     }
-    everything = make_candidates(schema, arguments, networks=[TABLE], main=options.fusion, views=False)
+    everything = make_candidates(schema, arguments, networks=[TABLE], main=options.fusion, views=False, intervals=False)
     candidates = {name: everything[name] for name in (TABLE, options.fusion, PLACEBO)}
     protocol = Protocol(options.repeats, options.folds, random_state=seed)
     run = run_repeats(table, schema, candidates, protocol, folder / f"study-{seed}")

@@ -1,0 +1,23 @@
+"""A run that is killed, while it writes a model and at any moment; `benchmarks.kill_runs` does it for longer."""
+
+from __future__ import annotations
+
+import random
+
+from conftest import TINY_NETWORK
+
+from benchmarks.kill_runs import MOMENTS, Life, find_broken, find_differences
+from mixed_data.cli import main
+
+
+def test_a_killed_run_leaves_nothing_broken_and_ends_as_it_would_have(listings, tmp_path):
+    arguments = ["--dataset", "table", "--data", str(listings), "--networks", "table", "--no-intervals"]
+    arguments += [f"--{name.replace('_', '-')}={value}" for name, value in TINY_NETWORK.items()]
+    assert main(["train", *arguments, "--out", str(tmp_path / "whole")]) == 0
+    life = Life(tmp_path / "life", arguments)
+    for seconds, moment in [(60.0, MOMENTS["a kept model"]), (random.uniform(0, 8), "")]:
+        elapsed = life.kill(seconds, moment)
+        assert elapsed is not None or not moment, "the run ended before it wrote a model"
+        assert list(find_broken(life.folder)) == [], f"killed after {elapsed} s"
+    life.finish()
+    assert list(find_differences(tmp_path / "whole", life.run)) == []
