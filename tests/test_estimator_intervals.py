@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from estimator_helpers import NO_PHOTOS, NO_TABLE, NUM_ROWS, fit, make_regressor
+from reliability import Case, documented
 from sklearn.base import clone
 
 from mixed_data.audit import find_groups
@@ -57,16 +58,22 @@ def test_intervals_hold_the_prediction_and_grow_with_the_coverage(
     np.testing.assert_array_equal(calibrated.predict_interval(without_some), intervals)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "lacking"), [("no photos", NO_PHOTOS), ("no table", NO_TABLE), ("nothing", {**NO_PHOTOS, **NO_TABLE})]
-)
+OWN_ERRORS = "calibrated by the errors that such rows had, and wider"
+LACKING = [
+    Case("intervals of rows without any photo", OWN_ERRORS, NO_PHOTOS, "no photos"),
+    Case("intervals of rows without any cell", OWN_ERRORS, NO_TABLE, "no table"),
+    Case("intervals of rows without photos and cells", OWN_ERRORS, {**NO_PHOTOS, **NO_TABLE}, "nothing"),
+]
+
+
+@documented("Rows that lack something", LACKING)
 def test_rows_that_lack_something_have_a_calibration_of_their_own_and_are_less_sure(
-    calibrated: MixedDataRegressor, sales: pd.DataFrame, pattern: str, lacking: dict[str, None]
+    calibrated: MixedDataRegressor, sales: pd.DataFrame, case: Case
 ) -> None:
-    hidden = sales.assign(**lacking)
+    hidden = sales.assign(**case.given)
     _, difficulty = calibrated.describe(hidden, calibrated.transform(hidden))
     expected = calibrated.calibrator_.predict(
-        calibrated.predict(hidden), difficulty=difficulty, pattern=np.full(NUM_ROWS, pattern), coverage=0.8
+        calibrated.predict(hidden), difficulty=difficulty, pattern=np.full(NUM_ROWS, case.expected), coverage=0.8
     )
     np.testing.assert_array_equal(calibrated.predict_interval(hidden, coverage=0.8), np.column_stack(expected))
     factors = []

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from estimator_helpers import NO_PHOTOS, NO_TABLE, NUM_ROWS, SCHEMA, fit, make_regressor, network_of
+from reliability import Case, documented
 from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor, calibration
@@ -95,10 +96,19 @@ def test_hiding_cells_of_some_rows_equals_a_table_in_which_they_are_missing(sale
 # Predictions
 
 
-@pytest.mark.parametrize("pattern", PATTERNS)
+HIDDEN = [
+    Case("rows that have everything", "predicted from photos and columns", expected="all"),
+    Case("rows without any photo", "predicted from their columns and a learned vector", expected="no photos"),
+    Case("rows without any cell", "predicted from their photos and a learned vector", expected="no table"),
+    Case("rows without photos and cells", "predicted alike, from two learned vectors", expected="nothing"),
+]
+
+
+@documented("Rows that lack something", HIDDEN)
 def test_hiding_a_modality_equals_a_table_in_which_it_is_missing(
-    fitted_regressor: MixedDataRegressor, sales: pd.DataFrame, pattern: str
+    fitted_regressor: MixedDataRegressor, sales: pd.DataFrame, case: Case
 ) -> None:
+    pattern = case.expected
     photos, cells = ("image" in PATTERNS[pattern], "tabular" in PATTERNS[pattern])
     table = hide_cells(sales.assign(**NO_PHOTOS) if photos else sales, SCHEMA, np.full(NUM_ROWS, cells))
     hidden = hide(fitted_regressor.transform(sales), pattern)

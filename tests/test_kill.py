@@ -5,12 +5,19 @@ from __future__ import annotations
 import random
 
 from conftest import TINY_NETWORK
+from reliability import Case, documented
 
 from benchmarks.kill_runs import MOMENTS, Life, find_broken, find_differences
 from mixed_data.cli import main
 
+KILLED = Case(
+    "SIGKILL while a model is being written, and at a random moment",
+    "no broken file; the resumed run ends with the same bits",
+)
 
-def test_a_killed_run_leaves_nothing_broken_and_ends_as_it_would_have(listings, tmp_path):
+
+@documented("Crashes", [KILLED])
+def test_a_killed_run_leaves_nothing_broken_and_ends_as_it_would_have(case, listings, tmp_path):
     arguments = ["--dataset", "table", "--data", str(listings), "--networks", "table", "--no-intervals"]
     arguments += [f"--{name.replace('_', '-')}={value}" for name, value in TINY_NETWORK.items()]
     assert main(["train", *arguments, "--out", str(tmp_path / "whole")]) == 0

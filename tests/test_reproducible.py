@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from reliability import Case, documented
+
 ROOT = Path(__file__).resolve().parents[1]
 TWO_INNER_FOLDS = "from mixed_data.estimator import calibration; calibration.NUM_FOLDS = 2"  # as conftest.py
 RUN = f"import sys; from mixed_data.cli import main; {TWO_INNER_FOLDS}; sys.exit(main(sys.argv[1:]))"
@@ -18,9 +20,14 @@ ELSEWHERE = {
     "PYTHONHASHSEED": "4242",
     "PYTHONPATH": str(ROOT),
 }
+SAME_AGAIN = Case(
+    "the same run from another folder, in another time zone and locale (ASCII), with another PYTHONHASHSEED",
+    "the same bytes in metrics.json, missing.json and both files of predictions",
+)
 
 
-def test_a_run_does_not_depend_on_where_and_when_it_is_started(hold_out_run, listings, tmp_path):
+@documented("The same command again", [SAME_AGAIN])
+def test_a_run_does_not_depend_on_where_and_when_it_is_started(case, hold_out_run, listings, tmp_path):
     words = [listings.name if word == str(listings) else word for word in hold_out_run.arguments]
     command = [sys.executable, "-c", RUN, *words, "--out", str(tmp_path / "run")]
     done = subprocess.run(command, cwd=listings.parent, env={**os.environ, **ELSEWHERE}, capture_output=True)
