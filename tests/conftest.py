@@ -51,6 +51,16 @@ def _own_cache_for_each_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("MIXED_DATA_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture
+def empty_photo_cache() -> Iterator[None]:
+    """Forget all photos that were read, before a test and after it."""
+    from mixed_data.preprocessing.photos import clear_photo_cache
+
+    clear_photo_cache()
+    yield
+    clear_photo_cache()
+
+
 @pytest.fixture(scope="session")
 def houses_root() -> Path:
     """The folder that holds "Houses Dataset"."""

@@ -7,21 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from preprocessing_helpers import HOUSES, SCHEMA
 from sklearn.preprocessing import OneHotEncoder
 
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.schema import Schema
-
-HOUSES = pd.DataFrame(
-    {
-        "bedrooms": [3, 4, 2, 3, 5, 3, 4],
-        "area": [1500, 2400, 900, np.nan, 4100, 1800, 2000],
-        "pool": ["yes", "no", "no", "yes", None, "no", "heated"],
-        "zipcode": [85255, 85255, 85262, 92880, 92880, 92677, 36372],
-        "note": ["a", "b", "c", "d", "e", "f", "g"],
-    }
-)
-SCHEMA = Schema(numeric=["bedrooms", "area"], categorical=["pool"], codes=["zipcode"])
 
 
 def one_category(values: Any, **settings: Any) -> tuple[TabularPreprocessor, np.ndarray]:

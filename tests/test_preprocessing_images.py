@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from preprocessing_helpers import noise, write
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -21,21 +21,7 @@ from mixed_data.preprocessing import photos
 from mixed_data.preprocessing.images import ImagePreprocessor
 from mixed_data.preprocessing.photos import PhotoError, clear_photo_cache, load_photo
 
-
-@pytest.fixture(autouse=True)
-def _empty_cache():
-    clear_photo_cache()
-    yield
-    clear_photo_cache()
-
-
-def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def write(path: Path, pixels: np.ndarray) -> str:
-    Image.fromarray(pixels).save(path)
-    return str(path)
+pytestmark = pytest.mark.usefixtures("empty_photo_cache")
 
 
 def load_square(path: str, size: int = 8) -> np.ndarray:

@@ -9,28 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageFile
+from preprocessing_helpers import noise, write
 
 from mixed_data.preprocessing import photos
-from mixed_data.preprocessing.photos import PAD_COLOUR, PhotoError, clear_photo_cache, load_photo
+from mixed_data.preprocessing.photos import PAD_COLOUR, PhotoError, load_photo
 
 GREY = PAD_COLOUR[0]
 EVERY_FORMAT = ["jpeg", "progressive", "png", "webp", "gif", "bmp", "tiff", "avif"]
 
 
-@pytest.fixture(autouse=True)
-def _empty_cache():
-    clear_photo_cache()
-    yield
-    clear_photo_cache()
-
-
-def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def write(path: Path, pixels: np.ndarray, **options: object) -> str:
-    Image.fromarray(pixels).save(path, **options)
-    return str(path)
+pytestmark = pytest.mark.usefixtures("empty_photo_cache")
 
 
 def write_as(folder: Path, kind: str, pixels: np.ndarray) -> Path:

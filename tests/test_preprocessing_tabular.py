@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from preprocessing_helpers import HOUSES, SCHEMA
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
@@ -19,17 +20,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.schema import Schema
-
-HOUSES = pd.DataFrame(
-    {
-        "bedrooms": [3, 4, 2, 3, 5, 3, 4],
-        "area": [1500, 2400, 900, np.nan, 4100, 1800, 2000],
-        "pool": ["yes", "no", "no", "yes", None, "no", "heated"],
-        "zipcode": [85255, 85255, 85262, 92880, 92880, 92677, 36372],
-        "note": ["a", "b", "c", "d", "e", "f", "g"],
-    }
-)
-SCHEMA = Schema(numeric=["bedrooms", "area"], categorical=["pool"], codes=["zipcode"])
 
 
 def column_of(preprocessor: TabularPreprocessor, features: np.ndarray, name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -101,22 +101,19 @@ def read_checked_table(
     root: FilePath | None = None,
     *,
     data: FilePath,
-    target: str | None = None,
-    images: Sequence[str] | None = None,
-    id: str | None = None,
-    group: str | None = None,
     schema: Schema | FilePath | None = None,
     on_bad_row: str = "error",
+    **roles: Any,
 ) -> tuple[CheckedRows, Schema]:
     """Read all rows as ``read_table`` does, and what is wrong with some of them; the arguments are the same."""
-    if schema is not None and any(role is not None for role in (target, images, id, group)):
+    if schema is not None and any(role is not None for role in roles.values()):
         raise ValueError("expected a schema or target/images/id/group, got both; write the roles into the schema")
     if schema is not None and not isinstance(schema, Schema):
         schema = Schema.load(schema)
     file = _read_file(data, on_bad_row)
     if schema is None:
         whole = file.table.drop(index=list(file.broken))
-        schema = Schema.infer(whole, target=target, images=images, id=id, group=group)
+        schema = Schema.infer(whole, **roles)
     checked = _check_file(file, schema, _root_of(data, root), on_bad_row=on_bad_row, needs_target=True)
     if not schema.features and not schema.images:
         raise SchemaError(f"no column is left to predict {schema.target!r} from:\n{schema.explain()}")
