@@ -239,3 +239,8 @@ def test_command_writes_every_fit_and_says_what_the_scores_are_worth(root, tmp_p
 def test_command_without_the_data_set_says_how_to_get_it(tmp_path, capsys):
     assert main(["train", "--preset", "tutorial", "--root", str(tmp_path)]) == 1
     assert "download houses" in capsys.readouterr().err
+
+
+def test_options_that_the_tutorial_does_not_have_are_refused(capsys):
+    assert main(["train", "--preset", "tutorial", "--folds", "5", "--fusion", "concat"]) == 2
+    assert "--preset tutorial has a protocol of its own; leave out --folds, --fusion" in capsys.readouterr().err

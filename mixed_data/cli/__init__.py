@@ -18,13 +18,14 @@ from typing import Any
 
 from mixed_data import __version__
 from mixed_data.cli import audit, commands, compare
-from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
+from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError, refuse_others
 from mixed_data.cli.resume import as_it_began
 from mixed_data.cli.startup import Terminated, stop_on_signal
 from mixed_data.rows import BAD_ROW_POLICIES
 
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
 PRESETS = ("best", "tutorial")
+TUTORIAL_OPTIONS = ("preset", "dataset", "root", "networks", "epochs", "seeds", "out")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
     logging.getLogger("mixed_data.rows").setLevel(logging.INFO)  # it counts, and 0 of 500 rows is worth a line too
     try:
+        if getattr(options, "preset", None) == "tutorial":
+            refuse_others(options, parser, TUTORIAL_OPTIONS, "--preset tutorial has a protocol of its own")
         with stop_on_signal(), as_it_began(options, parser) as options:
             options.run(options)
     except (ValueError, OSError, ImportError) as error:

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Collection
 from typing import Any
 
 
 class UsageError(ValueError):
     """The options do not belong together: the command was typed wrongly."""
+
+
+def refuse_others(
+    options: argparse.Namespace, parser: argparse.ArgumentParser, allowed: Collection[str], why: str
+) -> None:
+    """Refuse options of `train` that would be ignored.
+
+    Args:
+        options: of a command `train`.
+        parser: that read them.
+        allowed: names of the options that apply.
+        why: the others do not.
+
+    Raises:
+        UsageError: another option differs from its default.
+    """
+    defaults = vars(parser.parse_args(["train"]))
+    given = {name for name, value in vars(options).items() if value != defaults.get(name)}
+    if foreign := given - {*allowed, "debug", "verbose", "command", "run"}:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(foreign))
+        raise UsageError(f"{why}; leave out {flags}")
 
 
 DATASET_OPTIONS: dict[str, tuple[str, ...]] = {

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
-from mixed_data.cli.options import UsageError
-
-_OF_ANY_RUN = {"resume", "debug", "verbose", "command", "run"}
+from mixed_data.cli.options import refuse_others
 
 
 @contextmanager
@@ -27,11 +25,7 @@ def as_it_began(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
         return
     from mixed_data.run_folder import read_config
 
-    defaults = vars(parser.parse_args(["train"]))
-    given = {name for name, value in vars(options).items() if value != defaults.get(name)} - _OF_ANY_RUN
-    if given:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
-        raise UsageError(f"--resume goes on as the run began; leave out {flags}")
+    refuse_others(options, parser, {"resume"}, "--resume goes on as the run began")
     config = read_config(options.resume)
     directory = Path(config["directory"])
     if not directory.is_dir():
