@@ -23,7 +23,7 @@ from mixed_data.estimator.calibration import (
     inner_splits,
     predict_out_of_fold,
 )
-from mixed_data.estimator.patterns import PATTERNS, PHOTO_PATTERN, hide_cells, name_patterns
+from mixed_data.estimator.patterns import PATTERNS, PHOTO_PATTERN, name_patterns
 from mixed_data.estimator.rows import RowRegressor
 from mixed_data.estimator.settings import check_target, resolve_schema
 from mixed_data.intervals import IntervalCalibrator
@@ -43,8 +43,9 @@ class StackedRegressor(RowRegressor, BaseEstimator):
     networks that have not seen it (grouped folds): what the one on the photos alone predicts is one more column for the
     trees; and on such predictions, all on the transformed target, non-negative least squares learn how much network and
     trees count (stacked regression; whatever does not help gets no weight). Rows without photos, or without a table,
-    have weights of their own. On the houses each of the two alone is worse. Takes twelve fits of a network;
-    `joblib.parallel_config` says how many at a time.
+    have weights of their own; for a row without any cell, what the photos predict stands in for the trees. On the
+    houses each of the two alone is worse. Takes twelve fits of a network; `joblib.parallel_config` says how many at a
+    time.
 
     (`sklearn.ensemble.StackingRegressor` keeps none of the predictions that it learns from; intervals, and weights of
     rows with something missing, need them.)
@@ -177,13 +178,12 @@ class StackedRegressor(RowRegressor, BaseEstimator):
         check_is_fitted(self)
         own, difficulty = self.network_.describe(table, inputs)
         seen, _ = self.photos_.describe(table, self.photos_.transform(table))
+        pattern, by_photos = name_patterns(inputs, "both"), self.photos_.target_transformer_.inverse_transform(seen)
         predicted = pd.DataFrame(
             {
-                "pattern": name_patterns(inputs, "both"),
+                "pattern": pattern,
                 "network": self.network_.target_transformer_.inverse_transform(own),
-                "trees": self.trees_.predict(
-                    table.assign(**{PHOTOS: self.photos_.target_transformer_.inverse_transform(seen)})
-                ),
+                "trees": _stand_in(pattern, self.trees_.predict(table.assign(**{PHOTOS: by_photos})), by_photos),
                 SPREAD: difficulty[:, 1],
             }
         )
@@ -202,20 +202,23 @@ class StackedRegressor(RowRegressor, BaseEstimator):
     ) -> np.ndarray:
         """Predict the rows and patterns of ``predicted`` by trees that have not seen the row."""
         told = X.assign(**{PHOTOS: _of_each_row(predicted, len(X))})
-        schema = self._schema()
         by_trees = np.empty(len(predicted))
         for training_rows, held_out_rows in splits:
             trees = self.make_trees().fit(told.iloc[training_rows], scaled[training_rows])
             asked = np.flatnonzero(predicted["row"].isin(held_out_rows))
             rows = X.iloc[predicted["row"].iloc[asked]].assign(**{PHOTOS: predicted[PHOTOS].to_numpy()[asked]})
-            without = predicted["pattern"].iloc[asked].isin([name for name in PATTERNS if "tabular" in PATTERNS[name]])
-            by_trees[asked] = trees.predict(hide_cells(rows, schema, without.to_numpy()))
-        return by_trees
+            by_trees[asked] = trees.predict(rows)
+        return _stand_in(predicted["pattern"].to_numpy(), by_trees, predicted[PHOTOS].to_numpy())
 
     def _calibrate(self, target: np.ndarray, predicted: pd.DataFrame) -> IntervalCalibrator:
         weighed = _weigh(predicted, self.weights_)
         weighed["prediction"] = self.target_transformer_.inverse_transform(weighed["level"].to_numpy())
         return calibrate(target, weighed, self.target_transformer_, inputs=_DIFFICULTY, seed=self.random_state)
+
+
+def _stand_in(pattern: np.ndarray, by_trees: np.ndarray, by_photos: np.ndarray) -> np.ndarray:
+    """Return what the trees predict; for rows without any cell, what the photos do."""
+    return np.where(np.isin(pattern, [name for name in PATTERNS if "tabular" in PATTERNS[name]]), by_photos, by_trees)
 
 
 def _of_each_row(predicted: pd.DataFrame, num_rows: int) -> np.ndarray:

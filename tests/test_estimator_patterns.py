@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor, calibration
 from mixed_data.estimator.calibration import inner_splits, predict_out_of_fold, predict_patterns
-from mixed_data.estimator.patterns import PATTERNS, PHOTO_PATTERN, hide, hide_cells, name_patterns
+from mixed_data.estimator.patterns import PATTERNS, PHOTO_PATTERN, hide, name_patterns
 from mixed_data.preprocessing import Inputs
 from mixed_data.schema import Schema
 
@@ -81,18 +81,6 @@ def test_hiding_gives_the_arrays_of_rows_that_lack_it_up_to_what_is_imputed(
     assert hidden.row_warnings == inputs.row_warnings
 
 
-def test_hiding_cells_of_some_rows_equals_a_table_in_which_they_are_missing(sales: pd.DataFrame) -> None:
-    rows = np.arange(NUM_ROWS) % 3 == 0
-    before = sales.copy(deep=True)
-    hidden = hide_cells(sales, SCHEMA, rows)
-    pd.testing.assert_frame_equal(sales, before)
-    features = ["area", "kind", "zipcode"]
-    assert hidden.loc[rows, features].isna().all(axis=None)
-    pd.testing.assert_frame_equal(hidden.loc[~rows, features], sales.loc[~rows, features], check_dtype=False)
-    others = sales.columns.difference(features)
-    pd.testing.assert_frame_equal(hidden[others], sales[others])
-
-
 # Predictions
 
 
@@ -110,7 +98,7 @@ def test_hiding_a_modality_equals_a_table_in_which_it_is_missing(
 ) -> None:
     pattern = case.expected
     photos, cells = ("image" in PATTERNS[pattern], "tabular" in PATTERNS[pattern])
-    table = hide_cells(sales.assign(**NO_PHOTOS) if photos else sales, SCHEMA, np.full(NUM_ROWS, cells))
+    table = sales.assign(**(NO_PHOTOS if photos else {}), **(NO_TABLE if cells else {}))
     hidden = hide(fitted_regressor.transform(sales), pattern)
     scaled, _ = fitted_regressor.describe(sales, hidden)
     expected = fitted_regressor.target_transformer_.inverse_transform(scaled)

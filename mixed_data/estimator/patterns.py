@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from mixed_data.preprocessing import Inputs
-from mixed_data.schema import Schema
 
 PATTERNS: dict[str, tuple[str, ...]] = {
     "all": (),
@@ -37,9 +35,3 @@ def hide(inputs: Inputs, pattern: str) -> Inputs:
     """Return the same rows without what the pattern lacks."""
     names = [name for modality in PATTERNS[pattern] for name in _ARRAYS[modality]]
     return Inputs({**inputs, **{name: np.zeros_like(inputs[name]) for name in names}}, inputs.row_warnings)
-
-
-def hide_cells(table: pd.DataFrame, schema: Schema, rows: np.ndarray) -> pd.DataFrame:
-    """Return a copy of the table in which the features of some rows (a bool per row) are missing."""
-    columns = list(schema.features)
-    return table.assign(**{name: table[name].astype(object).where(~rows, None) for name in columns})
