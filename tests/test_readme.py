@@ -19,7 +19,8 @@ def fenced_blocks(language: str) -> list[str]:
 
 
 def commands() -> list[list[str]]:
-    parts = [part for block in fenced_blocks("bash") for line in block.splitlines() for part in line.split("&&")]
+    lines = [line for block in fenced_blocks("bash") for line in block.replace("\\\n", "").splitlines()]
+    parts = [part for line in lines for part in line.split("&&")]
     words = [shlex.split(part, comments=True) for part in parts]
     starts = (["python", "train.py"], ["python", "-m", "mixed_data"])
     own = [line for line in words if line[:2] == starts[0] or line[:3] == starts[1]]
