@@ -11,7 +11,7 @@ from typing import Any
 from mixed_data.evaluation.report.coverage import NOMINAL, CoverageLine, cover
 from mixed_data.evaluation.report.files import read_run
 from mixed_data.evaluation.report.rendering import render
-from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model
+from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, describe_pattern
 from mixed_data.schema import Schema
 
 _SCORES = {"mape": 1, "median_ape": 1, "ppe20": 0, "rmse_log": 3, "r2": 3, "cod": 1}
@@ -34,6 +34,7 @@ class CardFacts:
         config: as in ``config.json``: command, options, versions.
         findings: what the audit says; None where that was not kept.
         coverage: of the intervals on the held-out rows, or None.
+        missing: scores of the model on the held-out rows with parts of them hidden, as in ``missing.json``.
     """
 
     schema: Schema
@@ -46,6 +47,7 @@ class CardFacts:
     config: Mapping[str, Any] = field(default_factory=dict)
     findings: Sequence[str] | None = None
     coverage: CoverageLine | None = None
+    missing: Sequence[Mapping[str, Any]] = ()
 
 
 def read_card_facts(folder: Path, *, num_training_rows: int, created: str) -> CardFacts:
@@ -72,6 +74,7 @@ def read_card_facts(folder: Path, *, num_training_rows: int, created: str) -> Ca
         config=run.config,
         findings=run.findings,
         coverage=cover(run.rows, [])[0] if has_intervals else None,
+        missing=run.missing,
     )
 
 
@@ -106,6 +109,7 @@ def write_card(facts: CardFacts) -> str:
             "mean_error": None if main.get("mape") is None else decimals(main["mape"], 1),
             "lines": [_write_line(entry, entry["model"] == facts.main) for entry in facts.comparison],
             "coverage": _write_coverage(facts.coverage, unit),
+            "hidden": [_write_hidden(entry) for entry in facts.missing if entry["pattern"] != "all"],
             "findings": None if facts.findings is None else [escape(text) for text in facts.findings],
             "command": clip(facts.config.get("command") or "", 2000),
             "versions": [f"{escape(name)} {escape(value)}" for name, value in versions.items()]
@@ -133,6 +137,11 @@ def _write_line(entry: Mapping[str, Any], is_main: bool) -> str:
     name = f"**{name}**" if is_main else name
     cells = [decimals(entry.get(score), num_decimals) for score, num_decimals in _SCORES.items()]
     return f"| {name} | {' | '.join(cells)} |"
+
+
+def _write_hidden(entry: Mapping[str, Any]) -> str:
+    scores = f"MAPE {decimals(entry.get('mape'), 1)} %, RMSE of log {decimals(entry.get('rmse_log'), 3)}"
+    return f"{escape(describe_pattern(entry['pattern']))}: {scores}"
 
 
 def _write_coverage(line: CoverageLine | None, unit: Unit) -> dict[str, str] | None:

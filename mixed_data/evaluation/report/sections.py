@@ -16,7 +16,15 @@ from mixed_data.evaluation.report.figures import Picture, draw_coverage, draw_er
 from mixed_data.evaluation.report.files import Run
 from mixed_data.evaluation.report.groups import Group, Grouping
 from mixed_data.evaluation.report.verdict import ErrorScale
-from mixed_data.evaluation.report.wording import UNIMODAL, Unit, clip, decimals, describe_model, is_reference
+from mixed_data.evaluation.report.wording import (
+    UNIMODAL,
+    Unit,
+    clip,
+    decimals,
+    describe_model,
+    describe_pattern,
+    is_reference,
+)
 
 _SCORES = {
     "mape": ("MAPE, %", 1, "mean error in percent of the actual value; lower is better"),
@@ -26,12 +34,6 @@ _SCORES = {
     "r2": ("R²", 3, "share of the variance that is explained: 1 is perfect, 0 no better than the mean"),
     "cod": ("COD", 1, "spread of the ratios predicted to actual around their median, in percent"),
     "mae": ("MAE", 0, "mean absolute error in units of the target"),
-}
-_HIDDEN = {
-    "all": "as they are",
-    "no photos": "all photos hidden",
-    "no table": "all columns hidden",
-    "nothing": "photos and columns hidden",
 }
 _MAX_TEXTS = 20
 _MAX_MODELS = 60
@@ -139,7 +141,7 @@ def describe_missing(run: Run, scale: ErrorScale) -> dict[str, Any]:
     """List what the main model is worth without photos or columns, beside the networks that never had them."""
     if not run.missing:
         return {"reason": "the run kept no missing.json (`train` writes it for models that read photos)"}
-    shown = [(_HIDDEN.get(entry["pattern"], clip(entry["pattern"], 60)), entry) for entry in run.missing]
+    shown = [(describe_pattern(entry["pattern"]), entry) for entry in run.missing]
     for name, description in UNIMODAL.items():
         if name != run.main and (entry := run.of_model(name)):
             shown.append((f"for comparison: {clip(name)} ({description})", entry))

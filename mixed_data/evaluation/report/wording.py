@@ -25,6 +25,12 @@ _OTHERS = {
     BEST: "networks and trees, stacked",
 }
 _REFERENCE = "oracle"
+_PATTERNS = {
+    "all": "as they are",
+    "no photos": "all photos hidden",
+    "no table": "all columns hidden",
+    "nothing": "photos and columns hidden",
+}
 
 MAX_TEXT = 160
 # Control characters and halves of surrogate pairs stand in no HTML, XML or UTF-8; the others turn text around.
@@ -89,6 +95,11 @@ def describe_model(model: str) -> str:
     if is_ablation(model) and model not in known:
         return f"main network {clip(model, 60)}"
     return known.get(model, "network, columns and photos")
+
+
+def describe_pattern(pattern: object) -> str:
+    """Say what was hidden of rows in ``missing.json``."""
+    return _PATTERNS.get(str(pattern), clip(pattern, 60))
 
 
 def decimals(value: object, num_decimals: int) -> str:
