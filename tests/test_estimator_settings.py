@@ -29,7 +29,8 @@ def test_few_rows_are_all_trained_on_and_get_more_image_dropout(
         ({}, (1, 0.8, 20, "mae", 0.0), (1, 0.6, 20, "huber", 0.0)),
         ({"modalities": "image"}, (1, 0.8, 20, "mae", 0.0), (1, 0.6, 20, "huber", 0.0)),
         ({"modalities": "tabular"}, (8, 0.3, 40, "mae", 0.2), (8, 0.3, 20, "huber", 0.2)),
-        ({"image_branch": "pretrained"}, (8, 0.3, 40, "mae", 0.2), (8, 0.3, 20, "huber", 0.2)),
+        ({"image_branch": "pretrained"}, (8, 0.3, 60, "mae", 0.2), (8, 0.3, 30, "huber", 0.2)),
+        ({"modality_dropout": 0.1}, (1, 0.8, 30, "mae", 0.1), (1, 0.6, 30, "huber", 0.1)),
         (
             {"members": 3, "image_dropout": 0.0, "epochs": 1, "loss": "mse", "modality_dropout": 0.5},
             (3, 0.0, 1, "mse", 0.5),
@@ -41,7 +42,7 @@ def test_few_rows_are_all_trained_on_and_get_more_image_dropout(
             (8, 0.3, 20, "huber", 0.0),
         ),
     ],
-    ids=["both", "image", "tabular", "pretrained", "given", "zero given"],
+    ids=["both", "image", "tabular", "pretrained", "pixels that are hidden", "given", "zero given"],
 )
 def test_what_is_left_open_is_chosen_by_branch_and_number_of_rows(
     options: dict[str, Any], few: tuple[Any, ...], many: tuple[Any, ...]
@@ -60,7 +61,7 @@ def test_what_is_chosen_reaches_network_and_training(
     fit(regressor, sales)
     network = network_of(regressor)
     options = {name: without_training[0][name] for name in ("epochs", "loss", "auxiliary")}
-    assert options == {"epochs": 20 if modalities == "both" else 40, "loss": "mae", "auxiliary": 0.5}
+    assert options == {"epochs": 30 if modalities == "both" else 40, "loss": "mae", "auxiliary": 0.5}
     assert network.get_layer("mlp_dropout").rate == 0.25
     assert regressor.model_.output_shape == (None, 1 if modalities == "both" else 8)
     if modalities == "both":

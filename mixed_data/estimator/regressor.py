@@ -64,7 +64,8 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
         loss: a Keras loss, by name, on the transformed target. None means "huber" from 1,000 rows on: quadratic for
             ordinary errors, linear for outliers such as a price with a zero too many; and "mae" below, where a single
             wrong price weighs more.
-        epochs: at most so many. None means 20, or 40 below 1,000 rows where no photos go through convolutions.
+        epochs: at most so many. None means 20, or 40 below 1,000 rows where no photos go through convolutions; half as
+            many again where ``modality_dropout`` hides something.
         batch_size: rows per training step.
         learning_rate: of AdamW, decaying to zero (cosine).
         weight_decay: of AdamW.

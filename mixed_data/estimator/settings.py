@@ -61,12 +61,18 @@ def suited_settings(regressor: MixedDataRegressor, num_rows: int) -> dict[str, A
     """Settings of the network that are None in a regressor, as they suit its branches and the number of rows."""
     has_pixels = regressor.image_branch != "pretrained" and regressor.modalities != "tabular"
     few = num_rows < FEW_ROWS
+    modality_dropout = regressor.modality_dropout
+    if modality_dropout is None:
+        modality_dropout = 0.0 if has_pixels else 0.2
+    epochs = 40 if few and not has_pixels else 20
+    if regressor.modalities == "both" and modality_dropout:
+        epochs += epochs // 2  # each row is seen whole less often
     suited = {
         "members": 1 if has_pixels else 8,
         "image_dropout": (0.8 if few else 0.6) if has_pixels else 0.3,
-        "epochs": 40 if few and not has_pixels else 20,
+        "epochs": epochs,
         "loss": "mae" if few else "huber",
-        "modality_dropout": 0.0 if has_pixels else 0.2,
+        "modality_dropout": modality_dropout,
     }
     given = {name: getattr(regressor, name) for name in suited}
     return {name: suited[name] if value is None else value for name, value in given.items()}
