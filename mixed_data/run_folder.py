@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,8 @@ def is_finished(folder: Path) -> bool:
 
 def tidy(folder: Path) -> None:
     """Remove what nobody needs of a finished run: checkpoints, and what a killed process has left half-written."""
-    shutil.rmtree(folder / CHECKPOINTS_FOLDER, ignore_errors=True)
+    with suppress(FileNotFoundError):  # out of sight first, so that a kill leaves no half of a kept model
+        os.replace(folder / CHECKPOINTS_FOLDER, folder / f".{CHECKPOINTS_FOLDER}-{os.getpid()}")
     _remove_leftovers(folder)
 
 
@@ -153,5 +155,6 @@ def _until_finished(folder: Path) -> Iterator[None]:
 def _remove_leftovers(folder: Path) -> None:
     for file in folder.glob(".*.tmp"):
         file.unlink(missing_ok=True)
-    for unfinished in folder.glob(".*bundle-*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
+    for pattern in (".*bundle-*", f".{CHECKPOINTS_FOLDER}-*"):
+        for unfinished in folder.glob(pattern):
+            shutil.rmtree(unfinished, ignore_errors=True)

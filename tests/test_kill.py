@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import shutil
 
+import pytest
 from conftest import TINY_NETWORK
 from reliability import Case, documented
 
 from benchmarks.kill_runs import MOMENTS, Life, find_broken, find_differences
 from mixed_data.cli import main
+from mixed_data.run_folder import CHECKPOINTS_FOLDER, tidy
 
 KILLED = Case(
     "SIGKILL while a model is being written, and at a random moment",
@@ -28,3 +31,18 @@ def test_a_killed_run_leaves_nothing_broken_and_ends_as_it_would_have(case, list
         assert list(find_broken(life.folder)) == [], f"killed after {elapsed} s"
     life.finish()
     assert list(find_differences(tmp_path / "whole", life.run)) == []
+
+
+def test_checkpoints_that_are_being_removed_are_out_of_sight(tmp_path, monkeypatch):
+    (tmp_path / CHECKPOINTS_FOLDER / "model").mkdir(parents=True)
+
+    def stop(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", stop)
+        with pytest.raises(KeyboardInterrupt):
+            tidy(tmp_path)
+    assert not (tmp_path / CHECKPOINTS_FOLDER).exists()
+    tidy(tmp_path)
+    assert list(tmp_path.iterdir()) == []
