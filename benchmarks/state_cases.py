@@ -27,9 +27,9 @@ from mixed_data.bundle.manifest import check_digests, digest_file, read_manifest
 from mixed_data.bundle.networks import check_entry
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.patterns import PATTERNS
+from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
-from mixed_data.preprocessing.state import read_json, write_json
 from mixed_data.readers import read_table
 from mixed_data.readers.table import read_rows
 from mixed_data.schema import Schema

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mixed_data.files import replacing
+from mixed_data.files.whole_files import replacing
 
 logger = logging.getLogger(__name__)
 

@@ -29,9 +29,9 @@ from mixed_data.evaluation.comparison import (
 from mixed_data.evaluation.kept_fits import KeptFits
 from mixed_data.evaluation.missing import score_patterns
 from mixed_data.evaluation.report import read_card_facts, write_card, write_report
-from mixed_data.files import write_csv
+from mixed_data.files.checked_json import write_json
+from mixed_data.files.whole_files import write_csv
 from mixed_data.metrics import regression_metrics
-from mixed_data.preprocessing.state import write_json
 from mixed_data.readers.table import read_checked_rows
 from mixed_data.schema import Schema
 from mixed_data.split import hold_out, k_fold
@@ -224,11 +224,11 @@ def evaluate_bundle(
         path: of the bundle.
         data: CSV or Parquet file.
         root: folder that relative photo paths start from; the file's own by default.
-        on_bad_row: "error", "skip" or "mask", see `mixed_data.rows.BAD_ROW_POLICIES`.
+        on_bad_row: "error", "skip" or "mask", see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`.
 
     Returns:
         `regression_metrics` of the rows that are not skipped, and per row ``prediction``, ``images_used`` and
-        ``warnings``; see `mixed_data.rows.CheckedRows.complete` for a skipped row.
+        ``warnings``; see `mixed_data.schema.bad_rows.CheckedRows.complete` for a skipped row.
 
     Raises:
         BundleError: the bundle cannot be used.

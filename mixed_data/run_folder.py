@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixed_data.evaluation.report.page import REPORT_NAME
-from mixed_data.files import locked
-from mixed_data.preprocessing.state import read_json, write_json
+from mixed_data.files.checked_json import read_json, write_json
+from mixed_data.files.whole_files import locked
 
 if TYPE_CHECKING:
     from mixed_data.evaluation.kept_fits import KeptFits

@@ -168,8 +168,8 @@ class FoldsRun:
 @pytest.fixture(scope="session")
 def folds_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> FoldsRun:
     """Two folds of "weighted_sum" only, without intervals, with reference predictions that are 1 % too high."""
+    from mixed_data.files.checked_json import write_json
     from mixed_data.preprocessing import MixedDataPreprocessor
-    from mixed_data.preprocessing.state import write_json
     from mixed_data.readers import read_table
     from mixed_data.run import Plan, study, write_run
 

@@ -9,13 +9,13 @@ import sys
 import pandas as pd
 import pytest
 
-from mixed_data.files import exchange, replacing, write_csv
-from mixed_data.preprocessing.state import write_json
+from mixed_data.files.checked_json import write_json
+from mixed_data.files.whole_files import exchange, replacing, write_csv
 
 LIMITED = """
 import resource, signal, sys
 from pathlib import Path
-from mixed_data.files import write_csv
+from mixed_data.files.whole_files import write_csv
 import pandas as pd
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))

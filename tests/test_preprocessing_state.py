@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from preprocessing_helpers import HOUSES, SCHEMA
 
+from mixed_data.files.checked_json import write_json
 from mixed_data.preprocessing import TabularPreprocessor
-from mixed_data.preprocessing.state import write_json
 
 
 def test_state_round_trip_through_json_is_exact() -> None:

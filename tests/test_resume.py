@@ -24,8 +24,8 @@ from mixed_data.cli import main
 from mixed_data.cli.inputs import describe_data
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.kept_fits import Fit, KeptFits, StandIn
-from mixed_data.files import locked
-from mixed_data.preprocessing.state import read_json, write_json
+from mixed_data.files.checked_json import read_json, write_json
+from mixed_data.files.whole_files import locked
 from mixed_data.readers import read_table
 from mixed_data.run import Plan, study, write_run
 from mixed_data.run_folder import begin_run, is_finished, resume_run
@@ -271,7 +271,7 @@ def test_a_second_run_in_the_same_folder_is_refused(stopped, listings, capsys):
 
 
 def test_a_lock_ends_with_its_process_and_leaves_no_file(tmp_path):
-    code = "import os, sys; from pathlib import Path; from mixed_data.files import locked"
+    code = "import os, sys; from pathlib import Path; from mixed_data.files.whole_files import locked"
     code += "\nwith locked(Path(sys.argv[1]), Path('it')): print('held', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", code, str(tmp_path / "lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:

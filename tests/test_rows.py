@@ -12,8 +12,8 @@ from reliability import Case, documented
 
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.readers.table import read_checked_rows, read_rows, read_table
-from mixed_data.rows import BAD_ROW_POLICIES, check_rows
 from mixed_data.schema import Schema, SchemaError
+from mixed_data.schema.bad_rows import BAD_ROW_POLICIES, check_rows
 
 SCHEMA = Schema(target="price", numeric=("area", "rooms"), categorical=("style",), images=("front",), id="house")
 LINES = [
@@ -101,7 +101,7 @@ def test_by_default_a_bad_row_refuses_the_table_and_the_message_says_how_to_go_o
 
 
 def test_how_many_rows_were_skipped_or_masked_is_logged_with_their_lines_also_where_it_is_none(data, caplog):
-    caplog.set_level("INFO", logger="mixed_data.rows")
+    caplog.set_level("INFO", logger="mixed_data.schema.bad_rows")
     read_table(data=data, schema=SCHEMA, on_bad_row="mask")
     assert caplog.messages == [
         "2 of 7 rows skipped:\n- line 4 (id 'H2'): price is 'sold', no usable number\n- line 8: " + RAGGED,

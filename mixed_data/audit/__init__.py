@@ -22,8 +22,8 @@ from mixed_data.audit.photos import list_photos, read_photos
 from mixed_data.audit.rows import describe_near_rows, find_near_rows, find_repeated_rows
 from mixed_data.audit.sharing import find_shared_photos, find_unusable_photos, label_photos
 from mixed_data.audit.splits import find_shared_across
-from mixed_data.cells import canonical_text
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import canonical_text
 
 __all__ = [
     "Audit",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mixed_data.audit.findings import Finding, Subject
-from mixed_data.cells import canonical_text
+from mixed_data.schema.cell_values import canonical_text
 
 
 def find_constant_columns(subject: Subject) -> Iterator[Finding]:

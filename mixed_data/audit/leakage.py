@@ -13,7 +13,7 @@ from scipy import stats
 
 from mixed_data.audit.findings import Finding, Subject
 from mixed_data.audit.photos import PhotoFile
-from mixed_data.cells import canonical_text, parse_numbers
+from mixed_data.schema.cell_values import canonical_text, parse_numbers
 
 MIN_ROWS = 20
 TOO_WELL = 0.95

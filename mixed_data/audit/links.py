@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mixed_data.cells import canonical_text, parse_numbers, split_paths
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import canonical_text, parse_numbers, split_paths
 
 NUM_SHOWN = 5
 

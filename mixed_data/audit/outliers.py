@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from mixed_data.audit.findings import Case, Finding, Subject, count_rows, write_number
 from mixed_data.boosting import make_boosting, make_features
-from mixed_data.cells import parse_numbers
 from mixed_data.preprocessing import TabularPreprocessor, TargetTransformer
+from mixed_data.schema.cell_values import parse_numbers
 from mixed_data.split import k_fold
 
 MIN_ROWS = 50

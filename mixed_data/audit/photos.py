@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from mixed_data.cells import split_paths
 from mixed_data.preprocessing.photos import PhotoError, load_photo
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import split_paths
 
 THUMBNAIL_SIZE = 64
 HASH_SIZE = 16

@@ -10,9 +10,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.cells import canonical_text
-from mixed_data.preprocessing.state import TEXTS, check_fields
+from mixed_data.files.checked_json import TEXTS, check_fields
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import canonical_text
 
 
 class LevelText(TransformerMixin, BaseEstimator):

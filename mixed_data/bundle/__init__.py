@@ -41,10 +41,10 @@ from mixed_data.bundle.trees import read_trees, write_trees
 from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.patterns import PATTERNS
-from mixed_data.files import exchange, name_unwritten
+from mixed_data.files.checked_json import INTEGER, NUMBERS, OBJECT, check_fields, read_json, write_json
+from mixed_data.files.whole_files import exchange, name_unwritten
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.preprocessing import TargetTransformer
-from mixed_data.preprocessing.state import INTEGER, NUMBERS, OBJECT, check_fields, read_json, write_json
 from mixed_data.stacking import StackedRegressor
 
 __all__ = ["BundleError", "load_bundle", "save_bundle"]

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mixed_data.cells import split_paths
+from mixed_data.files.checked_json import NUMBER, OBJECTS, TEXT, Kind, check_fields, optional, read_json, write_json
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.preprocessing.numeric import NumericColumn
-from mixed_data.preprocessing.state import NUMBER, OBJECTS, TEXT, Kind, check_fields, optional, read_json, write_json
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import split_paths
 
 TOLERANCE = 1e-3
 """Largest relative difference of a golden prediction; another processor's arithmetic stays far below it."""

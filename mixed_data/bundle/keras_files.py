@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import h5py  # type: ignore[import-untyped]
 import keras
 
-from mixed_data.preprocessing.state import parse_json
+from mixed_data.files.checked_json import parse_json
 
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _MEMBERS = {_CONFIG, _METADATA, _WEIGHTS}

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from mixed_data import __version__
-from mixed_data.preprocessing.state import (
+from mixed_data.files.checked_json import (
     INTEGER,
     NUMBER,
     NUMBERS,

@@ -16,9 +16,7 @@ from mixed_data.bundle.manifest import digest_file, make_plain
 from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.settings import check_options
-from mixed_data.model import INPUT_NAMES
-from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
-from mixed_data.preprocessing.state import (
+from mixed_data.files.checked_json import (
     NUMBER,
     OBJECT,
     TEXT,
@@ -28,6 +26,8 @@ from mixed_data.preprocessing.state import (
     read_json,
     write_json,
 )
+from mixed_data.model import INPUT_NAMES
+from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 
 BACKBONE_FILE = "backbone.keras"
 NETWORK_FILE = "model.keras"

@@ -15,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from mixed_data.boosting import BoostedTrees
 from mixed_data.boosting.features import read_features, state_of_features
-from mixed_data.preprocessing.state import parse_json, read_json, write_json
+from mixed_data.files.checked_json import parse_json, read_json, write_json
 
 _FEATURES_FILE, _TREES_FILE = "features.json", "trees.skops"
 _SCHEMA = "schema.json"

@@ -21,7 +21,7 @@ from mixed_data.cli import audit, commands, compare
 from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError, refuse_others
 from mixed_data.cli.resume import as_it_began
 from mixed_data.cli.startup import Terminated, stop_on_signal
-from mixed_data.rows import BAD_ROW_POLICIES
+from mixed_data.schema.bad_rows import BAD_ROW_POLICIES
 
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
 PRESETS = ("best", "tutorial")
@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.command = shlex.join(["python", "-m", "mixed_data", *arguments])
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
-    logging.getLogger("mixed_data.rows").setLevel(logging.INFO)  # it counts, and 0 of 500 rows is worth a line too
+    logging.getLogger("mixed_data.schema.bad_rows").setLevel(
+        logging.INFO
+    )  # it counts, and 0 of 500 rows is worth a line too
     try:
         if getattr(options, "preset", None) == "tutorial":
             refuse_others(options, parser, TUTORIAL_OPTIONS, "--preset tutorial has a protocol of its own")

@@ -32,7 +32,7 @@ def audit(options: argparse.Namespace) -> None:
         found = _look(options)
     _print_audit(found)
     if options.out:
-        from mixed_data.preprocessing.state import write_json
+        from mixed_data.files.checked_json import write_json
 
         write_json(options.out, found.to_dict())
         console.print(f"every case in {options.out}", highlight=False)

@@ -16,7 +16,7 @@ from rich.table import Table
 from mixed_data.cli.inputs import Data, describe_data, describe_run, network_names, network_options, read_data
 from mixed_data.cli.output import console, print_models
 from mixed_data.cli.startup import start_keras, worker_processes
-from mixed_data.files import write_csv
+from mixed_data.files.whole_files import write_csv
 from mixed_data.readers import READERS
 from mixed_data.schema import Schema
 
@@ -68,7 +68,7 @@ def train(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """Score a bundle on rows with a known target."""
     start_keras()
-    from mixed_data.preprocessing.state import write_json
+    from mixed_data.files.checked_json import write_json
     from mixed_data.run import evaluate_bundle, without_nan
 
     metrics, rows = evaluate_bundle(options.bundle, options.data, root=options.root, on_bad_row=options.on_bad_row)
@@ -120,7 +120,7 @@ def _train_tutorial(options: argparse.Namespace) -> None:
     start_keras()
     from mixed_data.cli.progress import show_progress
     from mixed_data.evaluation.tutorial import EPOCHS, NETWORKS, run_tutorial, split, summarise
-    from mixed_data.preprocessing.state import write_json
+    from mixed_data.files.checked_json import write_json
     from mixed_data.run import without_nan
     from mixed_data.run_folder import make_run_folder
 

@@ -34,7 +34,7 @@ from mixed_data.evaluation.task_files import (
     name_task_file,
     read_task,
 )
-from mixed_data.files import locked
+from mixed_data.files.whole_files import locked
 from mixed_data.metrics import regression_metrics
 from mixed_data.schema import Schema
 from mixed_data.split import k_fold

@@ -11,9 +11,9 @@ import pandas as pd
 
 from mixed_data.evaluation.differences import Evidence
 from mixed_data.evaluation.repeats import RepeatedRun
-from mixed_data.files import write_csv
+from mixed_data.files.checked_json import write_json
+from mixed_data.files.whole_files import write_csv
 from mixed_data.intervals import coverage_table
-from mixed_data.preprocessing.state import write_json
 from mixed_data.schema import Schema
 
 

@@ -17,8 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from mixed_data.cells import split_paths
-from mixed_data.preprocessing.state import (
+from mixed_data.files.checked_json import (
     INTEGER,
     INTEGERS,
     NUMBER,
@@ -30,6 +29,7 @@ from mixed_data.preprocessing.state import (
     write_json,
 )
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import split_paths
 
 SETTINGS_FILE, TASKS_FOLDER = "settings.json", "folds"
 

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from mixed_data.files.checked_json import INTEGER, OBJECT, OBJECTS, check_state
 from mixed_data.intervals.checks import FloatArray, check_difficulty, check_pattern, check_vector
 from mixed_data.intervals.pattern import CalibratedPattern
-from mixed_data.preprocessing.state import INTEGER, OBJECT, OBJECTS, check_state
 from mixed_data.preprocessing.target import TargetTransformer
 
 _FORMAT = "mixed_data.IntervalCalibrator"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mixed_data.preprocessing.state import FLAG, INTEGER, OBJECTS, TEXT, TEXTS, check_fields, optional
+from mixed_data.files.checked_json import FLAG, INTEGER, OBJECTS, TEXT, TEXTS, check_fields, optional
 
 OTHER = "<other>"
 MISSING = "<missing>"

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixed_data.cells import canonical_text, parse_numbers
 from mixed_data.preprocessing.categorical import CategoricalColumn
 from mixed_data.preprocessing.numeric import NumericColumn
+from mixed_data.schema.cell_values import canonical_text, parse_numbers
 
 _NUM_CELLS_SHOWN = 5
 

@@ -15,9 +15,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.cells import split_paths
+from mixed_data.files.checked_json import FLAG, INTEGER, INTEGERS, TEXT, TEXTS, check_state
 from mixed_data.preprocessing.photos import MAX_PIXELS, RESIZE_POLICIES, PhotoError, load_photo
-from mixed_data.preprocessing.state import FLAG, INTEGER, INTEGERS, TEXT, TEXTS, check_state
+from mixed_data.schema.cell_values import split_paths
 
 STATE_FORMAT = "mixed_data.ImagePreprocessor"
 STATE_VERSION = 1

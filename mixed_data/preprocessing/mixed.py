@@ -11,12 +11,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.cells import canonical_text, parse_numbers
+from mixed_data.files.checked_json import OBJECT, check_state, read_json, write_json
 from mixed_data.preprocessing.images import Embedder, ImagePreprocessor
 from mixed_data.preprocessing.photos import MAX_PIXELS
-from mixed_data.preprocessing.state import OBJECT, check_state, read_json, write_json
 from mixed_data.preprocessing.tabular import TabularPreprocessor
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import canonical_text, parse_numbers
 
 _FORMAT = "mixed_data.MixedDataPreprocessor"
 _VERSION = 1

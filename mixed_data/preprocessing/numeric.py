@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mixed_data.preprocessing.state import FLAG, NUMBER, NUMBERS, TEXT, check_fields, optional
+from mixed_data.files.checked_json import FLAG, NUMBER, NUMBERS, TEXT, check_fields, optional
 
 SKEWNESS_FOR_LOG = 1.0  # the skewness of an exponential distribution is 2, of a symmetric one 0
 DISTINCT_FOR_LOG = 20  # counts such as bedrooms have fewer distinct values, and stay linear

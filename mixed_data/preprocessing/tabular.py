@@ -14,11 +14,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mixed_data.preprocessing.categorical import CategoricalColumn
-from mixed_data.preprocessing.columns import column_from_state, read_cells
-from mixed_data.preprocessing.numeric import NumericColumn
-from mixed_data.preprocessing.ratios import LogRatio, check_ratios, learn_ratios
-from mixed_data.preprocessing.state import (
+from mixed_data.files.checked_json import (
     FLAG,
     INTEGER,
     INTEGERS,
@@ -30,6 +26,10 @@ from mixed_data.preprocessing.state import (
     check_state,
     optional,
 )
+from mixed_data.preprocessing.categorical import CategoricalColumn
+from mixed_data.preprocessing.columns import column_from_state, read_cells
+from mixed_data.preprocessing.numeric import NumericColumn
+from mixed_data.preprocessing.ratios import LogRatio, check_ratios, learn_ratios
 from mixed_data.schema import Schema
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mixed_data.cells import parse_numbers
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import parse_numbers
 
 FOLDER_NAME = "Houses Dataset"
 TABLE_NAME = "HousesInfo.txt"

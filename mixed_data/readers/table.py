@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mixed_data.cells import PATH_SEPARATOR, canonical_text, parse_numbers, split_paths
-from mixed_data.problems import RowNames, SchemaError
-from mixed_data.rows import CheckedRows, check_rows
 from mixed_data.schema import Schema
+from mixed_data.schema.bad_cells import RowNames, SchemaError
+from mixed_data.schema.bad_rows import CheckedRows, check_rows
+from mixed_data.schema.cell_values import PATH_SEPARATOR, canonical_text, parse_numbers, split_paths
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def read_table(
         id: The column that names a row.
         group: The column whose rows stay together in every split.
         schema: Known roles, or the path of a JSON file with them, instead of inference.
-        on_bad_row: "error", "skip" or "mask", see `mixed_data.rows.BAD_ROW_POLICIES`. How many rows were skipped or
+        on_bad_row: "error", "skip" or "mask", see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`. How many rows were skipped or
             masked is logged.
 
     Returns:

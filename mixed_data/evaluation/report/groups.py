@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.cells import canonical_text
 from mixed_data.evaluation.report.wording import Unit, clip
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import canonical_text
 
 NUM_BANDS = 5
 MIN_BAND_ROWS = 10

@@ -28,7 +28,7 @@ from mixed_data.evaluation.report.sections import (
 from mixed_data.evaluation.report.verdict import Contrast, ErrorScale, answer_questions, contrast_models
 from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, percent
 from mixed_data.evaluation.report.worst import describe_worst
-from mixed_data.files import replacing
+from mixed_data.files.whole_files import replacing
 
 REPORT_NAME = "report.html"
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.cells import is_missing, parse_numbers, split_paths
+from mixed_data.schema.cell_values import is_missing, parse_numbers, split_paths
 
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 """About 3.4e38. Networks compute with float32; nothing that is measured is beyond it."""

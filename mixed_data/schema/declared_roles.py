@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.inference import LEFT_OUT, find_targets, guess_roles
-from mixed_data.problems import RowNames, SchemaError, describe_bad_cells, find_bad_cells
+from mixed_data.schema.bad_cells import RowNames, SchemaError, describe_bad_cells, find_bad_cells
+from mixed_data.schema.inferred_roles import LEFT_OUT, find_targets, guess_roles
 
 _SINGLE_ROLES = ("target", "id", "group")
 _MANY_ROLES = ("numeric", "categorical", "codes", "images")

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.problems import NUM_CELLS_SHOWN, RowNames, SchemaError, describe_bad_cell
-from mixed_data.schema import Schema
+from mixed_data.schema.bad_cells import NUM_CELLS_SHOWN, RowNames, SchemaError, describe_bad_cell
+from mixed_data.schema.declared_roles import Schema
 
 logger = logging.getLogger(__name__)
 

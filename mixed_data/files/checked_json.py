@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mixed_data.files import replacing
+from mixed_data.files.whole_files import replacing
 
 MOST_BYTES = 32 * 2**20
 """Of a JSON file. What a million training rows leave behind is a few megabytes."""

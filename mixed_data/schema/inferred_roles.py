@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
-from mixed_data.cells import canonical_text, parse_numbers, split_paths
+from mixed_data.schema.cell_values import canonical_text, parse_numbers, split_paths
 
 LEFT_OUT = "left out"
 """The role of a column that has none."""
