@@ -20,10 +20,9 @@ def main() -> None:
     parser.add_argument("--network", default="weighted_sum")
     options = parser.parse_args()
     start_keras()
-    from mixed_data.audit import find_groups
     from mixed_data.evaluation.comparison import evaluate_held_out, make_networks
     from mixed_data.readers import READERS
-    from mixed_data.split import k_fold
+    from mixed_data.split import find_groups, k_fold
 
     table, schema = READERS["houses"](options.root)
     splits = k_fold(find_groups(table, schema), 5, random_state=0)

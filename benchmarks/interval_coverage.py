@@ -18,11 +18,10 @@ import pandas as pd
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
-from mixed_data.audit import find_groups
 from mixed_data.intervals import IntervalCalibrator, coverage_table
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.readers import READERS
-from mixed_data.split import k_fold
+from mixed_data.split import find_groups, k_fold
 
 INPUTS = ["prediction", "spread of trees", "ridge - boosting", "share of zipcode", "share of region", "odd area"]
 SETS = {"none": [], "prediction and spread": [0, 1], "without zipcode": [0, 1, 2, 5], "all": range(len(INPUTS))}

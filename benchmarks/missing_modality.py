@@ -28,11 +28,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12], help="one repeat of the folds each")
     options = parser.parse_args()
     start_keras()
-    from mixed_data.audit import find_groups
     from mixed_data.evaluation.comparison import evaluate_held_out, make_networks
     from mixed_data.evaluation.missing import score_patterns
     from mixed_data.readers import READERS
-    from mixed_data.split import k_fold
+    from mixed_data.split import find_groups, k_fold
 
     table, schema = READERS["houses"](options.root)
     arguments = {"image_branch": "pretrained", "image_weights": options.image_weights}

@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from mixed_data import bundle
-from mixed_data.audit import audit_table, find_links, join_links
+from mixed_data.audit import audit_table
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.comparison import (
@@ -32,9 +32,9 @@ from mixed_data.evaluation.report import read_card_facts, write_card, write_repo
 from mixed_data.files.checked_json import write_json
 from mixed_data.files.whole_files import write_csv
 from mixed_data.metrics import regression_metrics
-from mixed_data.readers.table import read_checked_rows
+from mixed_data.readers.table_file import read_checked_rows
 from mixed_data.schema import Schema
-from mixed_data.split import hold_out, k_fold
+from mixed_data.split import find_links, hold_out, join_links, k_fold
 
 logger = logging.getLogger(__name__)
 

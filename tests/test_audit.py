@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixed_data.audit import Link, describe_links, find_groups, find_links, join_links
 from mixed_data.readers.houses import read_houses
 from mixed_data.schema import Schema
+from mixed_data.split.rows_kept_together import Link, describe_links, find_groups, find_links, join_links
 
 
 @pytest.fixture

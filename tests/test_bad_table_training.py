@@ -11,11 +11,10 @@ import pandas as pd
 import pytest
 from reliability import Case, documented
 
-from mixed_data.audit import find_groups
 from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
-from mixed_data.readers.table import read_table
+from mixed_data.readers.table_file import read_table
 from mixed_data.schema import Schema, SchemaError
-from mixed_data.split import hold_out
+from mixed_data.split import find_groups, hold_out
 
 NUMBER = "write a finite number such as 1250.5, without separators or units"
 SCHEMA = Schema(target="price", numeric=("area", "rooms"), categorical=("style",), id="house")

@@ -22,7 +22,7 @@ from sklearn.exceptions import NotFittedError
 from mixed_data import bundle
 from mixed_data.bundle import BundleError, load_bundle, save_bundle
 from mixed_data.estimator import MixedDataRegressor
-from mixed_data.readers.table import read_rows
+from mixed_data.readers.table_file import read_rows
 from mixed_data.schema import Schema
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,7 +97,7 @@ def test_a_moved_bundle_loads_in_a_fresh_process_from_another_folder(copy, rows,
     code = """
 import json, sys
 from mixed_data.bundle import load_bundle
-from mixed_data.readers.table import read_rows
+from mixed_data.readers.table_file import read_rows
 regressor = load_bundle("model")
 print(json.dumps(regressor.predict(read_rows(sys.argv[1], regressor.preprocessor_.schema)).tolist()))
 """

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from mixed_data import download
-from mixed_data.download import DownloadError, content_digest, download_houses
 from mixed_data.readers.houses import read_houses
+from mixed_data.readers.verified_download import DownloadError, content_digest, download_houses
 
 TOP = "Houses-dataset-5e14821/"
 FILES = {

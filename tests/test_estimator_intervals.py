@@ -11,10 +11,9 @@ from estimator_helpers import NO_PHOTOS, NO_TABLE, NUM_ROWS, fit, make_regressor
 from reliability import Case, documented
 from sklearn.base import clone
 
-from mixed_data.audit import find_groups
 from mixed_data.estimator import MixedDataRegressor, calibration, settings
 from mixed_data.estimator.calibration import NUM_FOLDS
-from mixed_data.split import k_fold
+from mixed_data.split import find_groups, k_fold
 
 LEARNS = {"epochs": 20, "learning_rate": 0.02, "dropout": 0.0, "image_dropout": 0.0, "target_transform": "log"}
 

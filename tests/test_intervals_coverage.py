@@ -11,11 +11,10 @@ import pytest
 from intervals_helpers import labels, simulate
 from sklearn.linear_model import Ridge
 
-from mixed_data.audit import find_groups
 from mixed_data.intervals import IntervalCalibrator, coverage_table, value_bands
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.readers import READERS
-from mixed_data.split import k_fold
+from mixed_data.split import find_groups, k_fold
 
 
 def test_coverage_table_of_a_hand_worked_case():

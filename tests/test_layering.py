@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mixed_data"
 KERAS_LINE = "---- Keras line ----"
 ROOMS = [
     *["__init__", "files", "schema"],
-    *["readers", "download", "split", "metrics", "preprocessing"],
+    *["metrics", "split", "readers", "preprocessing"],
     "boosting",
     "audit",
     "intervals",

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from mixed_data.readers import READERS
-from mixed_data.readers.sample import files, generate_sample, oracle, oracle_predictions, read_sample
+from mixed_data.readers.sample import generate_sample, generated_files, oracle, oracle_predictions, read_sample
 from mixed_data.readers.sample.canvas import PHOTO_SIDE
-from mixed_data.readers.sample.columns import MISSING_SHARES, draw_columns, table_moments, table_term
+from mixed_data.readers.sample.drawn_photos import draw_photo, photo_path
 from mixed_data.readers.sample.factors import FACTORS, MISSING_PHOTO_SHARE, PHOTO_SD, VIEWS, photo_term
+from mixed_data.readers.sample.house_columns import MISSING_SHARES, draw_columns, table_moments, table_term
 from mixed_data.readers.sample.market import Houses, draw_houses, expected_log_price, log_price
-from mixed_data.readers.sample.photos import draw_photo, photo_path
-from mixed_data.readers.table import read_table
+from mixed_data.readers.table_file import read_table
 from mixed_data.schema import Schema
 
 ROWS = 40
@@ -76,7 +76,7 @@ def test_a_house_is_the_same_whatever_the_number_of_rows(root: Path, tmp_path: P
 
 
 def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(files, "write_photos", lambda *_, **__: None)
+    monkeypatch.setattr(generated_files, "write_photos", lambda *_, **__: None)
     generate_sample(tmp_path / "blocks", rows=2_003)
     table = pd.read_csv(tmp_path / "blocks" / "houses.csv")
     assert table["id"].tolist() == list(range(2_003))
@@ -90,8 +90,8 @@ def test_worker_processes_write_the_same_bytes_even_from_a_script_without_a_main
 ) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "from mixed_data.readers.sample import files, generate_sample\n"
-        "files._MIN_ROWS_FOR_WORKERS = 1\n"
+        "from mixed_data.readers.sample import generate_sample, generated_files\n"
+        "generated_files._MIN_ROWS_FOR_WORKERS = 1\n"
         f"generate_sample({str(tmp_path / 'parallel')!r}, rows={ROWS})\n"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
@@ -301,7 +301,7 @@ def test_an_interrupted_generation_leaves_nothing_that_is_read(monkeypatch: pyte
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(files, "_truth", interrupt)
+        patched.setattr(generated_files, "_truth", interrupt)
         with pytest.raises(KeyboardInterrupt):
             read_sample(tmp_path, rows=2)
     assert list(tmp_path.iterdir()) == []
@@ -317,15 +317,15 @@ def test_a_folder_without_its_manifest_is_refused(tmp_path: Path) -> None:
 
 
 def test_losing_a_race_against_another_process_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    write_block = files._write_block
+    write_block = generated_files._write_block
 
     def write_slowly(*arguments: object) -> None:
         write_block(*arguments)
         with monkeypatch.context() as patched:
-            patched.setattr(files, "_write_block", write_block)
+            patched.setattr(generated_files, "_write_block", write_block)
             generate_sample(tmp_path / "sample", rows=2)
 
-    monkeypatch.setattr(files, "_write_block", write_slowly)
+    monkeypatch.setattr(generated_files, "_write_block", write_slowly)
     generate_sample(tmp_path / "sample", rows=2)
     assert [path.name for path in tmp_path.iterdir()] == ["sample"]
 

@@ -16,14 +16,13 @@ from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
-from mixed_data.audit import find_groups
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.candidates import Candidate, make_candidates
 from mixed_data.evaluation.repeats import Protocol, reseed, run_repeats
 from mixed_data.metrics import regression_metrics
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.readers import READERS
-from mixed_data.split import k_fold
+from mixed_data.split import find_groups, k_fold
 
 PROTOCOL = Protocol(repeats=2, folds=3, random_state=5)
 

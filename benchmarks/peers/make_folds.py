@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help=f"{BACKBONE}'s ImageNet weights; writes vectors.npy")
     options = parser.parse_args()
     start_keras()
-    from mixed_data.audit import find_groups
     from mixed_data.readers.houses import read_houses
+    from mixed_data.split import find_groups
 
     options.out.mkdir(parents=True, exist_ok=True)
     table, schema = read_houses(options.root)

@@ -1,8 +1,4 @@
-"""What silently ruins a study, looked for before it starts; each problem with its rows and what is done about it.
-
-``audit_table`` looks for all of it. ``find_groups`` numbers the rows that must stay on one side of a split, from what
-``find_links`` found.
-"""
+"""What silently ruins a study, looked for before it starts; each problem with its rows and what is done about it."""
 
 from __future__ import annotations
 
@@ -16,7 +12,6 @@ from mixed_data.audit.columns import find_constant_columns
 from mixed_data.audit.contradictions import find_contradictions
 from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows
 from mixed_data.audit.leakage import find_leaks
-from mixed_data.audit.links import Link, describe_links, find_groups, find_links, join_links
 from mixed_data.audit.outliers import explain_skipped, find_outliers
 from mixed_data.audit.photos import list_photos, read_photos
 from mixed_data.audit.rows import describe_near_rows, find_near_rows, find_repeated_rows
@@ -24,17 +19,13 @@ from mixed_data.audit.sharing import find_shared_photos, find_unusable_photos, l
 from mixed_data.audit.splits import find_shared_across
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
+from mixed_data.split import Link
 
 __all__ = [
     "Audit",
     "Case",
     "Finding",
-    "Link",
     "audit_table",
-    "describe_links",
-    "find_groups",
-    "find_links",
-    "join_links",
 ]
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.audit.links import NUM_SHOWN, Link, find_links, join_links
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text, parse_numbers
+from mixed_data.split.rows_kept_together import NUM_SHOWN, Link, find_links, join_links
 
 _NUM_IN_SENTENCE = 3
 KEPT_TOGETHER = "kept on one side of every split"

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixed_data.audit.findings import KEPT_TOGETHER, Finding, Subject, count_rows
-from mixed_data.audit.links import equal_rows
 from mixed_data.schema.cell_values import canonical_text, parse_numbers
+from mixed_data.split.rows_kept_together import equal_rows
 
 MAX_CHANCE = 0.1
 """Rows are near-duplicates when their equal cells are so rare that fewer pairs than this are expected by chance."""

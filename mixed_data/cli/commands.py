@@ -86,7 +86,7 @@ def predict(options: argparse.Namespace) -> None:
     """Predict rows into a CSV file, one line per input row, in order."""
     start_keras()
     from mixed_data.bundle import load_bundle
-    from mixed_data.readers.table import read_checked_rows
+    from mixed_data.readers.table_file import read_checked_rows
 
     regressor = load_bundle(options.bundle)
     schema = regressor.preprocessor_.schema
@@ -108,7 +108,7 @@ def predict(options: argparse.Namespace) -> None:
 
 def download(options: argparse.Namespace) -> None:
     """Download a data set, verified, and say how to use it."""
-    from mixed_data.download import download_houses
+    from mixed_data.readers.verified_download import download_houses
 
     folder = download_houses(options.root)
     command = ["python", "train.py", "--dataset", "houses", "--root", str(options.root), "--folds", "5"]

@@ -18,7 +18,7 @@ from mixed_data import __version__
 from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
 from mixed_data.preprocessing import SUITED_PREPROCESSING, MixedDataPreprocessor
 from mixed_data.readers import READERS
-from mixed_data.readers.table import read_checked_table
+from mixed_data.readers.table_file import read_checked_table
 from mixed_data.schema import Schema
 
 

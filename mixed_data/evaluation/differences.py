@@ -68,7 +68,7 @@ class Evidence:
         predictions: one line per model, repeat and row: ``model``, ``repeat``, ``fold``, ``row`` (position in the
             table) and ``prediction`` (target units). Every row is held out once in each repeat.
         target: float64 ``(n,)``, target units.
-        groups: ``(n,)``, group of each row; see `mixed_data.audit.find_groups`.
+        groups: ``(n,)``, group of each row; see `mixed_data.split.find_groups`.
     """
 
     predictions: pd.DataFrame

@@ -20,7 +20,7 @@ from joblib.parallel import get_active_backend
 from sklearn.base import BaseEstimator, clone
 
 from mixed_data import __version__
-from mixed_data.audit import Finding, audit_table, find_links, join_links
+from mixed_data.audit import Finding, audit_table
 from mixed_data.evaluation.candidates import Candidate, Split
 from mixed_data.evaluation.comparison import evaluate_held_out
 from mixed_data.evaluation.differences import Evidence
@@ -37,7 +37,7 @@ from mixed_data.evaluation.task_files import (
 from mixed_data.files.whole_files import locked
 from mixed_data.metrics import regression_metrics
 from mixed_data.schema import Schema
-from mixed_data.split import k_fold
+from mixed_data.split import find_links, join_links, k_fold
 
 OnProgress = Callable[[int, int, str], None]
 """Called with the number of finished fits, of all fits, and the name of the model that was finished last."""

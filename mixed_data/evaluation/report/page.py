@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from mixed_data.audit import find_links, join_links
 from mixed_data.evaluation.report.figures import MIN_BOX_ROWS, Picture, draw_predictions, draw_shares
 from mixed_data.evaluation.report.files import Run, read_run
 from mixed_data.evaluation.report.groups import Grouping, group_by_level, group_by_photos, group_by_target
@@ -29,6 +28,7 @@ from mixed_data.evaluation.report.verdict import Contrast, ErrorScale, answer_qu
 from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, percent
 from mixed_data.evaluation.report.worst import describe_worst
 from mixed_data.files.whole_files import replacing
+from mixed_data.split import find_links, join_links
 
 REPORT_NAME = "report.html"
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixed_data.audit import Link, describe_links
 from mixed_data.evaluation.names import lacks_part_of
 from mixed_data.evaluation.report.coverage import NOMINAL, CoverageLine, cover
 from mixed_data.evaluation.report.figures import Picture, draw_coverage, draw_errors, draw_weights
@@ -25,6 +24,7 @@ from mixed_data.evaluation.report.wording import (
     describe_pattern,
     is_reference,
 )
+from mixed_data.split.rows_kept_together import Link, describe_links
 
 _SCORES = {
     "mape": ("MAPE, %", 1, "mean error in percent of the actual value; lower is better"),

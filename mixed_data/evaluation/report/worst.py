@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from mixed_data.audit import Link
 from mixed_data.evaluation.report.files import Run
 from mixed_data.evaluation.report.wording import Unit, clip, percent
 from mixed_data.preprocessing.photos import PhotoError, load_photo
 from mixed_data.schema.cell_values import canonical_text, parse_numbers, split_paths
+from mixed_data.split import Link
 
 NUM_WORST = 10
 MAX_PHOTOS = 6

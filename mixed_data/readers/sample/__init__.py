@@ -21,7 +21,7 @@ is known: ``oracle()`` gives its error, ``oracle_predictions()`` the predictions
 colours, furniture, clutter, noise and JPEG quality of the photos are nuisance: independent of the price.
 """
 
-from mixed_data.readers.sample.files import generate_sample, oracle_predictions, read_sample
+from mixed_data.readers.sample.generated_files import generate_sample, oracle_predictions, read_sample
 from mixed_data.readers.sample.market import oracle
 
 __all__ = ["generate_sample", "oracle", "oracle_predictions", "read_sample"]

@@ -8,13 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mixed_data.readers.sample.columns import (
-    draw_columns,
-    draw_missing_cells,
-    standard_log_area,
-    table_moments,
-    table_term,
-)
 from mixed_data.readers.sample.factors import (
     MISSING_PHOTO_SHARE,
     PHOTO_SD,
@@ -22,6 +15,13 @@ from mixed_data.readers.sample.factors import (
     draw_factors,
     draw_missing_photos,
     photo_term,
+)
+from mixed_data.readers.sample.house_columns import (
+    draw_columns,
+    draw_missing_cells,
+    standard_log_area,
+    table_moments,
+    table_term,
 )
 
 BASE_LOG_PRICE = 12.75

@@ -1,6 +1,6 @@
 """Which rows are for training and which are held out, never with one group on both sides.
 
-Rows that share a photo or repeat each other (``mixed_data.audit.find_groups``) are one house seen twice: with
+Rows that share a photo or repeat each other (``mixed_data.split.find_groups``) are one house seen twice: with
 one of them in training, the other is no test. scikit-learn splits, this module checks.
 """
 
@@ -85,12 +85,12 @@ def _check_groups(groups: ArrayLike, *, num_needed: int, purpose: str) -> RowPos
     if np.any(codes < 0):
         raise ValueError(
             f"every row needs a group, but {np.sum(codes < 0)} of {len(codes)} have none; "
-            "mixed_data.audit.find_groups gives each row one."
+            "mixed_data.split.find_groups gives each row one."
         )
     if len(names) < num_needed:
         raise ValueError(
             f"{purpose} needs at least {num_needed} groups, but the {len(codes)} rows form {len(names)}. "
             "Rows that share a photo, repeat each other or have the same group value count as one group; "
-            "use fewer folds, or see which rows are linked with mixed_data.audit.find_links."
+            "use fewer folds, or see which rows are linked with mixed_data.split.find_links."
         )
     return codes

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel
 
-from mixed_data.readers.sample.columns import table_term
+from mixed_data.readers.sample.drawn_photos import photo_path, write_photos
 from mixed_data.readers.sample.factors import VIEWS, photo_term
+from mixed_data.readers.sample.house_columns import table_term
 from mixed_data.readers.sample.market import Houses, draw_houses, expected_log_price, log_price
-from mixed_data.readers.sample.photos import photo_path, write_photos
-from mixed_data.readers.table import read_table
+from mixed_data.readers.table_file import read_table
 from mixed_data.schema import Schema
 
 SCHEMA = Schema(
