@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.fuzzing import Case, MakeCase, fuzz
 from benchmarks.photo_files import damage_picture, make_pictures
-from mixed_data.preprocessing.photos import RESIZE_POLICIES, PhotoError, clear_photo_cache, load_photo
+from mixed_data.preprocessing.photo_decoding import RESIZE_POLICIES, PhotoError, clear_photo_cache, load_photo
 
 SIZE = 64
 GOOD = ("a picture", "PhotoError")

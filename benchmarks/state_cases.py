@@ -20,7 +20,7 @@ from PIL import Image
 
 from benchmarks.mutations import mutate
 from mixed_data.boosting import make_features
-from mixed_data.boosting.features import read_features, state_of_features
+from mixed_data.boosting.tree_features import read_features, state_of_features
 from mixed_data.bundle import read_weights
 from mixed_data.bundle.golden import read_golden_rows, write_golden_rows
 from mixed_data.bundle.manifest import check_digests, digest_file, read_manifest, write_manifest

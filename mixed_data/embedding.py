@@ -20,7 +20,7 @@ import numpy as np
 import pooch
 
 from mixed_data.backbones import digest_backbone
-from mixed_data.preprocessing.photos import PhotoError, file_identity, load_photo
+from mixed_data.preprocessing.photo_decoding import PhotoError, file_identity, load_photo
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class PhotoEmbedder:
             paths: of the photos; each is looked at once, however often it is named.
             height: pixels that the backbone was built for.
             width: pixels that the backbone was built for.
-            resize: see `mixed_data.preprocessing.photos.load_photo`.
+            resize: see `mixed_data.preprocessing.photo_decoding.load_photo`.
             max_pixels: see `load_photo`.
 
         Returns:

@@ -94,7 +94,9 @@ def little_work() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch, eagerly():
         patch.setattr(calibration, "NUM_FOLDS", 2)
         grow = boosting.make_boosting
-        patch.setattr("mixed_data.boosting.regressor.make_boosting", lambda seed: grow(seed).set_params(max_iter=15))
+        patch.setattr(
+            "mixed_data.boosting.boosted_trees.make_boosting", lambda seed: grow(seed).set_params(max_iter=15)
+        )
         patch.setattr(stacking, "BoostedTrees", partial(boosting.BoostedTrees, num_fits=2))
         yield patch
 

@@ -13,9 +13,9 @@ from scipy import stats
 
 from mixed_data.audit import audit_table
 from mixed_data.audit.findings import make_subject
-from mixed_data.audit.leakage import score_column
 from mixed_data.audit.outliers import describe_misplaced_point, find_far
-from mixed_data.audit.rows import find_near_rows
+from mixed_data.audit.repeated_rows import find_near_rows
+from mixed_data.audit.target_leaks import score_column
 from mixed_data.schema import Schema, SchemaError
 
 # --- rows -----------------------------------------------------------------------------------------------------------

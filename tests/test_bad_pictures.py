@@ -28,8 +28,8 @@ from reliability import Case, documented
 
 from benchmarks.fuzz_photos import GOOD, load_twice
 from benchmarks.photo_files import damage_picture, make_pictures
-from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, photos
-from mixed_data.preprocessing.photos import clear_photo_cache, load_photo
+from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, photo_decoding
+from mixed_data.preprocessing.photo_decoding import clear_photo_cache, load_photo
 from mixed_data.schema import Schema
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def test_a_jpeg_with_something_after_its_end_is_whole(tmp_path: Path) -> None:
 MEASURE = """
 import os, sys
 import pandas as pd
-from mixed_data.preprocessing.images import ImagePreprocessor
+from mixed_data.preprocessing.image_arrays import ImagePreprocessor
 
 def peak():
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
@@ -246,7 +246,7 @@ def bomb_in(folder: Path, case: Case) -> str:
 
 
 def test_threads_wait_for_pixels_and_get_them_back_after_an_error() -> None:
-    budget, inside, most = photos._PixelBudget(10), [], []
+    budget, inside, most = photo_decoding._PixelBudget(10), [], []
 
     def decode(number: int) -> None:
         with contextlib.suppress(OSError), budget.spend(99 if number == 3 else 4):

@@ -15,7 +15,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
 from mixed_data.boosting import BoostedTrees, CodeOrder, LevelMeans, make_boosting, make_features
-from mixed_data.boosting.features import read_features, state_of_features
+from mixed_data.boosting.tree_features import read_features, state_of_features
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.schema import Schema
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from mixed_data.readers import verified_download
 from mixed_data.readers.houses import read_houses
 from mixed_data.readers.verified_download import DownloadError, content_digest, download_houses
 
@@ -98,7 +99,7 @@ def server(monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setattr(download, "_CHUNK_BYTES", 1_000)  # What is lost when a connection drops.
+        monkeypatch.setattr(verified_download, "_CHUNK_BYTES", 1_000)  # What is lost when a connection drops.
         state.url = f"http://127.0.0.1:{http.server_port}/archive.zip"
         yield state
         http.shutdown()
@@ -108,7 +109,7 @@ def server(monkeypatch):
 def pauses(monkeypatch) -> list[float]:
     """Do not wait; collect how long the waits would have been."""
     pauses: list[float] = []
-    monkeypatch.setattr(download.time, "sleep", pauses.append)
+    monkeypatch.setattr(verified_download.time, "sleep", pauses.append)
     return pauses
 
 
@@ -154,7 +155,7 @@ def test_a_dropped_connection_is_resumed_where_it_stopped(server, tmp_path, paus
 def test_a_server_that_cannot_resume_is_asked_from_the_beginning(server, tmp_path, pauses):
     server.drops = [10_000]
     server.resumes = False
-    archive = download._fetch(server.url, tmp_path, attempts=2)
+    archive = verified_download._fetch(server.url, tmp_path, attempts=2)
     assert server.ranges == [None, "bytes=10000-"]
     assert archive.read_bytes() == ARCHIVE
 
@@ -163,7 +164,7 @@ def test_progress_counts_what_is_already_there(server, tmp_path):
     part = tmp_path / "part"
     part.write_bytes(ARCHIVE[:30_000])
     reports = []
-    download._continue(server.url, part, lambda *report: reports.append(report))
+    verified_download._continue(server.url, part, lambda *report: reports.append(report))
     assert reports[0] == (31_000, len(ARCHIVE))
     assert reports[-1] == (len(ARCHIVE), len(ARCHIVE))
     assert part.read_bytes() == ARCHIVE
@@ -274,7 +275,7 @@ def test_an_archive_with_a_path_out_of_its_folder_is_refused(name, server, tmp_p
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "MAX_BYTES", 60_000)
+    monkeypatch.setattr(verified_download, "MAX_BYTES", 60_000)
     server.content = make_archive(in_github_form(FILES | {"zeros": bytes(50_000)}), compression=zipfile.ZIP_DEFLATED)
     assert len(server.content) < 60_000
     assert_refused(server, tmp_path, "unpacks to more than 60,000 bytes")
@@ -282,7 +283,7 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(server, tmp_path, monkey
 
 def test_a_download_without_end_is_stopped(server, tmp_path, monkeypatch):
     server.sends_length, server.endless = False, True
-    monkeypatch.setattr(download, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(verified_download, "MAX_BYTES", 1_000_000)
     assert_refused(server, tmp_path, "larger than 1,000,000 bytes")
 
 
@@ -291,7 +292,7 @@ def test_an_archive_left_by_an_interrupted_call_is_used(server, tmp_path, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(download, "_unpack", interrupt)
+        patched.setattr(verified_download, "_unpack", interrupt)
         with pytest.raises(KeyboardInterrupt):
             get(server, tmp_path)
     assert not (tmp_path / "Houses Dataset").exists()

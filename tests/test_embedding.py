@@ -22,7 +22,7 @@ from embedding_helpers import DECODING, HEIGHT, NUM_FEATURES, WIDTH, count_cache
 from mixed_data import embedding
 from mixed_data.embedding import NUM_PHOTOS_PER_STEP, PhotoEmbedder, find_cache
 from mixed_data.preprocessing import ImagePreprocessor
-from mixed_data.preprocessing.photos import PhotoError, load_photo
+from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
 
 NUM_PHOTOS = NUM_PHOTOS_PER_STEP + 5
 

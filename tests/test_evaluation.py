@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import RidgeCV
 
-from mixed_data.boosting.levels import CodeOrder, LevelText
+from mixed_data.boosting.level_text import CodeOrder, LevelText
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.comparison import evaluate_held_out, make_networks
 from mixed_data.fusion import FUSIONS

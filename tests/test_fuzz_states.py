@@ -22,7 +22,7 @@ from benchmarks.state_cases import (
     use,
     write_anything,
 )
-from mixed_data.preprocessing.numeric import NumericColumn
+from mixed_data.preprocessing.numeric_column import NumericColumn
 
 STATES = [kind for kind in KINDS if kind != "table"]
 EDITS = st.lists(

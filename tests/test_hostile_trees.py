@@ -20,7 +20,7 @@ from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
 
 from mixed_data.boosting import BoostedTrees, make_boosting
-from mixed_data.bundle.trees import read_trees, write_trees
+from mixed_data.boosting.saved_trees import read_trees, write_trees
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.schema import Schema
 
@@ -34,7 +34,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[BoostedTrees, Path]
     trees = BoostedTrees(schema, TabularPreprocessor(schema), num_fits=1)
     with pytest.MonkeyPatch.context() as patch:
         few = make_boosting().set_params(max_iter=3)
-        patch.setattr("mixed_data.boosting.regressor.make_boosting", lambda seed: few)
+        patch.setattr("mixed_data.boosting.boosted_trees.make_boosting", lambda seed: few)
         trees.fit(table, table["area"])
     folder = tmp_path_factory.mktemp("trees")
     write_trees(trees, folder)

@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks
 
 from mixed_data.intervals import IntervalCalibrator
-from mixed_data.intervals.pattern import FEWEST_ROWS_FOR_DIFFICULTY, CalibratedPattern
+from mixed_data.intervals.interval_width import FEWEST_ROWS_FOR_DIFFICULTY, CalibratedPattern
 
 
 @pytest.fixture(scope="module")

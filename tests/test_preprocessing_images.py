@@ -16,10 +16,10 @@ from preprocessing_helpers import noise, write
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from mixed_data.preprocessing import images as images_module
-from mixed_data.preprocessing import photos
-from mixed_data.preprocessing.images import ImagePreprocessor
-from mixed_data.preprocessing.photos import PhotoError, clear_photo_cache, load_photo
+from mixed_data.preprocessing import image_arrays as images_module
+from mixed_data.preprocessing import photo_decoding
+from mixed_data.preprocessing.image_arrays import ImagePreprocessor
+from mixed_data.preprocessing.photo_decoding import PhotoError, clear_photo_cache, load_photo
 
 pytestmark = pytest.mark.usefixtures("empty_photo_cache")
 
@@ -87,7 +87,7 @@ def test_transforming_again_decodes_nothing_and_changing_the_result_harms_nobody
     first = preprocessor.transform(table)[0]
     expected = first.copy()
     first[:] = 0
-    monkeypatch.setattr(photos, "_decode", lambda *arguments: pytest.fail("a known photo was decoded"))
+    monkeypatch.setattr(photo_decoding, "_decode", lambda *arguments: pytest.fail("a known photo was decoded"))
     np.testing.assert_array_equal(preprocessor.transform(table)[0], expected)
 
 
@@ -98,14 +98,14 @@ def test_the_order_of_the_threads_changes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(images_module, "_MAX_THREADS", 1)
     expected = preprocessor.transform(table)
     clear_photo_cache()
-    decode, threads = photos._decode, set()
+    decode, threads = photo_decoding._decode, set()
 
     def slow_at_first(path, *arguments):
         threads.add(threading.get_ident())
         time.sleep(0.05 if Path(path).name.startswith("0") else 0.001)
         return decode(path, *arguments)
 
-    monkeypatch.setattr(photos, "_decode", slow_at_first)
+    monkeypatch.setattr(photo_decoding, "_decode", slow_at_first)
     monkeypatch.setattr(images_module, "_MAX_THREADS", 8)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     images, mask, row_warnings = preprocessor.transform(table)

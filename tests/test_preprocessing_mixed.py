@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
 from mixed_data.preprocessing import ImagePreprocessor, Inputs, MixedDataPreprocessor, TabularPreprocessor
-from mixed_data.preprocessing.photos import PhotoError
+from mixed_data.preprocessing.photo_decoding import PhotoError
 from mixed_data.schema import Schema, SchemaError
 
 SCHEMA = Schema(

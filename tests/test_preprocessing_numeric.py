@@ -12,7 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import RobustScaler
 
 from mixed_data.preprocessing import TabularPreprocessor
-from mixed_data.preprocessing.numeric import skewness, smooth_clip
+from mixed_data.preprocessing.numeric_column import skewness, smooth_clip
 from mixed_data.schema import Schema
 
 

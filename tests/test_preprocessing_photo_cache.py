@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from preprocessing_helpers import noise, write
 
-from mixed_data.preprocessing import photos
-from mixed_data.preprocessing.photos import PhotoError, clear_photo_cache, load_photo
+from mixed_data.preprocessing import photo_decoding
+from mixed_data.preprocessing.photo_decoding import PhotoError, clear_photo_cache, load_photo
 
 pytestmark = pytest.mark.usefixtures("empty_photo_cache")
 
@@ -26,13 +26,13 @@ def load(path: object, size: int = 4, **options: object) -> np.ndarray:
 def decoded(monkeypatch):
     """Return the list of files decoded so far."""
     names: list[str] = []
-    decode = photos._decode
+    decode = photo_decoding._decode
 
     def counting(path, *arguments):
         names.append(Path(path).name)
         return decode(path, *arguments)
 
-    monkeypatch.setattr(photos, "_decode", counting)
+    monkeypatch.setattr(photo_decoding, "_decode", counting)
     return names
 
 
@@ -93,11 +93,13 @@ def test_threads_may_share_the_cache(tmp_path):
 
 def test_the_cache_stays_within_its_bytes(tmp_path, monkeypatch, decoded):
     photo_bytes = 8 * 8 * 3
-    monkeypatch.setattr(photos, "_cache", cachetools.LRUCache(2 * photo_bytes, getsizeof=lambda photo: photo.nbytes))
-    monkeypatch.setattr(photos, "CACHE_BYTES", 2 * photo_bytes)
+    monkeypatch.setattr(
+        photo_decoding, "_cache", cachetools.LRUCache(2 * photo_bytes, getsizeof=lambda photo: photo.nbytes)
+    )
+    monkeypatch.setattr(photo_decoding, "CACHE_BYTES", 2 * photo_bytes)
     first, second, third = (write(tmp_path / f"{name}.png", noise(8, 8)) for name in range(3))
     for path in [first, second, first, third, first, second]:
         load(path, 8)
     assert decoded == ["0.png", "1.png", "2.png", "1.png"]
     assert load(first, 100).shape == (100, 100, 3)
-    assert photos._cache.currsize <= 2 * photo_bytes
+    assert photo_decoding._cache.currsize <= 2 * photo_bytes

@@ -11,8 +11,8 @@ import pytest
 from PIL import ExifTags, Image, ImageFile
 from preprocessing_helpers import noise, write
 
-from mixed_data.preprocessing import photos
-from mixed_data.preprocessing.photos import PAD_COLOUR, PhotoError, load_photo
+from mixed_data.preprocessing import photo_decoding
+from mixed_data.preprocessing.photo_decoding import PAD_COLOUR, PhotoError, load_photo
 
 GREY = PAD_COLOUR[0]
 EVERY_FORMAT = ["jpeg", "progressive", "png", "webp", "gif", "bmp", "tiff", "avif"]
@@ -77,7 +77,7 @@ def test_downscaling_is_pillows_antialiased_bicubic(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (2, 3)])
-@pytest.mark.parametrize("resize", photos.RESIZE_POLICIES)
+@pytest.mark.parametrize("resize", photo_decoding.RESIZE_POLICIES)
 def test_extreme_shapes_fill_the_size(tmp_path, shape, resize):
     path = write(tmp_path / "a.png", np.full((*shape, 3), GREY, np.uint8))
     np.testing.assert_array_equal(load_photo(path, 5, 7, resize=resize), np.full((5, 7, 3), GREY))
@@ -122,8 +122,10 @@ def test_damaged_exif_data_does_not_cost_the_photo(tmp_path, suffix):
 def test_a_jpeg_is_decoded_at_a_reduced_size_that_is_still_twice_the_size_wanted(tmp_path, monkeypatch):
     pixels = np.asarray(Image.fromarray(noise(8, 16)).resize((512, 256)))
     path = write(tmp_path / "a.jpg", pixels, quality=95)
-    resize, sizes = photos._resize, []
-    monkeypatch.setattr(photos, "_resize", lambda image, *rest: sizes.append(image.size) or resize(image, *rest))
+    resize, sizes = photo_decoding._resize, []
+    monkeypatch.setattr(
+        photo_decoding, "_resize", lambda image, *rest: sizes.append(image.size) or resize(image, *rest)
+    )
     image = load_photo(path, 16, 32)
     assert sizes == [(128, 64)]
     whole = np.asarray(Image.fromarray(pixels).resize((32, 16), Image.Resampling.BICUBIC))

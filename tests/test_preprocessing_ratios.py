@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor
-from mixed_data.preprocessing.ratios import MOST_COLUMNS, LogRatio, learn_ratios
+from mixed_data.preprocessing.column_ratios import MOST_COLUMNS, LogRatio, learn_ratios
 from mixed_data.schema import Schema
 
 # Areas per bedroom are 500, 600, 400, 700 and 500: their logs have the median log(500) and the quartiles

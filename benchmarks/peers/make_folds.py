@@ -88,8 +88,8 @@ def embed_photos(table: pd.DataFrame, columns: tuple[str, ...], weights: Path) -
     """
     from mixed_data.backbones import build_backbone
     from mixed_data.embedding import PhotoEmbedder
-    from mixed_data.preprocessing.images import MAX_PIXELS
-    from mixed_data.preprocessing.photos import PhotoError
+    from mixed_data.preprocessing.image_arrays import MAX_PIXELS
+    from mixed_data.preprocessing.photo_decoding import PhotoError
 
     embedder = PhotoEmbedder(build_backbone(BACKBONE, weights, (BACKBONE_SIZE, BACKBONE_SIZE)))
     paths = table[list(columns)].to_numpy().ravel()

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from mixed_data.audit.columns import find_constant_columns
+from mixed_data.audit.constant_columns import find_constant_columns
 from mixed_data.audit.contradictions import find_contradictions
+from mixed_data.audit.declared_split import find_shared_across
 from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows
-from mixed_data.audit.leakage import find_leaks
 from mixed_data.audit.outliers import explain_skipped, find_outliers
-from mixed_data.audit.photos import list_photos, read_photos
-from mixed_data.audit.rows import describe_near_rows, find_near_rows, find_repeated_rows
-from mixed_data.audit.sharing import find_shared_photos, find_unusable_photos, label_photos
-from mixed_data.audit.splits import find_shared_across
+from mixed_data.audit.photo_facts import list_photos, read_photos
+from mixed_data.audit.repeated_rows import describe_near_rows, find_near_rows, find_repeated_rows
+from mixed_data.audit.shared_photos import find_shared_photos, find_unusable_photos, label_photos
+from mixed_data.audit.target_leaks import find_leaks
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.split import Link

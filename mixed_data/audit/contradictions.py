@@ -7,19 +7,19 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from mixed_data.audit.findings import LOOK, Case, Finding, Subject, count_rows
-from mixed_data.audit.rows import NearRows
-from mixed_data.audit.sharing import MANY_ROWS, list_shared
+from mixed_data.audit.repeated_rows import NearRows
+from mixed_data.audit.shared_photos import MANY_ROWS, list_shared
 
 
 def find_contradictions(subject: Subject, photos: pd.DataFrame, near: Sequence[NearRows]) -> Iterator[Finding]:
     """Find rows that share a photo or all features, but whose targets differ by more than 1 %.
 
-    Equal features count where they are too rare for chance, see `mixed_data.audit.rows.find_near_rows`; a photo where
+    Equal features count where they are too rare for chance, see `mixed_data.audit.repeated_rows.find_near_rows`; a photo where
     it is no placeholder.
 
     Args:
         subject: the rows.
-        photos: with labels, see `mixed_data.audit.sharing.label_photos`.
+        photos: with labels, see `mixed_data.audit.shared_photos.label_photos`.
         near: what `find_near_rows` found.
     """
     reasons = {found.rows: "equal features" for found in near if found.column == subject.schema.target}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mixed_data.audit.photos import PhotoError, PhotoFile, load_thumbnail
+from mixed_data.audit.photo_facts import PhotoError, PhotoFile, load_thumbnail
 
 MAX_DISTANCE = 24
 """Bits, of 256, in which the hashes of two copies of a photo may differ."""

@@ -34,10 +34,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from mixed_data.boosting.saved_trees import read_trees, write_trees
 from mixed_data.bundle.golden import compare_golden, read_golden_rows, write_golden_rows
 from mixed_data.bundle.manifest import BundleError, check_digests, is_bundle, read_manifest, write_manifest
 from mixed_data.bundle.networks import Backbones, read_network, write_network
-from mixed_data.bundle.trees import read_trees, write_trees
 from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.patterns import PATTERNS

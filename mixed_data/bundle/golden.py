@@ -12,7 +12,7 @@ from PIL import Image
 
 from mixed_data.files.checked_json import NUMBER, OBJECTS, TEXT, Kind, check_fields, optional, read_json, write_json
 from mixed_data.preprocessing import MixedDataPreprocessor
-from mixed_data.preprocessing.numeric import NumericColumn
+from mixed_data.preprocessing.numeric_column import NumericColumn
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import split_paths
 

@@ -5,7 +5,7 @@ rows; `coverage_table` tells on held-out rows whether the intervals keep what th
 made the predictions does not matter.
 """
 
-from mixed_data.intervals.calibrator import IntervalCalibrator
-from mixed_data.intervals.coverage import coverage_table, value_bands
+from mixed_data.intervals.interval_calibrator import IntervalCalibrator
+from mixed_data.intervals.interval_coverage import coverage_table, value_bands
 
 __all__ = ["IntervalCalibrator", "coverage_table", "value_bands"]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mixed_data.audit.findings import KEPT_TOGETHER, LOOK, Case, Finding, Subject, count_rows
 from mixed_data.audit.lookalikes import label_alike
-from mixed_data.audit.photos import PhotoFile
+from mixed_data.audit.photo_facts import PhotoFile
 from mixed_data.split.rows_kept_together import equal_files
 
 MANY_ROWS = 10

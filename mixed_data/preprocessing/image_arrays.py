@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import FLAG, INTEGER, INTEGERS, TEXT, TEXTS, check_state
-from mixed_data.preprocessing.photos import MAX_PIXELS, RESIZE_POLICIES, PhotoError, load_photo
+from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, RESIZE_POLICIES, PhotoError, load_photo
 from mixed_data.schema.cell_values import split_paths
 
 STATE_FORMAT = "mixed_data.ImagePreprocessor"

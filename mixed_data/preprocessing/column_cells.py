@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixed_data.preprocessing.categorical import CategoricalColumn
-from mixed_data.preprocessing.numeric import NumericColumn
+from mixed_data.preprocessing.categorical_column import CategoricalColumn
+from mixed_data.preprocessing.numeric_column import NumericColumn
 from mixed_data.schema.cell_values import canonical_text, parse_numbers
 
 _NUM_CELLS_SHOWN = 5

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import FeatureUnion, make_union
 
-from mixed_data.boosting.encoding import LevelMeans
-from mixed_data.boosting.levels import CodeOrder
+from mixed_data.boosting.level_means import LevelMeans
+from mixed_data.boosting.level_text import CodeOrder
 from mixed_data.files.checked_json import OBJECT, check_fields, optional
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.schema import Schema

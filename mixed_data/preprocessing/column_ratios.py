@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mixed_data.files.checked_json import NUMBER, TEXT, check_fields
-from mixed_data.preprocessing.numeric import RELATIVE_NOISE, smooth_clip
+from mixed_data.preprocessing.numeric_column import RELATIVE_NOISE, smooth_clip
 
 MOST_COLUMNS = 5
 """With more positive columns than this, pairs would outnumber the columns they come from too far: no ratios."""

@@ -12,9 +12,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import OBJECT, check_state, read_json, write_json
-from mixed_data.preprocessing.images import Embedder, ImagePreprocessor
-from mixed_data.preprocessing.photos import MAX_PIXELS
-from mixed_data.preprocessing.tabular import TabularPreprocessor
+from mixed_data.preprocessing.image_arrays import Embedder, ImagePreprocessor
+from mixed_data.preprocessing.photo_decoding import MAX_PIXELS
+from mixed_data.preprocessing.tabular_features import TabularPreprocessor
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text, parse_numbers
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import FLAG, NUMBER, TEXT, check_state
-from mixed_data.preprocessing.numeric import RELATIVE_NOISE, SKEWNESS_FOR_LOG, skewness
+from mixed_data.preprocessing.numeric_column import RELATIVE_NOISE, SKEWNESS_FOR_LOG, skewness
 
 logger = logging.getLogger(__name__)
 

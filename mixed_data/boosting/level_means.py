@@ -13,7 +13,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.boosting.levels import LevelText
+from mixed_data.boosting.level_text import LevelText
 from mixed_data.files.checked_json import NUMBER, OBJECTS, Kind, check_fields
 from mixed_data.schema import Schema
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from mixed_data.audit.findings import Case, Finding, Subject, count_rows
-from mixed_data.audit.rows import NearRows
-from mixed_data.audit.sharing import list_shared
+from mixed_data.audit.repeated_rows import NearRows
+from mixed_data.audit.shared_photos import list_shared
 
 _ACTION = "not mended: remove these rows from one side, or split anew by group"
 
@@ -18,7 +18,7 @@ def find_shared_across(subject: Subject, photos: pd.DataFrame, near: Sequence[Ne
 
     Args:
         subject: the rows, with their sides.
-        photos: with labels, see `mixed_data.audit.sharing.label_photos`.
+        photos: with labels, see `mixed_data.audit.shared_photos.label_photos`.
         near: what `find_near_rows` found.
     """
     if subject.sides is None:

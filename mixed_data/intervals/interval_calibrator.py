@@ -12,9 +12,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import INTEGER, OBJECT, OBJECTS, check_state
-from mixed_data.intervals.checks import FloatArray, check_difficulty, check_pattern, check_vector
-from mixed_data.intervals.pattern import CalibratedPattern
-from mixed_data.preprocessing.target import TargetTransformer
+from mixed_data.intervals.argument_checks import FloatArray, check_difficulty, check_pattern, check_vector
+from mixed_data.intervals.interval_width import CalibratedPattern
+from mixed_data.preprocessing.target_transformer import TargetTransformer
 
 _FORMAT = "mixed_data.IntervalCalibrator"
 _VERSION = 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mixed_data.audit.findings import Finding, Subject
-from mixed_data.audit.photos import PhotoFile
+from mixed_data.audit.photo_facts import PhotoFile
 from mixed_data.schema.cell_values import canonical_text, parse_numbers
 
 MIN_ROWS = 20

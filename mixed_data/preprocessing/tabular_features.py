@@ -26,10 +26,10 @@ from mixed_data.files.checked_json import (
     check_state,
     optional,
 )
-from mixed_data.preprocessing.categorical import CategoricalColumn
-from mixed_data.preprocessing.columns import column_from_state, read_cells
-from mixed_data.preprocessing.numeric import NumericColumn
-from mixed_data.preprocessing.ratios import LogRatio, check_ratios, learn_ratios
+from mixed_data.preprocessing.categorical_column import CategoricalColumn
+from mixed_data.preprocessing.column_cells import column_from_state, read_cells
+from mixed_data.preprocessing.column_ratios import LogRatio, check_ratios, learn_ratios
+from mixed_data.preprocessing.numeric_column import NumericColumn
 from mixed_data.schema import Schema
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from mixed_data.preprocessing.photos import PhotoError, load_photo
+from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import split_paths
 

@@ -14,7 +14,7 @@ import skops.io
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from mixed_data.boosting import BoostedTrees
-from mixed_data.boosting.features import read_features, state_of_features
+from mixed_data.boosting.tree_features import read_features, state_of_features
 from mixed_data.files.checked_json import parse_json, read_json, write_json
 
 _FEATURES_FILE, _TREES_FILE = "features.json", "trees.skops"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mixed_data.files.checked_json import NUMBER, NUMBERS, TEXT, check_fields
-from mixed_data.intervals.checks import LARGEST, FloatArray
+from mixed_data.intervals.argument_checks import LARGEST, FloatArray
 
 FEWEST_ROWS_FOR_DIFFICULTY = 20
 """A pattern with fewer rows (two per fold) has one width for all: so few cannot tell which rows are the hard ones."""

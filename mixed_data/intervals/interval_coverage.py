@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mixed_data.intervals.checks import check_vector
+from mixed_data.intervals.argument_checks import check_vector
 
 
 def coverage_table(

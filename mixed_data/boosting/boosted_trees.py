@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from mixed_data.boosting.features import make_boosting, make_features
+from mixed_data.boosting.tree_features import make_boosting, make_features
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.schema import Schema
 
