@@ -22,13 +22,13 @@ from benchmarks.mutations import mutate
 from mixed_data.boosting import make_features
 from mixed_data.boosting.tree_features import read_features, state_of_features
 from mixed_data.bundle import read_weights
-from mixed_data.bundle.golden import read_golden_rows, write_golden_rows
+from mixed_data.bundle.golden_rows import read_golden_rows, write_golden_rows
 from mixed_data.bundle.manifest import check_digests, digest_file, read_manifest, write_manifest
 from mixed_data.bundle.networks import check_entry
 from mixed_data.estimator import MixedDataRegressor
-from mixed_data.estimator.patterns import PATTERNS
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.intervals import IntervalCalibrator
+from mixed_data.prediction.missing_patterns import PATTERNS
 from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
 from mixed_data.readers import read_table
 from mixed_data.readers.table_file import read_rows

@@ -148,10 +148,10 @@ def hold_out_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> Co
 @contextlib.contextmanager
 def two_inner_folds() -> Iterator[None]:
     """Calibrate intervals by two further fits instead of five."""
-    from mixed_data.estimator import calibration
+    from mixed_data.estimator import out_of_fold
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "NUM_FOLDS", 2)
+        patch.setattr(out_of_fold, "NUM_FOLDS", 2)
         yield
 
 
@@ -241,7 +241,7 @@ def without_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str,
         calls.append({"inputs": inputs, "target": target, **arguments})
         return {"loss": [], "val_loss": []}
 
-    monkeypatch.setattr("mixed_data.estimator.fitting.train", remember)
+    monkeypatch.setattr("mixed_data.estimator.network_fit.train", remember)
     with eagerly():
         yield calls
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from mixed_data.embedding import PhotoEmbedder, find_cache
+from mixed_data.network.photo_vectors import PhotoEmbedder, find_cache
 
 HEIGHT, WIDTH, NUM_FEATURES = 8, 6, 5
 DECODING = {"height": HEIGHT, "width": WIDTH, "resize": "crop", "max_pixels": 10_000}

@@ -18,7 +18,7 @@ import tensorflow as tf
 from PIL import Image
 
 from mixed_data import boosting, stacking
-from mixed_data.estimator import MixedDataRegressor, calibration
+from mixed_data.estimator import MixedDataRegressor, out_of_fold
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema
 
@@ -92,7 +92,7 @@ def eagerly() -> Iterator[None]:
 def little_work() -> Iterator[pytest.MonkeyPatch]:
     """Make the fits of a stack short: two folds, few trees, and networks that TensorFlow does not compile."""
     with pytest.MonkeyPatch.context() as patch, eagerly():
-        patch.setattr(calibration, "NUM_FOLDS", 2)
+        patch.setattr(out_of_fold, "NUM_FOLDS", 2)
         grow = boosting.make_boosting
         patch.setattr(
             "mixed_data.boosting.boosted_trees.make_boosting", lambda seed: grow(seed).set_params(max_iter=15)

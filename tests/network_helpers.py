@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mixed_data.model import INPUT_NAMES, build_network
+from mixed_data.network.fused_network import INPUT_NAMES, build_network
 
 Arrays = dict[str, np.ndarray]
 NUM_FEATURES, UNITS, NUM_ROWS = 5, 6, 8

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from network_helpers import read, run
 
-from mixed_data.backbones import block_sizes, build_backbone, digest_backbone, unfreeze
+from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, digest_backbone, unfreeze
 
 SIZE = (32, 64)
 BLOCK_SIZES = {"MobileNetV2": (576, 1280), "EfficientNetV2B0": (672, 1280), "ConvNeXtTiny": (384, 768)}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from network_helpers import precision, run
 
-from mixed_data.branches import MaskedMean, ModalityDropout, OrMissing, PrincipalComponents, ViewEmbedding
-from mixed_data.branches.augmentation import MirrorAndShift
+from mixed_data.network import MaskedMean, ModalityDropout, OrMissing, PrincipalComponents, ViewEmbedding
+from mixed_data.network.photo_augmentation import MirrorAndShift
 
 LAYERS = [
     MirrorAndShift(0.2, seed=3),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from network_helpers import Arrays, copy_member, precision, randomize, read, run, silu, train_step
 
-from mixed_data.branches import IMAGE_BRANCHES, TABULAR_BRANCHES, OrMissing
+from mixed_data.network import IMAGE_BRANCHES, TABULAR_BRANCHES, OrMissing
 
 UNITS, NUM_FEATURES, NUM_ROWS = 6, 5, 7
 # Three views, as pixels for "cnn", as vectors for "pretrained".

@@ -20,9 +20,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
 from mixed_data.bundle import BundleError, load_bundle, save_bundle
-from mixed_data.estimator import MixedDataRegressor, fitting
+from mixed_data.estimator import MixedDataRegressor, network_fit
+from mixed_data.estimator.stacked_regressor import StackedRegressor
 from mixed_data.preprocessing import MixedDataPreprocessor
-from mixed_data.stacking import StackedRegressor
 
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
@@ -124,15 +124,15 @@ def test_a_stacks_bundle_holds_two_networks_trees_and_weights_and_no_pickle(
 def test_two_networks_and_the_models_of_folds_share_one_backbone(
     sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(fitting, "build_backbone", lambda name, weights, size: make_eye(size))
-    fitting._frozen_embedder.cache_clear()
+    monkeypatch.setattr(network_fit, "build_backbone", lambda name, weights, size: make_eye(size))
+    network_fit._frozen_embedder.cache_clear()
     preprocessor = MixedDataPreprocessor(SCHEMA, image_size=8)
     network = MixedDataRegressor(
         SCHEMA, preprocessor=preprocessor, image_branch="pretrained", image_weights=None, members=1, units=4
     )
     with little_work():
         stack = StackedRegressor(network).fit(sales[:16], sales["price"][:16])
-    fitting._frozen_embedder.cache_clear()
+    network_fit._frozen_embedder.cache_clear()
     save_bundle(stack, tmp_path / "bundle", folds=[stack])
     files = [file.relative_to(tmp_path / "bundle").as_posix() for file in (tmp_path / "bundle").rglob("*.keras")]
     networks = [f"{place}{name}/model.keras" for place in ("", "folds/0/") for name in ("network", "photos")]

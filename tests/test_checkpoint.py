@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from network_helpers import Stopper, make_network, make_rows
 
-from mixed_data.checkpoint import EpochCheckpoint
-from mixed_data.training import seeded, train
+from mixed_data.network.epoch_checkpoint import EpochCheckpoint
+from mixed_data.network.training import seeded, train
 
 EPOCHS = 6
 

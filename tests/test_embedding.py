@@ -19,8 +19,8 @@ import pandas as pd
 import pytest
 from embedding_helpers import DECODING, HEIGHT, NUM_FEATURES, WIDTH, count_cached, draw_photos, make_backbone
 
-from mixed_data import embedding
-from mixed_data.embedding import NUM_PHOTOS_PER_STEP, PhotoEmbedder, find_cache
+from mixed_data.network import photo_vectors
+from mixed_data.network.photo_vectors import NUM_PHOTOS_PER_STEP, PhotoEmbedder, find_cache
 from mixed_data.preprocessing import ImagePreprocessor
 from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
 
@@ -29,9 +29,9 @@ NUM_PHOTOS = NUM_PHOTOS_PER_STEP + 5
 
 @pytest.fixture(autouse=True)
 def _empty_memory() -> Iterator[None]:
-    embedding._memory.clear()
+    photo_vectors._memory.clear()
     yield
-    embedding._memory.clear()
+    photo_vectors._memory.clear()
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def expected(backbone: keras.Model, photos: list[str]) -> dict[str, np.ndarray]:
 
 def embed(
     backbone: keras.Model, paths: list[str], **options: Any
-) -> tuple[embedding.Embeddings, list[tuple[int, int]]]:
+) -> tuple[photo_vectors.Embeddings, list[tuple[int, int]]]:
     """Embed with a new embedder and an empty memory; return the vectors and what `progress` was told."""
-    embedding._memory.clear()
+    photo_vectors._memory.clear()
     embedder, told = PhotoEmbedder(backbone), []
     embedder.progress = lambda done, total: told.append((done, total))
     return embedder.embed(paths, **{**DECODING, **options}), told
@@ -92,7 +92,7 @@ def test_vectors_are_the_same_computed_remembered_or_read_from_disk(
     assert told == []
     assert count_cached() == NUM_PHOTOS
     find_cache().unlink()
-    monkeypatch.setattr(embedding, "open", lambda *_: pytest.fail("a remembered photo was read"), raising=False)
+    monkeypatch.setattr(photo_vectors, "open", lambda *_: pytest.fail("a remembered photo was read"), raising=False)
     assert_same_bits(PhotoEmbedder(backbone).embed(photos, **DECODING), expected)
 
 
@@ -182,7 +182,7 @@ def test_other_weights_another_structure_and_other_pixels_never_get_an_old_vecto
     for model, options in ((other, {}), (backbone, {"resize": "pad"})):
         for path, vector in PhotoEmbedder(model).embed(paths, **{**DECODING, **options}).items():
             assert not np.allclose(vector, old[path])
-    monkeypatch.setattr(embedding, "version", lambda package: "another Pillow")
+    monkeypatch.setattr(photo_vectors, "version", lambda package: "another Pillow")
     assert embed(backbone, paths)[1] == [(3, 3)]
 
 
@@ -288,7 +288,9 @@ def test_a_cache_that_is_read_only_is_read_and_otherwise_done_without(
         embed(backbone, photos[:4])
     connect = sqlite3.connect  # the rights of a file stop nobody who tests as root
     monkeypatch.setattr(
-        embedding.sqlite3, "connect", lambda path, timeout: connect(f"file:{path}?mode=ro", timeout=timeout, uri=True)
+        photo_vectors.sqlite3,
+        "connect",
+        lambda path, timeout: connect(f"file:{path}?mode=ro", timeout=timeout, uri=True),
     )
     vectors, told = embed(backbone, photos)
     assert_same_bits(vectors, expected)
@@ -315,7 +317,7 @@ def test_without_a_cache_nothing_is_written_and_nothing_read(
 ) -> None:
     PhotoEmbedder(backbone, cached=False).embed(photos, **DECODING)
     assert not find_cache().exists()
-    assert not embedding._memory
+    assert not photo_vectors._memory
     embed(backbone, photos)
     with closing(sqlite3.connect(find_cache())) as connection, connection:
         connection.execute("UPDATE vectors SET vector = ?", (b"\0" * 4 * NUM_FEATURES,))

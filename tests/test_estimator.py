@@ -11,8 +11,8 @@ import pytest
 from estimator_helpers import NUM_ROWS, SCHEMA, eagerly, fit, make_regressor, network_of
 from sklearn.exceptions import NotFittedError
 
-from mixed_data.estimator import MixedDataRegressor, rows
-from mixed_data.estimator.regressor import NUM_ROWS_PER_STEP
+from mixed_data.estimator import MixedDataRegressor, predicted_rows
+from mixed_data.estimator.mixed_data_regressor import NUM_ROWS_PER_STEP
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema, SchemaError
 
@@ -75,7 +75,7 @@ def test_the_answer_is_the_same_when_a_large_table_is_read_in_parts(
     quick_regressor: MixedDataRegressor, sales: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = quick_regressor.predict_rows(sales)
-    monkeypatch.setattr(rows, "NUM_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(predicted_rows, "NUM_ROWS_AT_ONCE", 7)
     pd.testing.assert_frame_equal(quick_regressor.predict_rows(sales), together)
 
 
@@ -153,7 +153,7 @@ def test_the_same_seed_gives_the_same_predictions_and_a_refit_forgets(
     quick_regressor: MixedDataRegressor, sales: pd.DataFrame
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mixed_data.estimator.fitting.train", lambda *_, **__: {})
+        patch.setattr("mixed_data.estimator.network_fit.train", lambda *_, **__: {})
         other = fit(make_regressor(random_state=1), sales[: NUM_ROWS // 2])
     assert not np.any(np.isclose(other.predict(sales), quick_regressor.predict(sales), rtol=1e-6))
     np.random.seed(7)  # noqa: NPY002 - must not matter

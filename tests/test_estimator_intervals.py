@@ -11,8 +11,8 @@ from estimator_helpers import NO_PHOTOS, NO_TABLE, NUM_ROWS, fit, make_regressor
 from reliability import Case, documented
 from sklearn.base import clone
 
-from mixed_data.estimator import MixedDataRegressor, calibration, settings
-from mixed_data.estimator.calibration import NUM_FOLDS
+from mixed_data.estimator import MixedDataRegressor, out_of_fold, settings
+from mixed_data.estimator.out_of_fold import NUM_FOLDS
 from mixed_data.split import find_groups, k_fold
 
 LEARNS = {"epochs": 20, "learning_rate": 0.02, "dropout": 0.0, "image_dropout": 0.0, "target_transform": "log"}
@@ -167,15 +167,15 @@ def test_without_rows_set_aside_each_row_calibrates_by_a_model_that_has_not_seen
         held_out.extend(rows for _, rows in parts)
         return parts
 
-    class Calibrator(calibration.IntervalCalibrator):
+    class Calibrator(out_of_fold.IntervalCalibrator):
         def fit(self, target: Any, prediction: Any, *, difficulty: Any, pattern: Any) -> Any:
             """Remember."""
             predicted.extend([np.asarray(target), np.asarray(prediction), np.asarray(pattern)])
             return super().fit(target, prediction, difficulty=difficulty, pattern=pattern)
 
-    monkeypatch.setattr(calibration, "NUM_FOLDS", 3)
-    monkeypatch.setattr(calibration, "k_fold", split)
-    monkeypatch.setattr(calibration, "IntervalCalibrator", Calibrator)
+    monkeypatch.setattr(out_of_fold, "NUM_FOLDS", 3)
+    monkeypatch.setattr(out_of_fold, "k_fold", split)
+    monkeypatch.setattr(out_of_fold, "IntervalCalibrator", Calibrator)
     regressor = fit(make_regressor(intervals=True, validation_fraction=0, random_state=3), doubled)
     assert len(without_training) == 1 + 3
     for call, rows in zip(without_training[1:], held_out, strict=True):

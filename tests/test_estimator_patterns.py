@@ -12,9 +12,9 @@ from estimator_helpers import NO_PHOTOS, NO_TABLE, NUM_ROWS, SCHEMA, fit, make_r
 from reliability import Case, documented
 from sklearn.base import clone
 
-from mixed_data.estimator import MixedDataRegressor, calibration
-from mixed_data.estimator.calibration import inner_splits, predict_out_of_fold, predict_patterns
-from mixed_data.estimator.patterns import PATTERNS, PHOTO_PATTERN, hide, name_patterns
+from mixed_data.estimator import MixedDataRegressor, out_of_fold
+from mixed_data.estimator.out_of_fold import inner_splits, predict_out_of_fold, predict_patterns
+from mixed_data.prediction.missing_patterns import PATTERNS, PHOTO_PATTERN, hide, name_patterns
 from mixed_data.preprocessing import Inputs
 from mixed_data.schema import Schema
 
@@ -168,7 +168,7 @@ def test_every_row_is_predicted_once_with_each_pattern_that_it_can_have(
 def test_out_of_fold_predictions_are_those_of_a_model_fitted_on_the_other_rows(
     sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibration, "NUM_FOLDS", 2)
+    monkeypatch.setattr(out_of_fold, "NUM_FOLDS", 2)
     rows = pd.concat([sales[:20], sales[:20].assign(area=sales["area"] + 1)], ignore_index=True)  # all photos twice
     target = rows["price"].to_numpy()
     regressor = make_regressor(validation_fraction=0, intervals=True, modalities="tabular", members=2)

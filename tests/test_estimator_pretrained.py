@@ -13,11 +13,11 @@ import pytest
 from estimator_helpers import NUM_ROWS, SCHEMA, eagerly, fit, make_eye, network_of
 from sklearn.base import clone
 
-from mixed_data.backbones import block_sizes, digest_backbone
-from mixed_data.branches import PrincipalComponents
-from mixed_data.embedding import PhotoEmbedder
-from mixed_data.estimator import MixedDataRegressor, fitting
-from mixed_data.estimator.regressor import NUM_ROWS_PER_STEP
+from mixed_data.estimator import MixedDataRegressor, network_fit
+from mixed_data.estimator.mixed_data_regressor import NUM_ROWS_PER_STEP
+from mixed_data.network import PrincipalComponents
+from mixed_data.network.photo_vectors import PhotoEmbedder
+from mixed_data.network.pretrained_backbones import block_sizes, digest_backbone
 from mixed_data.preprocessing import MixedDataPreprocessor
 
 NUM_MEMBERS = 3
@@ -39,7 +39,7 @@ def regressor(sales: pd.DataFrame) -> MixedDataRegressor:
 def tuned(sales: pd.DataFrame) -> MixedDataRegressor:
     """Give a regressor whose backbone's last block was trained on; no test fits it again."""
     with pytest.MonkeyPatch.context() as patch, eagerly():
-        patch.setattr(fitting, "FINETUNE_EPOCHS", 1)
+        patch.setattr(network_fit, "FINETUNE_EPOCHS", 1)
         return fit(make_regressor(finetune=1, learning_rate=0.1, epochs=1, random_state=1), sales[:24])
 
 
@@ -110,7 +110,7 @@ def test_the_network_reads_components_that_were_learned_from_vectors_of_the_phot
     assert inputs["images"].shape == (NUM_ROWS, 2, 1856)
     assert isinstance(regressor.embedder_, PhotoEmbedder)
     components = components_of(regressor)
-    assert components.num_components == fitting.NUM_COMPONENTS == 64
+    assert components.num_components == network_fit.NUM_COMPONENTS == 64
     assert tuple(components.blocks) == block_sizes(regressor.embedder_.backbone) == (576, 1280)
     expected = PrincipalComponents(64, (576, 1280))
     expected.adapt(inputs["images"], inputs["image_mask"])
@@ -149,7 +149,7 @@ def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_state_alone(
     again = clone(regressor)
     assert not hasattr(again, "model_")
     assert again.get_params()["image_weights"] is None
-    fitting._frozen_embedder.cache_clear()  # as in another process
+    network_fit._frozen_embedder.cache_clear()  # as in another process
     random.seed(5)
     state = random.getstate()
     fit(again, sales)
@@ -168,13 +168,13 @@ def test_without_a_preprocessor_photos_are_read_at_the_size_that_suits(
         asked.append((name, weights, size))
         return make_eye(size)
 
-    monkeypatch.setattr(fitting, "build_backbone", build)
-    fitting._frozen_embedder.cache_clear()
+    monkeypatch.setattr(network_fit, "build_backbone", build)
+    network_fit._frozen_embedder.cache_clear()
     regressor = MixedDataRegressor(
         SCHEMA, image_branch="pretrained", backbone="Eye", image_weights=Path("eye.weights.h5")
     )
     fit(regressor, sales[:20])
-    fitting._frozen_embedder.cache_clear()
+    network_fit._frozen_embedder.cache_clear()
     assert asked == [("Eye", "eye.weights.h5", (320, 320))]
     assert regressor.preprocessor_.resize == "stretch"
     assert regressor.model_.output_shape == (None, 8)
@@ -184,7 +184,7 @@ def test_without_a_preprocessor_photos_are_read_at_the_size_that_suits(
 def test_a_table_only_network_asks_for_no_weights(
     sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "build_backbone", lambda *_: pytest.fail("a backbone was built"))
+    monkeypatch.setattr(network_fit, "build_backbone", lambda *_: pytest.fail("a backbone was built"))
     regressor = fit(make_regressor(modalities="tabular", image_weights="imagenet", finetune=1), sales)
     assert regressor.embedder_ is None
     assert regressor.predict(sales[:2]).shape == (2,)
@@ -214,7 +214,7 @@ def test_fine_tuning_changes_the_last_block_and_nothing_before(
     assert changed == {"Conv_1/kernel"}
     assert digest_backbone(backbone) != digest_backbone(frozen)
     assert frozen.trainable_weights == []
-    again = fitting.make_embedder(make_regressor(), regressor.preprocessor_)
+    again = network_fit.make_embedder(make_regressor(), regressor.preprocessor_)
     assert digest_backbone(again.backbone) == digest_backbone(frozen)
 
 
@@ -232,8 +232,8 @@ def test_fine_tuning_trains_from_where_the_network_stands_with_small_steps(
 ) -> None:
     regressor = fit(make_regressor(finetune=2, learning_rate=0.5, auxiliary=0.25), sales[:24])
     first, second = without_training
-    assert second["learning_rate"] == pytest.approx(0.5 * fitting.FINETUNE_RATE)
-    assert second["epochs"] == fitting.FINETUNE_EPOCHS
+    assert second["learning_rate"] == pytest.approx(0.5 * network_fit.FINETUNE_RATE)
+    assert second["epochs"] == network_fit.FINETUNE_EPOCHS
     assert {name: second[name] for name in ("loss", "auxiliary", "batch_size", "random_state")} == {
         name: first[name] for name in ("loss", "auxiliary", "batch_size", "random_state")
     }

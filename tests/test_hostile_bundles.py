@@ -18,11 +18,11 @@ from hostile_helpers import CHANGED, REFUSED, SECTION, Attack, edit, nothing_out
 from reliability import Case, documented
 
 from mixed_data.bundle import load_bundle
-from mixed_data.bundle.keras_files import write_keras
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.files.checked_json import MOST_BYTES, write_json
 from mixed_data.intervals import IntervalCalibrator
-from mixed_data.model import build_network, make_predictor
+from mixed_data.network.checked_keras_files import write_keras
+from mixed_data.network.fused_network import build_network, make_predictor
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 
 DIFFERENT = "the golden rows are predicted differently"

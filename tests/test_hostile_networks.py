@@ -18,9 +18,9 @@ import pytest
 from hostile_helpers import CHANGED, REFUSED, SECTION, Attack, refuse, sign, write
 from reliability import Case, documented
 
-from mixed_data.bundle.keras_files import check_classes, read_keras, write_keras
 from mixed_data.fusion import FUSIONS
-from mixed_data.model import build_network, make_predictor
+from mixed_data.network.checked_keras_files import check_classes, read_keras, write_keras
+from mixed_data.network.fused_network import build_network, make_predictor
 
 # The network
 

@@ -19,20 +19,9 @@ ROOMS = [
     "boosting",
     "audit",
     "intervals",
+    "prediction",
     KERAS_LINE,
-    *[
-        "members",
-        "fusion",
-        "branches",
-        "backbones",
-        "embedding",
-        "model",
-        "checkpoint",
-        "training",
-        "estimator",
-        "stacking",
-        "bundle",
-    ],
+    *["members", "fusion", "network", "estimator", "bundle"],
     *["evaluation", "run_folder", "run", "cli", "__main__"],
 ]
 ABOVE_THE_LINE = ROOMS[: ROOMS.index(KERAS_LINE)]
@@ -42,8 +31,8 @@ EXCEPTIONS = {
 REGISTRIES = {
     "READERS": "readers",
     "FUSIONS": "fusion",
-    "TABULAR_BRANCHES": "branches",
-    "IMAGE_BRANCHES": "branches",
+    "TABULAR_BRANCHES": "network",
+    "IMAGE_BRANCHES": "network",
 }
 MAX_LINES = 350
 PICKLE_MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
@@ -169,7 +158,7 @@ def test_a_registry_is_a_plain_dict_that_shows_all_its_entries(name):
             "files/locks.py imports schema, which stands below it",
         ),
         ("readers/table.py", "import mixed_data.audit", "readers/table.py imports audit, which stands below it"),
-        ("model.py", "def f():\n    from mixed_data import run", "model.py imports run, which stands below it"),
+        ("network/a.py", "def f():\n    from mixed_data import run", "network/a.py imports run, which stands below it"),
         (
             "estimator.py",
             "from mixed_data.bundle import load_bundle",

@@ -24,9 +24,9 @@ from network_helpers import (
     silu,
 )
 
-from mixed_data.branches import IMAGE_BRANCHES, OrMissing
 from mixed_data.fusion import FUSIONS
-from mixed_data.model import INPUT_NAMES, MODALITIES
+from mixed_data.network import IMAGE_BRANCHES, OrMissing
+from mixed_data.network.fused_network import INPUT_NAMES, MODALITIES
 
 # Parameters of each member: head behind a vector of 6, fusions of two such vectors with their head, branches.
 NUM_HEAD = (6 * 6 + 6) + (6 + 1)

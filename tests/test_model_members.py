@@ -25,9 +25,9 @@ from network_helpers import (
     train_step,
 )
 
-from mixed_data.branches import IMAGE_BRANCHES, PrincipalComponents
 from mixed_data.fusion import FUSIONS
-from mixed_data.model import PREDICTION, make_predictor, put_backbone_before
+from mixed_data.network import IMAGE_BRANCHES, PrincipalComponents
+from mixed_data.network.fused_network import PREDICTION, make_predictor, put_backbone_before
 
 every_image_branch = pytest.mark.parametrize("image_branch", IMAGE_BRANCHES)
 # Every fusion, once with each image branch where it takes the views.
@@ -246,7 +246,7 @@ def test_unimodal_networks_have_no_auxiliary_heads(modalities: str) -> None:
 def test_modality_dropout_hides_photos_and_table_of_a_row_for_each_member_in_training_only(
     image_branch: str, fusion: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["mixed_data.branches.pretrained"], "INPUT_DROPOUT", 0.0)
+    monkeypatch.setattr(sys.modules["mixed_data.network.pretrained_branch"], "INPUT_DROPOUT", 0.0)
     options = {"image_branch": image_branch, "fusion": fusion, "members": 3, "dropout": 0.0, "image_dropout": 0.0}
     network = make_random_network(modality_dropout=0.4, **options)
     rows = {name: np.repeat(array[1:2], 96, axis=0) for name, array in make_rows(image_branch).items()}

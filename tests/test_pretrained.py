@@ -10,7 +10,7 @@ import pytest
 from network_helpers import run
 from sklearn.decomposition import PCA
 
-from mixed_data.branches import PrincipalComponents
+from mixed_data.network import PrincipalComponents
 
 NUM_ROWS, NUM_VIEWS, BLOCKS, NUM_COMPONENTS = 80, 3, (4, 9), 5
 WIDTH = sum(BLOCKS)

@@ -19,13 +19,13 @@ from conftest import TINY_NETWORK
 from network_helpers import Stopper
 from reliability import Case, documented
 
-from mixed_data.checkpoint import EpochCheckpoint
 from mixed_data.cli import main
 from mixed_data.cli.inputs import describe_data
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.kept_fits import Fit, KeptFits, StandIn
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.whole_files import locked
+from mixed_data.network.epoch_checkpoint import EpochCheckpoint
 from mixed_data.readers import read_table
 from mixed_data.run import Plan, study, write_run
 from mixed_data.run_folder import begin_run, is_finished, resume_run

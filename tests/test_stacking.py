@@ -13,11 +13,11 @@ from scipy.optimize import nnls
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from mixed_data.estimator.patterns import PATTERNS
+from mixed_data.estimator.stacked_regressor import PHOTOS, StackedRegressor
 from mixed_data.intervals import IntervalCalibrator
+from mixed_data.prediction.missing_patterns import PATTERNS
 from mixed_data.schema import Schema
 from mixed_data.split import find_groups
-from mixed_data.stacking import PHOTOS, StackedRegressor
 
 WEIGHTS = {"all": (0.25, 0.5), "no photos": (0.0, 0.75), "no table": (1.5, 0.125), "nothing": (0.3, 0.2)}
 

@@ -12,9 +12,9 @@ from network_helpers import make_network, make_rows, read
 
 from mixed_data.fusion import AttentionPooling, Film, LateFusion, LowRankBilinear, WeightedSum
 from mixed_data.members import MemberDense
-from mixed_data.model import PREDICTION
+from mixed_data.network.fused_network import PREDICTION
+from mixed_data.network.training import Batches, make_optimizer, seeded, train
 from mixed_data.preprocessing import Inputs
-from mixed_data.training import Batches, make_optimizer, seeded, train
 
 NAMES = ["tabular", "images", "image_mask"]
 

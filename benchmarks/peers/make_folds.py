@@ -86,8 +86,8 @@ def embed_photos(table: pd.DataFrame, columns: tuple[str, ...], weights: Path) -
     Returns:
         float32 of shape ``(n, views * features)``, zeros for a photo that cannot be used.
     """
-    from mixed_data.backbones import build_backbone
-    from mixed_data.embedding import PhotoEmbedder
+    from mixed_data.network.photo_vectors import PhotoEmbedder
+    from mixed_data.network.pretrained_backbones import build_backbone
     from mixed_data.preprocessing.image_arrays import MAX_PIXELS
     from mixed_data.preprocessing.photo_decoding import PhotoError
 

@@ -3,7 +3,7 @@
 ```
 bundle/
   manifest.json        format, versions, parameters, metrics, digests of the other files, golden predictions
-  model.keras          the network (see `mixed_data.bundle.keras_files` for what is checked before it is read)
+  model.keras          the network (see `mixed_data.network.checked_keras_files` for what is checked before it is read)
   preprocessing.json   what `MixedDataPreprocessor` learned, the schema included
   target.json          what `TargetTransformer` learned
   intervals.json       what `IntervalCalibrator` learned, where there are intervals
@@ -35,17 +35,17 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.boosting.saved_trees import read_trees, write_trees
-from mixed_data.bundle.golden import compare_golden, read_golden_rows, write_golden_rows
+from mixed_data.bundle.golden_rows import compare_golden, read_golden_rows, write_golden_rows
 from mixed_data.bundle.manifest import BundleError, check_digests, is_bundle, read_manifest, write_manifest
 from mixed_data.bundle.networks import Backbones, read_network, write_network
-from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import MixedDataRegressor
-from mixed_data.estimator.patterns import PATTERNS
+from mixed_data.estimator.stacked_regressor import StackedRegressor
 from mixed_data.files.checked_json import INTEGER, NUMBERS, OBJECT, check_fields, read_json, write_json
 from mixed_data.files.whole_files import exchange, name_unwritten
 from mixed_data.intervals import IntervalCalibrator
+from mixed_data.network.photo_vectors import PhotoEmbedder
+from mixed_data.prediction.missing_patterns import PATTERNS
 from mixed_data.preprocessing import TargetTransformer
-from mixed_data.stacking import StackedRegressor
 
 __all__ = ["BundleError", "load_bundle", "save_bundle"]
 

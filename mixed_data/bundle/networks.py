@@ -11,9 +11,7 @@ from typing import Any
 
 import keras
 
-from mixed_data.bundle.keras_files import read_keras, write_keras
 from mixed_data.bundle.manifest import digest_file, make_plain
-from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.settings import check_options
 from mixed_data.files.checked_json import (
@@ -26,7 +24,9 @@ from mixed_data.files.checked_json import (
     read_json,
     write_json,
 )
-from mixed_data.model import INPUT_NAMES
+from mixed_data.network.checked_keras_files import read_keras, write_keras
+from mixed_data.network.fused_network import INPUT_NAMES
+from mixed_data.network.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 
 BACKBONE_FILE = "backbone.keras"

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from mixed_data.branches import IMAGE_BRANCHES, TABULAR_BRANCHES
 from mixed_data.fusion import FUSIONS
-from mixed_data.model import choose
+from mixed_data.network import IMAGE_BRANCHES, TABULAR_BRANCHES
+from mixed_data.network.fused_network import choose
 from mixed_data.schema import Schema
 from mixed_data.schema.inferred_roles import find_targets
 from mixed_data.split import find_groups, hold_out
 
 if TYPE_CHECKING:
-    from mixed_data.estimator.regressor import MixedDataRegressor
+    from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
 
 FEW_ROWS = 1000
 """Below this number of training rows, what is None in `MixedDataRegressor` becomes what suits few rows."""

@@ -14,13 +14,13 @@ from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
 from mixed_data.estimator import MixedDataRegressor
-from mixed_data.estimator.rows import RowRegressor
+from mixed_data.estimator.predicted_rows import RowRegressor
+from mixed_data.estimator.stacked_regressor import StackedRegressor
 from mixed_data.evaluation.kept_fits import Fit, KeptFits
 from mixed_data.evaluation.names import BEST, IMAGE, TABLE
 from mixed_data.fusion import FUSIONS
 from mixed_data.metrics import regression_metrics
 from mixed_data.schema import Schema
-from mixed_data.stacking import StackedRegressor
 
 COVERAGE = 0.9
 """Share of the true values that the intervals in a run's files are to hold."""

@@ -11,8 +11,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from mixed_data.bundle import load_bundle, save_bundle
-from mixed_data.checkpoint import EpochCheckpoint
 from mixed_data.files.checked_json import INTEGERS, NUMBER, OBJECT, check_fields, optional, read_json, write_json
+from mixed_data.network.epoch_checkpoint import EpochCheckpoint
 
 _FIELDS = {"rows": INTEGERS, "columns": OBJECT, "weights": optional(OBJECT), "seconds": NUMBER}
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from mixed_data.estimator.patterns import PATTERNS
 from mixed_data.evaluation.comparison import COVERAGE, HeldOut
 from mixed_data.intervals import coverage_table
 from mixed_data.metrics import regression_metrics
+from mixed_data.prediction.missing_patterns import PATTERNS
 from mixed_data.schema import Schema
 
 _MAY_LACK = {"both": {"tabular", "image"}, "image": {"image"}, "tabular": set()}
@@ -25,7 +25,7 @@ def score_patterns(main: HeldOut, table: pd.DataFrame, schema: Schema) -> list[d
         schema: roles of the columns.
 
     Returns:
-        One dict per pattern of `mixed_data.estimator.patterns.PATTERNS` that the model knows: ``pattern``,
+        One dict per pattern of `mixed_data.prediction.missing_patterns.PATTERNS` that the model knows: ``pattern``,
         `mixed_data.metrics.regression_metrics`, and with intervals ``coverage`` (percent of the rows) and
         ``median_width`` (target units). Empty for a model of the table alone.
     """

@@ -27,9 +27,9 @@ from sklearn.preprocessing import LabelBinarizer, MinMaxScaler
 
 from mixed_data.evaluation.comparison import Watch, no_callbacks
 from mixed_data.metrics import regression_metrics
+from mixed_data.network.training import seeded
 from mixed_data.preprocessing import ImagePreprocessor
 from mixed_data.readers.houses import read_houses
-from mixed_data.training import seeded
 
 PUBLISHED_MAPE = {"mlp": 22.71, "cnn": 56.91, "mixed": 22.41}
 """Network -> the percentage that the tutorial prints, from one run each."""

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mixed_data.fusion.base import Fusion, common_axes
+from mixed_data.fusion.base_fusion import Fusion, common_axes
 from mixed_data.members import Shape
 
 _LOWEST = float(np.finfo("float32").min)

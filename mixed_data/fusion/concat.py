@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from mixed_data.fusion.base import Fusion
+from mixed_data.fusion.base_fusion import Fusion
 
 
 @keras.saving.register_keras_serializable(package="mixed_data")

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from mixed_data.fusion.base import Fusion
+from mixed_data.fusion.base_fusion import Fusion
 from mixed_data.members import Shape
 
 

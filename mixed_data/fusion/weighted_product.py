@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from mixed_data.fusion.weighted import WeightedFusion
+from mixed_data.fusion.learned_weights import WeightedFusion
 
 # Without it softplus(-200) is 0 in float32, and the gradient of log(0) is not a number.
 _FLOOR = 1e-6

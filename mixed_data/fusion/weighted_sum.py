@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from mixed_data.fusion.weighted import WeightedFusion
+from mixed_data.fusion.learned_weights import WeightedFusion
 
 
 @keras.saving.register_keras_serializable(package="mixed_data")

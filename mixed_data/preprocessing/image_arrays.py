@@ -40,7 +40,7 @@ Loaded = tuple[np.ndarray, np.ndarray, list[list[str]]]  # images, mask, and the
 
 
 class Embedder(Protocol):
-    """What turns photo files into vectors, such as `mixed_data.embedding.PhotoEmbedder`."""
+    """What turns photo files into vectors, such as `mixed_data.network.photo_vectors.PhotoEmbedder`."""
 
     num_features: int
 

@@ -10,14 +10,14 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
-from mixed_data.estimator.patterns import PATTERNS, hide, name_patterns
 from mixed_data.intervals import IntervalCalibrator
+from mixed_data.prediction.missing_patterns import PATTERNS, hide, name_patterns
 from mixed_data.preprocessing import Inputs, TargetTransformer
 from mixed_data.schema import Schema
 from mixed_data.split import find_groups, k_fold
 
 if TYPE_CHECKING:
-    from mixed_data.estimator.regressor import MixedDataRegressor
+    from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
 
 NUM_FOLDS = 5
 LEVEL, SPREAD = "level", "spread"

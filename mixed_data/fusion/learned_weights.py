@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mixed_data.fusion.base import Fusion
+from mixed_data.fusion.base_fusion import Fusion
 from mixed_data.members import Shape
 
 # Of three or more learned weights the largest is at most this many times the smallest. The gradient of a

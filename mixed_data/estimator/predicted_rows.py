@@ -11,9 +11,9 @@ import pandas as pd
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.embedding import PhotoEmbedder
-from mixed_data.estimator.patterns import name_patterns
 from mixed_data.intervals import IntervalCalibrator
+from mixed_data.network.photo_vectors import PhotoEmbedder
+from mixed_data.prediction.missing_patterns import name_patterns
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TargetTransformer
 
 NUM_ROWS_AT_ONCE = 1024

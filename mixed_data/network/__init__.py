@@ -4,10 +4,10 @@ To add one, write a file with a function of the same signature, and a line here;
 ``tests/test_branches.py`` runs over these registries.
 """
 
-from mixed_data.branches.cnn import cnn
-from mixed_data.branches.mlp import mlp
-from mixed_data.branches.pretrained import PrincipalComponents, pretrained
-from mixed_data.branches.views import MaskedMean, ModalityDropout, OrMissing, ViewEmbedding
+from mixed_data.network.cnn_branch import cnn
+from mixed_data.network.mlp_branch import mlp
+from mixed_data.network.pretrained_branch import PrincipalComponents, pretrained
+from mixed_data.network.view_layers import MaskedMean, ModalityDropout, OrMissing, ViewEmbedding
 
 TABULAR_BRANCHES = {"mlp": mlp}
 IMAGE_BRANCHES = {"cnn": cnn, "pretrained": pretrained}

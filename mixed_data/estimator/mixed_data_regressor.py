@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.embedding import PhotoEmbedder
-from mixed_data.estimator import calibration, fitting, settings
-from mixed_data.estimator.rows import RowRegressor
+from mixed_data.estimator import network_fit, out_of_fold, settings
+from mixed_data.estimator.predicted_rows import RowRegressor
 from mixed_data.intervals import IntervalCalibrator
-from mixed_data.model import INPUT_NAMES, make_predictor
+from mixed_data.network.fused_network import INPUT_NAMES, make_predictor
+from mixed_data.network.photo_vectors import PhotoEmbedder
+from mixed_data.network.training import JIT_COMPILE
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.schema import Schema
-from mixed_data.training import JIT_COMPILE
 
 NUM_ROWS_PER_STEP = 32
 """Rows that the network sees at once while predicting, never more and never fewer."""
@@ -42,8 +42,8 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
         modalities: "both", or "tabular" or "image" for the unimodal network from the same code.
         fusion: a name in `mixed_data.fusion.FUSIONS`.
         normalize: put both branches on one scale before the fusion, so that its weights can be compared.
-        tabular_branch: a name in `mixed_data.branches.TABULAR_BRANCHES`.
-        image_branch: a name in `mixed_data.branches.IMAGE_BRANCHES`: "cnn" learns to see from the photos given,
+        tabular_branch: a name in `mixed_data.network.TABULAR_BRANCHES`.
+        image_branch: a name in `mixed_data.network.IMAGE_BRANCHES`: "cnn" learns to see from the photos given,
             "pretrained" reads them with a frozen network that has seen a million others, once per photo.
         backbone: for "pretrained", the name of a model in `keras.applications`, such as "MobileNetV2",
             "EfficientNetV2B0" or "ConvNeXtTiny".
@@ -180,15 +180,15 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
             base = clone(self.preprocessor).set_params(schema=schema)
         preprocessor = base.fit(X.iloc[training_rows])
         transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
-        embedder = fitting.make_embedder(self, preprocessor)
+        embedder = network_fit.make_embedder(self, preprocessor)
         inputs = preprocessor.transform(X, embedder)
         scaled = transformer.transform(target)
-        network, components, self.history_ = fitting.fit_network(
+        network, components, self.history_ = network_fit.fit_network(
             self, inputs, scaled, embedder, training_rows, validation_rows, callbacks
         )
         if self.finetune and components is not None:
             pixels = preprocessor.transform(X)
-            embedder = fitting.finetune(self, network, components, pixels, scaled, training_rows, callbacks)
+            embedder = network_fit.finetune(self, network, components, pixels, scaled, training_rows, callbacks)
             inputs = preprocessor.transform(X, embedder)
         self.set_parts(make_predictor(network, components), preprocessor, transformer, embedder)
         if self.intervals:
@@ -200,13 +200,13 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
     ) -> IntervalCalibrator:
         """Calibrate on the rows set aside, which decided only when to stop; else on all, by models of inner folds."""
         if len(validation_rows):
-            predicted = calibration.predict_patterns(self, inputs.take(validation_rows))
+            predicted = out_of_fold.predict_patterns(self, inputs.take(validation_rows))
             predicted["row"] = validation_rows[predicted["row"]]
         else:
-            splits = calibration.inner_splits(X, target, schema, self.random_state)
-            predicted = calibration.predict_out_of_fold(self, X, target, schema, splits)
-        columns = (calibration.LEVEL, calibration.SPREAD)
-        return calibration.calibrate(
+            splits = out_of_fold.inner_splits(X, target, schema, self.random_state)
+            predicted = out_of_fold.predict_out_of_fold(self, X, target, schema, splits)
+        columns = (out_of_fold.LEVEL, out_of_fold.SPREAD)
+        return out_of_fold.calibrate(
             target, predicted, self.target_transformer_, inputs=columns, seed=self.random_state
         )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from keras import KerasTensor, layers, ops
 
-from mixed_data.branches.augmentation import MirrorAndShift
-from mixed_data.branches.views import MaskedMean, ViewEmbedding
 from mixed_data.members import MemberDense
+from mixed_data.network.photo_augmentation import MirrorAndShift
+from mixed_data.network.view_layers import MaskedMean, ViewEmbedding
 
 CONVOLUTIONS = ((32, 4, 4), (64, 3, 2), (64, 3, 2))
 """Filters, kernel side and stride of each."""

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import pooch
 
-from mixed_data.backbones import digest_backbone
+from mixed_data.network.pretrained_backbones import digest_backbone
 from mixed_data.preprocessing.photo_decoding import PhotoError, file_identity, load_photo
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class PhotoEmbedder:
     written is reported in the log and done without.
 
     Args:
-        backbone: from `mixed_data.backbones.build_backbone`.
+        backbone: from `mixed_data.network.pretrained_backbones.build_backbone`.
         cached: whether to look into the memory and the file of earlier results, and to add to them.
 
     Attributes:

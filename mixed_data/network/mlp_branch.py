@@ -13,7 +13,7 @@ def mlp(tabular: KerasTensor, *, units: int, dropout: float) -> KerasTensor:
     Two hidden layers, ``2 * units`` and ``units`` wide, with SiLU and dropout. No batch normalisation: its
     statistics from batches of 8 to 32 rows make a network of this size differ wildly from seed to seed (see README,
     "the tutorial"). The linear skip path that completes the wide & deep recipe belongs to the model, not to the branch
-    (`mixed_data.model.build_network`).
+    (`mixed_data.network.fused_network.build_network`).
 
     Args:
         tabular: float32 ``(n, K, d)``, standardised; ``K`` members.

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from mixed_data.backbones import block_sizes, build_backbone, unfreeze
-from mixed_data.branches import PrincipalComponents
-from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator.settings import suited_settings
-from mixed_data.model import build_network, put_backbone_before
+from mixed_data.network import PrincipalComponents
+from mixed_data.network.fused_network import build_network, put_backbone_before
+from mixed_data.network.photo_vectors import PhotoEmbedder
+from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, unfreeze
+from mixed_data.network.training import seeded, train
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor
-from mixed_data.training import seeded, train
 
 if TYPE_CHECKING:
-    from mixed_data.estimator.regressor import MixedDataRegressor
+    from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
 
 NUM_COMPONENTS = 64
 """Principal components per view of what a pretrained backbone saw."""

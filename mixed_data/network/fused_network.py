@@ -8,7 +8,9 @@ from typing import TypeVar
 import keras
 from keras import KerasTensor, layers, ops
 
-from mixed_data.branches import (
+from mixed_data.fusion import FUSIONS
+from mixed_data.members import MemberDense
+from mixed_data.network import (
     IMAGE_BRANCHES,
     TABULAR_BRANCHES,
     MaskedMean,
@@ -16,8 +18,6 @@ from mixed_data.branches import (
     OrMissing,
     PrincipalComponents,
 )
-from mixed_data.fusion import FUSIONS
-from mixed_data.members import MemberDense
 
 MODALITIES = ("both", "tabular", "image")
 INPUT_NAMES = {
@@ -72,8 +72,8 @@ def build_network(
         modalities: "both", "tabular" or "image"; a unimodal network has no fusion layer.
         fusion: a name in `mixed_data.fusion.FUSIONS`.
         normalize: put the branches on one scale before they are merged, so that learned weights can be compared.
-        tabular_branch: a name in `mixed_data.branches.TABULAR_BRANCHES`.
-        image_branch: a name in `mixed_data.branches.IMAGE_BRANCHES`.
+        tabular_branch: a name in `mixed_data.network.TABULAR_BRANCHES`.
+        image_branch: a name in `mixed_data.network.IMAGE_BRANCHES`.
         units: width of each branch's vector.
         dropout: of the tabular branch.
         image_dropout: of the image branch.
@@ -187,7 +187,7 @@ def put_backbone_before(network: keras.Model, components: PrincipalComponents, b
     Args:
         network: from `build_network`, with vectors as images.
         components: adapted.
-        backbone: from `mixed_data.backbones.build_backbone`.
+        backbone: from `mixed_data.network.pretrained_backbones.build_backbone`.
 
     Returns:
         A Keras model like a network on pixels: every input has an axis of size 1 after ``n``, images are uint8

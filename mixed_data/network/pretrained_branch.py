@@ -11,8 +11,8 @@ import numpy as np
 from keras import KerasTensor, layers, ops
 from sklearn.decomposition import PCA
 
-from mixed_data.branches.views import OrMissing, Shape, ViewEmbedding
 from mixed_data.members import MemberDense
+from mixed_data.network.view_layers import OrMissing, Shape, ViewEmbedding
 
 HIDDEN_UNITS = 256
 INPUT_DROPOUT = 0.1

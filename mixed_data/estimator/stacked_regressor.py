@@ -14,19 +14,19 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.boosting import BoostedTrees
-from mixed_data.embedding import PhotoEmbedder
 from mixed_data.estimator import MixedDataRegressor
-from mixed_data.estimator.calibration import (
+from mixed_data.estimator.out_of_fold import (
     SPREAD,
     Splits,
     calibrate,
     inner_splits,
     predict_out_of_fold,
 )
-from mixed_data.estimator.patterns import PATTERNS, PHOTO_PATTERN, name_patterns
-from mixed_data.estimator.rows import RowRegressor
+from mixed_data.estimator.predicted_rows import RowRegressor
 from mixed_data.estimator.settings import check_target, resolve_schema
 from mixed_data.intervals import IntervalCalibrator
+from mixed_data.network.photo_vectors import PhotoEmbedder
+from mixed_data.prediction.missing_patterns import PATTERNS, PHOTO_PATTERN, name_patterns
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
 from mixed_data.schema import Schema
 

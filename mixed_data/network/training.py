@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from mixed_data.checkpoint import EpochCheckpoint
-from mixed_data.model import PREDICTION
+from mixed_data.network.epoch_checkpoint import EpochCheckpoint
+from mixed_data.network.fused_network import PREDICTION
 
 JIT_COMPILE = keras.backend.backend() == "jax"
 """Whether steps are compiled with XLA. JAX is slow without it; TensorFlow needs 3 to 10 s per network for it and saves
@@ -44,7 +44,7 @@ class Batches(keras.utils.PyDataset):
         inputs: what `MixedDataPreprocessor.transform` gave, or the like; never copied as a whole.
         target: float ``(n,)``, transformed.
         rows: positions of the rows to use.
-        network: from `mixed_data.model.build_network`; says which inputs are taken, and how many orders.
+        network: from `mixed_data.network.fused_network.build_network`; says which inputs are taken, and how many orders.
         batch_size: rows per batch; the last one may be smaller, none is dropped.
         seed: of the order of the rows; None keeps the order.
     """
@@ -139,7 +139,7 @@ def train(
     """Fit ``model`` in place; with validation rows, stop early and keep the best epoch's weights.
 
     Args:
-        model: from `mixed_data.model.build_network`.
+        model: from `mixed_data.network.fused_network.build_network`.
         inputs: of all rows.
         target: float ``(n,)``, transformed.
         training_rows: positions of the rows to train on.

@@ -1,0 +1,1 @@
+"""From the arrays of rows to one line per row, whatever a row lacks."""
