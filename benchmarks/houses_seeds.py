@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from mixed_data.cli.startup import start_keras
+from mixed_data.cli.process_start import start_keras
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--network", default="weighted_sum")
     options = parser.parse_args()
     start_keras()
-    from mixed_data.evaluation.comparison import evaluate_held_out, make_networks
+    from mixed_data.evaluation.held_out_scores import evaluate_held_out, make_networks
     from mixed_data.readers import READERS
     from mixed_data.split import find_groups, k_fold
 

@@ -13,7 +13,7 @@ import argparse
 
 import numpy as np
 
-from mixed_data.cli.startup import start_keras
+from mixed_data.cli.process_start import start_keras
 
 ALONE = {"no photos": "table", "no table": "image"}
 
@@ -28,8 +28,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12], help="one repeat of the folds each")
     options = parser.parse_args()
     start_keras()
-    from mixed_data.evaluation.comparison import evaluate_held_out, make_networks
-    from mixed_data.evaluation.missing import score_patterns
+    from mixed_data.evaluation.held_out_scores import evaluate_held_out, make_networks
+    from mixed_data.evaluation.hidden_modality_scores import score_patterns
     from mixed_data.readers import READERS
     from mixed_data.split import find_groups, k_fold
 

@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from mixed_data.cli.startup import start_keras, worker_processes
+from mixed_data.cli.process_start import start_keras, worker_processes
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="inner fits at the same time; default: %(default)s")
     options = parser.parse_args()
     start_keras()
-    from mixed_data.evaluation.comparison import make_networks
+    from mixed_data.evaluation.held_out_scores import make_networks
     from mixed_data.evaluation.tutorial import split
     from mixed_data.metrics import regression_metrics
     from mixed_data.readers import READERS

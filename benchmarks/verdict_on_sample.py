@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from mixed_data.cli.startup import start_keras, worker_processes
+from mixed_data.cli.process_start import start_keras, worker_processes
 
 
 def main() -> None:
@@ -48,9 +48,9 @@ def main() -> None:
 
 def reach_verdict_on_sample(folder: Path, seed: int, options: argparse.Namespace) -> dict[str, object]:
     """Return the entry "Do the photos help?" for the houses of one seed."""
-    from mixed_data.evaluation.candidates import make_candidates
-    from mixed_data.evaluation.names import PLACEBO, TABLE
-    from mixed_data.evaluation.repeats import Protocol, run_repeats
+    from mixed_data.evaluation.compared_models import make_candidates
+    from mixed_data.evaluation.model_names import PLACEBO, TABLE
+    from mixed_data.evaluation.repeated_folds import Protocol, run_repeats
     from mixed_data.evaluation.verdict import answer_questions
     from mixed_data.preprocessing import MixedDataPreprocessor
     from mixed_data.readers import READERS

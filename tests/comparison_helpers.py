@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from mixed_data.evaluation.differences import Evidence
+from mixed_data.evaluation.model_differences import Evidence
 from mixed_data.schema import Schema
 from mixed_data.split import k_fold
 

@@ -171,7 +171,7 @@ def folds_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> Folds
     from mixed_data.files.checked_json import write_json
     from mixed_data.preprocessing import MixedDataPreprocessor
     from mixed_data.readers import read_table
-    from mixed_data.run import Plan, study, write_run
+    from mixed_data.runs.train_run import Plan, study, write_run
 
     table, schema = read_table(data=listings)
     network = {**TINY_NETWORK}

@@ -138,7 +138,7 @@ def make_comparison(folder: Path) -> Path:
 
 
 def without_nan(scores: dict[str, float]) -> dict[str, float | None]:
-    """As `mixed_data.run` does it, which would start TensorFlow."""
+    """As `mixed_data.runs.train_run` does it, which would start TensorFlow."""
     return {name: None if np.isnan(value) else value for name, value in scores.items()}
 
 

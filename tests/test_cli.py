@@ -15,8 +15,8 @@ from rich.progress import Progress
 
 from mixed_data.bundle import BundleError
 from mixed_data.cli import COMMANDS, main, make_parser
-from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS
-from mixed_data.cli.progress import EpochProgress
+from mixed_data.cli.option_lists import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS
+from mixed_data.cli.progress_bars import EpochProgress
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.readers import READERS
@@ -265,12 +265,12 @@ def test_the_options_of_a_data_set_are_those_of_its_reader():
 
 
 def test_every_option_reaches_the_network_and_the_preprocessor(monkeypatch, hold_out_run, tmp_path):
-    from mixed_data import run
-    from mixed_data.cli import progress
+    from mixed_data.cli import progress_bars
+    from mixed_data.runs import train_run
 
     plans = []
-    monkeypatch.setattr(progress, "embed_photos", lambda *arguments: None)
-    monkeypatch.setattr(run, "study", lambda table, schema, plan, **options: plans.append(plan) or 1 / 0)
+    monkeypatch.setattr(progress_bars, "embed_photos", lambda *arguments: None)
+    monkeypatch.setattr(train_run, "study", lambda table, schema, plan, **options: plans.append(plan) or 1 / 0)
     values = {str: "text", int: 3, float: 0.25, bool: True}
     given = {name: values[kind] for name, (kind, _) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items()}
     given["ratios"] = False

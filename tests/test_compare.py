@@ -15,10 +15,10 @@ from comparison_helpers import COLUMNS
 from conftest import CommandRun, two_inner_folds
 
 from mixed_data.cli import main, make_parser
-from mixed_data.cli.options import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
-from mixed_data.cli.output import print_models
-from mixed_data.cli.startup import worker_processes
-from mixed_data.evaluation.repeats import Protocol
+from mixed_data.cli.option_lists import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
+from mixed_data.cli.printed_tables import print_models
+from mixed_data.cli.process_start import worker_processes
+from mixed_data.evaluation.repeated_folds import Protocol
 
 FILES = ["ablation.json", "comparison.json", "config.json", "findings.json", "folds", "held_out.csv"]
 FILES += ["predictions.csv", "report.html", "settings.json", "verdict.json", "weights.json"]
@@ -113,9 +113,9 @@ def test_compare_is_quiet_in_a_pipe(compared):
 
 
 def test_the_same_command_again_finds_everything_done(compared, monkeypatch):
-    from mixed_data.evaluation import repeats
+    from mixed_data.evaluation import repeated_folds
 
-    monkeypatch.setattr(repeats, "evaluate_held_out", lambda *arguments: pytest.fail("something was fitted"))
+    monkeypatch.setattr(repeated_folds, "evaluate_held_out", lambda *arguments: pytest.fail("something was fitted"))
     before = {name: (compared.folder / name).read_bytes() for name in FILES if "." in name}
     code, output, _ = call(compared.arguments)
     assert code == 0
@@ -131,9 +131,9 @@ def test_other_settings_in_the_same_folder_are_exit_code_1(compared):
 
 
 def test_mistakes_are_told_before_anything_is_fitted(compared, tmp_path, monkeypatch):
-    from mixed_data.evaluation import repeats
+    from mixed_data.evaluation import repeated_folds
 
-    monkeypatch.setattr(repeats, "evaluate_held_out", lambda *arguments: pytest.fail("something was fitted"))
+    monkeypatch.setattr(repeated_folds, "evaluate_held_out", lambda *arguments: pytest.fail("something was fitted"))
     for more, message in (
         (["--networks=tabel"], "got 'tabel'"),
         (["--fusion=sum"], "got 'sum'"),

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from comparison_helpers import NUM_ROWS, make_errors, make_evidence
 
-from mixed_data.evaluation.differences import (
+from mixed_data.evaluation.model_differences import (
     HELPS,
     HURTS,
     METRICS,

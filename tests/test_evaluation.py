@@ -10,7 +10,7 @@ from sklearn.linear_model import RidgeCV
 
 from mixed_data.boosting.level_text import CodeOrder, LevelText
 from mixed_data.evaluation.baselines import make_baselines
-from mixed_data.evaluation.comparison import evaluate_held_out, make_networks
+from mixed_data.evaluation.held_out_scores import evaluate_held_out, make_networks
 from mixed_data.fusion import FUSIONS
 from mixed_data.metrics import regression_metrics
 from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor

@@ -13,9 +13,9 @@ import pytest
 from reliability import Case, documented
 from report_helpers import make_rows, make_run, read, write
 
-from mixed_data.evaluation.report import write_report
-from mixed_data.evaluation.report.card import CardFacts, write_card
 from mixed_data.files.whole_files import write_csv
+from mixed_data.report import write_report
+from mixed_data.report.model_card import CardFacts, write_card
 from mixed_data.schema import Schema
 
 AS_TEXT = "shown as that text"

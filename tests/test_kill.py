@@ -11,7 +11,7 @@ from reliability import Case, documented
 
 from benchmarks.kill_runs import MOMENTS, Life, find_broken, find_differences
 from mixed_data.cli import main
-from mixed_data.run_folder import CHECKPOINTS_FOLDER, tidy
+from mixed_data.runs.run_folder import CHECKPOINTS_FOLDER, tidy
 
 KILLED = Case(
     "SIGKILL while a model is being written, and at a random moment",

@@ -22,7 +22,7 @@ ROOMS = [
     "prediction",
     KERAS_LINE,
     *["members", "fusion", "network", "estimator", "bundle"],
-    *["evaluation", "run_folder", "run", "cli", "__main__"],
+    *["evaluation", "report", "runs", "cli", "__main__"],
 ]
 ABOVE_THE_LINE = ROOMS[: ROOMS.index(KERAS_LINE)]
 EXCEPTIONS = {
@@ -158,7 +158,11 @@ def test_a_registry_is_a_plain_dict_that_shows_all_its_entries(name):
             "files/locks.py imports schema, which stands below it",
         ),
         ("readers/table.py", "import mixed_data.audit", "readers/table.py imports audit, which stands below it"),
-        ("network/a.py", "def f():\n    from mixed_data import run", "network/a.py imports run, which stands below it"),
+        (
+            "network/a.py",
+            "def f():\n    from mixed_data import runs",
+            "network/a.py imports runs, which stands below it",
+        ),
         (
             "estimator.py",
             "from mixed_data.bundle import load_bundle",

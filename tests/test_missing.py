@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from mixed_data import bundle
-from mixed_data.evaluation.comparison import HeldOut
-from mixed_data.evaluation.missing import score_patterns
+from mixed_data.evaluation.held_out_scores import HeldOut
+from mixed_data.evaluation.hidden_modality_scores import score_patterns
 from mixed_data.metrics import regression_metrics
 from mixed_data.readers import read_table
 from mixed_data.schema import Schema

@@ -17,8 +17,8 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from mixed_data.evaluation.baselines import make_baselines
-from mixed_data.evaluation.candidates import Candidate, make_candidates
-from mixed_data.evaluation.repeats import Protocol, reseed, run_repeats
+from mixed_data.evaluation.compared_models import Candidate, make_candidates
+from mixed_data.evaluation.repeated_folds import Protocol, reseed, run_repeats
 from mixed_data.metrics import regression_metrics
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.readers import READERS

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from report_helpers import NUM_ROWS, VIEWS, make_comparison, make_rows, make_run, read, write
 
-from mixed_data.evaluation.report import write_report
+from mixed_data.report import write_report
 
 SCRIPT = "<script>alert(1)</script>"
 NBSP = "\u00a0"
@@ -207,7 +207,7 @@ def test_the_same_files_give_the_same_bytes(folder, page):
 
 
 def test_making_the_page_does_not_start_keras(folder):
-    code = "import sys; from mixed_data.evaluation.report import write_report; write_report(sys.argv[1])"
+    code = "import sys; from mixed_data.report import write_report; write_report(sys.argv[1])"
     code += "; print({'keras', 'tensorflow'} & set(sys.modules), 'matplotlib.pyplot' in sys.modules)"
     run = [sys.executable, "-c", code, str(folder)]
     result = subprocess.run(run, capture_output=True, text=True, cwd=Path(__file__).parents[1])

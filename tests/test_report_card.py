@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from report_helpers import make_run, read, write
 
-from mixed_data.evaluation.report import CardFacts, read_card_facts, write_card
-from mixed_data.evaluation.report.card import escape, quote
+from mixed_data.report import CardFacts, read_card_facts, write_card
+from mixed_data.report.model_card import escape, quote
 from mixed_data.schema import Schema
 
 SECTIONS = ["Model details", "Intended use", "Training data", "Evaluation", "Ethical considerations", "Limits"]

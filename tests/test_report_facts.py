@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from report_helpers import NUM_ROWS, make_rows, make_run, predict_rows, read, write
 
-from mixed_data.evaluation.report.coverage import cover
-from mixed_data.evaluation.report.figures import draw_predictions
-from mixed_data.evaluation.report.files import read_run
-from mixed_data.evaluation.report.groups import Grouping, group_by_level, group_by_photos, group_by_target
-from mixed_data.evaluation.report.ratio import judge_ratios
-from mixed_data.evaluation.report.sections import list_ablations
-from mixed_data.evaluation.report.verdict import ErrorScale, answer_questions, bootstrap_mean, contrast_models
-from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, is_reference
+from mixed_data.report.coverage_lines import cover
+from mixed_data.report.figures import draw_predictions
+from mixed_data.report.ratio_standards import judge_ratios
+from mixed_data.report.report_sections import list_ablations
+from mixed_data.report.row_groups import Grouping, group_by_level, group_by_photos, group_by_target
+from mixed_data.report.run_answers import ErrorScale, answer_questions, bootstrap_mean, contrast_models
+from mixed_data.report.run_contents import read_run
+from mixed_data.report.wording import Unit, clip, decimals, describe_model, is_reference
 from mixed_data.schema import Schema
 
 DOLLARS = Unit("price", is_dollars=True)

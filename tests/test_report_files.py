@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from report_helpers import NUM_ROWS, make_comparison, make_run, read, write
 
-from mixed_data.evaluation.report.files import read_run
+from mixed_data.report.run_contents import read_run
 
 
 @pytest.mark.parametrize(

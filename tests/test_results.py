@@ -10,9 +10,9 @@ import pytest
 from comparison_helpers import COLUMNS, HOUSE_SCHEMA, Counter, make_table
 
 from mixed_data.evaluation.baselines import make_baselines
-from mixed_data.evaluation.candidates import Candidate
-from mixed_data.evaluation.repeats import Protocol, run_repeats
-from mixed_data.evaluation.results import write_results
+from mixed_data.evaluation.compared_models import Candidate
+from mixed_data.evaluation.comparison_files import write_results
+from mixed_data.evaluation.repeated_folds import Protocol, run_repeats
 from mixed_data.schema import Schema
 
 PROTOCOL = Protocol(repeats=2, folds=3)

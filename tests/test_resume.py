@@ -20,15 +20,15 @@ from network_helpers import Stopper
 from reliability import Case, documented
 
 from mixed_data.cli import main
-from mixed_data.cli.inputs import describe_data
+from mixed_data.cli.command_inputs import describe_data
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.kept_fits import Fit, KeptFits, StandIn
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.whole_files import locked
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
 from mixed_data.readers import read_table
-from mixed_data.run import Plan, study, write_run
-from mixed_data.run_folder import begin_run, is_finished, resume_run
+from mixed_data.runs.run_folder import begin_run, is_finished, resume_run
+from mixed_data.runs.train_run import Plan, study, write_run
 
 VERSIONS = {"versions": {"mixed_data": "1"}}
 
@@ -134,7 +134,7 @@ def test_the_main_model_is_kept_whole_and_gets_its_settings_back(tmp_path, monke
 @pytest.fixture
 def stopped(listings, tmp_path, monkeypatch, capsys) -> Path:
     """The folder of a run that Ctrl-C ended before its first fit."""
-    monkeypatch.setattr("mixed_data.run.study", interrupt)
+    monkeypatch.setattr("mixed_data.runs.train_run.study", interrupt)
     folder = tmp_path / "my run"
     assert main([*arguments_for(listings), "--out", str(folder)]) == 130
     return folder
@@ -166,7 +166,7 @@ STOPS = [
 
 @documented("Crashes", STOPS)
 def test_a_run_that_is_stopped_says_how_it_goes_on(case, listings, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("mixed_data.run.study", case.given)
+    monkeypatch.setattr("mixed_data.runs.train_run.study", case.given)
     before = signal.getsignal(signal.SIGTERM)
     folder = tmp_path / "my run"
     assert main([*arguments_for(listings), "--out", str(folder)]) == case.expected
@@ -253,7 +253,9 @@ def test_no_other_option_goes_with_resume(stopped, capsys):
 
 def test_a_run_is_resumed_from_another_working_directory(stopped, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("mixed_data.run.study", lambda *arguments, **options: seen.append(os.getcwd()) or interrupt())
+    monkeypatch.setattr(
+        "mixed_data.runs.train_run.study", lambda *arguments, **options: seen.append(os.getcwd()) or interrupt()
+    )
     began = os.getcwd()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -294,7 +296,7 @@ DISKS = [
 
 @documented("Crashes", DISKS)
 def test_a_run_that_fails_at_once_leaves_nothing(case, listings, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("mixed_data.run.study", case.given)
+    monkeypatch.setattr("mixed_data.runs.train_run.study", case.given)
     assert main([*arguments_for(listings), "--out", str(tmp_path / "run")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert case.expected in line

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mixed_data.cli import main, make_parser
-from mixed_data.cli.inputs import read_data
+from mixed_data.cli.command_inputs import read_data
 
 BAD_ROWS = [2, 5]
 

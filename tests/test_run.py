@@ -12,8 +12,8 @@ from conftest import two_inner_folds
 
 from mixed_data.cli import main
 from mixed_data.metrics import regression_metrics
-from mixed_data.run import Plan, evaluate_bundle, study, without_nan
-from mixed_data.run_folder import make_run_folder
+from mixed_data.runs.run_folder import make_run_folder
+from mixed_data.runs.train_run import Plan, evaluate_bundle, study, without_nan
 from mixed_data.schema import Schema
 
 METRIC_NAMES = {"n", "mape", "median_ape", "mae", "rmse", "rmse_log", "r2", "ppe10", "ppe20"}

@@ -10,8 +10,8 @@ import pytest
 from comparison_helpers import NUM_ROWS, make_errors, make_evidence
 
 from mixed_data.audit.findings import KEPT_TOGETHER, Case, Finding
-from mixed_data.evaluation.differences import HELPS, HURTS, NOT_SHOWN, Difference, Evidence, compare_models
-from mixed_data.evaluation.sentences import judge, say, write_difference, write_score
+from mixed_data.evaluation.difference_sentences import judge, say, write_difference, write_score
+from mixed_data.evaluation.model_differences import HELPS, HURTS, NOT_SHOWN, Difference, Evidence, compare_models
 from mixed_data.evaluation.significance import adjust_holm
 from mixed_data.evaluation.verdict import answer_questions, describe_ablations, find_differences, reach_verdict
 

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from mixed_data.cli.startup import start_keras
+from mixed_data.cli.process_start import start_keras
 
 NUM_FOLDS = 5
 BACKBONE = "MobileNetV2"

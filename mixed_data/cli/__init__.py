@@ -17,10 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from mixed_data import __version__
-from mixed_data.cli import audit, commands, compare
-from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError, refuse_others
-from mixed_data.cli.resume import as_it_began
-from mixed_data.cli.startup import Terminated, stop_on_signal
+from mixed_data.cli import audit_command, commands, compare_command
+from mixed_data.cli.option_lists import (
+    DATASET_OPTIONS,
+    NETWORK_OPTIONS,
+    PREPROCESSING_OPTIONS,
+    UsageError,
+    refuse_others,
+)
+from mixed_data.cli.process_start import Terminated, stop_on_signal
+from mixed_data.cli.resumed_options import as_it_began
 from mixed_data.schema.bad_rows import BAD_ROW_POLICIES
 
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
@@ -190,7 +196,7 @@ def _add_audit_arguments(parser: argparse.ArgumentParser) -> None:
     look.add_argument(
         "--strict",
         action="store_true",
-        help=f"exit code {audit.STRICT_EXIT_CODE} where something makes scores look too good that the splits of train "
+        help=f"exit code {audit_command.STRICT_EXIT_CODE} where something makes scores look too good that the splits of train "
         "and compare do not take care of (marked *)",
     )
 
@@ -248,13 +254,13 @@ COMMANDS: dict[str, tuple[Any, Any, str, str]] = {
         "python train.py --dataset table --data listings.csv --target price --images front,kitchen",
     ),
     "compare": (
-        compare.compare,
+        compare_command.compare,
         _add_compare_arguments,
         "Say whether the photos help, which fusion does, and whether the network is worth it, each with an interval.",
         "python -m mixed_data compare --dataset table --data listings.csv --target price --images front,kitchen",
     ),
     "audit": (
-        audit.audit,
+        audit_command.audit,
         _add_audit_arguments,
         "Look for what silently ruins a study: repeated rows, shared photos, contradictions, outliers, leaks.",
         "python -m mixed_data audit --dataset table --data listings.csv --target price --images front,kitchen",

@@ -13,16 +13,16 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from mixed_data.cli.inputs import Data, describe_data, describe_run, network_names, network_options, read_data
-from mixed_data.cli.output import console, print_models
-from mixed_data.cli.startup import start_keras, worker_processes
+from mixed_data.cli.command_inputs import Data, describe_data, describe_run, network_names, network_options, read_data
+from mixed_data.cli.printed_tables import console, print_models
+from mixed_data.cli.process_start import start_keras, worker_processes
 from mixed_data.files.whole_files import write_csv
 from mixed_data.readers import READERS
 from mixed_data.schema import Schema
 
 if TYPE_CHECKING:
-    from mixed_data.evaluation.comparison import HeldOut
-    from mixed_data.run import Plan, Study
+    from mixed_data.evaluation.held_out_scores import HeldOut
+    from mixed_data.runs.train_run import Plan, Study
 
 
 def train(options: argparse.Namespace) -> None:
@@ -30,7 +30,7 @@ def train(options: argparse.Namespace) -> None:
     if options.preset == "tutorial":
         _train_tutorial(options)
         return
-    from mixed_data.run_folder import begin_run, is_finished, make_run_folder, resume_run, tidy
+    from mixed_data.runs.run_folder import begin_run, is_finished, make_run_folder, resume_run, tidy
 
     if options.resume and is_finished(options.resume):
         tidy(options.resume)
@@ -44,8 +44,8 @@ def train(options: argparse.Namespace) -> None:
         data = read_data(options)
     table, schema = data.table, data.schema
     start_keras()
-    from mixed_data.cli.progress import embed_photos, show_progress
-    from mixed_data.run import study, write_run
+    from mixed_data.cli.progress_bars import embed_photos, show_progress
+    from mixed_data.runs.train_run import study, write_run
 
     plan = _make_plan(options, schema)
     folder = options.resume or make_run_folder(options.out, options.dataset)
@@ -69,7 +69,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """Score a bundle on rows with a known target."""
     start_keras()
     from mixed_data.files.checked_json import write_json
-    from mixed_data.run import evaluate_bundle, without_nan
+    from mixed_data.runs.train_run import evaluate_bundle, without_nan
 
     metrics, rows = evaluate_bundle(options.bundle, options.data, root=options.root, on_bad_row=options.on_bad_row)
     values = Table("metric", "value")
@@ -118,11 +118,11 @@ def download(options: argparse.Namespace) -> None:
 def _train_tutorial(options: argparse.Namespace) -> None:
     """Rerun the tutorial, print its table, write the run's folder."""
     start_keras()
-    from mixed_data.cli.progress import show_progress
+    from mixed_data.cli.progress_bars import show_progress
     from mixed_data.evaluation.tutorial import EPOCHS, NETWORKS, run_tutorial, split, summarise
     from mixed_data.files.checked_json import write_json
-    from mixed_data.run import without_nan
-    from mixed_data.run_folder import make_run_folder
+    from mixed_data.runs.run_folder import make_run_folder
+    from mixed_data.runs.train_run import without_nan
 
     started = time.perf_counter()
     root = options.root or Path("datasets/houses")
@@ -176,7 +176,7 @@ def _describe_tutorial(summary: pd.DataFrame, num_rows: dict[str, int]) -> Itera
 
 
 def _make_plan(options: argparse.Namespace, schema: Schema) -> Plan:
-    from mixed_data.run import DEFAULT_NETWORKS, Plan
+    from mixed_data.runs.train_run import DEFAULT_NETWORKS, Plan
 
     networks, main = network_names(options, schema, DEFAULT_NETWORKS)
     if options.preset == "best" and main != "best":

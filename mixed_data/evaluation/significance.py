@@ -1,6 +1,6 @@
 """The statistics of a difference between two models: two intervals, p-values, and the rows that would be needed.
 
-Plain arrays in, numbers out; `mixed_data.evaluation.differences` applies them to held-out predictions.
+Plain arrays in, numbers out; `mixed_data.evaluation.model_differences` applies them to held-out predictions.
 """
 
 from __future__ import annotations

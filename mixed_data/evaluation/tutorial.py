@@ -25,7 +25,7 @@ from keras import layers
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer, MinMaxScaler
 
-from mixed_data.evaluation.comparison import Watch, no_callbacks
+from mixed_data.evaluation.held_out_scores import Watch, no_callbacks
 from mixed_data.metrics import regression_metrics
 from mixed_data.network.training import seeded
 from mixed_data.preprocessing import ImagePreprocessor

@@ -1,6 +1,6 @@
 """The answers in plain sentences: do the photos help, which fusion, is the network worth it.
 
-A sentence claims no more than both intervals of `mixed_data.evaluation.differences` bear out; "no difference can be
+A sentence claims no more than both intervals of `mixed_data.evaluation.model_differences` bear out; "no difference can be
 shown" is an answer.
 """
 
@@ -11,9 +11,9 @@ from typing import Any
 
 from mixed_data.audit import Finding
 from mixed_data.audit.findings import KEPT_TOGETHER
-from mixed_data.evaluation.differences import HELPS, NOT_SHOWN, Evidence, compare_models, score_repeats
-from mixed_data.evaluation.names import BEST, BOOSTING, PLACEBO, TABLE, lacks_part_of
-from mixed_data.evaluation.sentences import LABELS, Differences, judge, say, write_difference, write_score
+from mixed_data.evaluation.difference_sentences import LABELS, Differences, judge, say, write_difference, write_score
+from mixed_data.evaluation.model_differences import HELPS, NOT_SHOWN, Evidence, compare_models, score_repeats
+from mixed_data.evaluation.model_names import BEST, BOOSTING, PLACEBO, TABLE, lacks_part_of
 from mixed_data.evaluation.significance import CONFIDENCE, adjust_holm
 
 Entry = dict[str, Any]
@@ -55,7 +55,7 @@ def answer_questions(evidence: Evidence, *, main: str, fusions: Sequence[str]) -
 
     Args:
         evidence: held-out predictions on identical folds; models are known by the names of
-            `mixed_data.evaluation.names`.
+            `mixed_data.evaluation.model_names`.
         main: the network that the questions are about.
         fusions: names of the fused networks.
 

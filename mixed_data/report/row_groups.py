@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.evaluation.report.wording import Unit, clip
+from mixed_data.report.wording import Unit, clip
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
 

@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mixed_data.cli.inputs import describe_run, network_names, network_options, read_data
-from mixed_data.cli.output import console, print_models
-from mixed_data.cli.startup import start_keras, worker_processes
+from mixed_data.cli.command_inputs import describe_run, network_names, network_options, read_data
+from mixed_data.cli.printed_tables import console, print_models
+from mixed_data.cli.process_start import start_keras, worker_processes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mixed_data.evaluation.differences import Evidence
-    from mixed_data.evaluation.repeats import OnProgress
+    from mixed_data.evaluation.model_differences import Evidence
+    from mixed_data.evaluation.repeated_folds import OnProgress
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -30,15 +30,15 @@ def compare(options: argparse.Namespace) -> None:
         data = read_data(options)
     table, schema = data.table, data.schema
     start_keras()
-    from mixed_data.cli.progress import embed_photos
-    from mixed_data.evaluation.candidates import make_candidates
-    from mixed_data.evaluation.names import BEST, IMAGE, TABLE
-    from mixed_data.evaluation.repeats import Protocol, run_repeats
-    from mixed_data.evaluation.report import write_report
-    from mixed_data.evaluation.results import write_results
+    from mixed_data.cli.progress_bars import embed_photos
+    from mixed_data.evaluation.compared_models import make_candidates
+    from mixed_data.evaluation.comparison_files import write_results
+    from mixed_data.evaluation.model_names import BEST, IMAGE, TABLE
+    from mixed_data.evaluation.repeated_folds import Protocol, run_repeats
     from mixed_data.evaluation.verdict import describe_ablations, reach_verdict
     from mixed_data.fusion import FUSIONS
-    from mixed_data.run_folder import make_run_folder
+    from mixed_data.report import write_report
+    from mixed_data.runs.run_folder import make_run_folder
 
     networks, main = network_names(options, schema, (TABLE, IMAGE, *FUSIONS, BEST))
     arguments = {"random_state": options.random_state, **network_options(options, schema)}
@@ -85,7 +85,7 @@ def _print_answers(verdict: Sequence[Mapping[str, Any]]) -> None:
 
 def _print_weights(weights: Mapping[str, Any], num_fits: int) -> None:
     """Print the learned weights; the placebo's show what a weight says of photos that say nothing."""
-    from mixed_data.evaluation.names import PLACEBO, is_ablation
+    from mixed_data.evaluation.model_names import PLACEBO, is_ablation
 
     for model, branches in weights.items():
         if model == PLACEBO or not is_ablation(model):
@@ -97,8 +97,8 @@ def _print_weights(weights: Mapping[str, Any], num_fits: int) -> None:
 def _print_coverage(evidence: Evidence) -> None:
     """Print how many true values the intervals hold: of all rows, by repeat, by price band, by number of photos."""
     from mixed_data.audit.findings import write_number
-    from mixed_data.evaluation.comparison import COVERAGE
-    from mixed_data.evaluation.results import measure_coverage
+    from mixed_data.evaluation.comparison_files import measure_coverage
+    from mixed_data.evaluation.held_out_scores import COVERAGE
 
     for model, found in measure_coverage(evidence).items():
         title = f"intervals of {model}, meant to hold {100 * COVERAGE:.0f} % of the true values"
@@ -128,7 +128,7 @@ def _print_ablation(ablation: Sequence[Mapping[str, Any]], main: str) -> None:
 def _score_references(references: pd.DataFrame | None, target: pd.Series) -> list[dict[str, Any]]:
     """One entry per column of predictions that came with the data."""
     from mixed_data.metrics import regression_metrics
-    from mixed_data.run import without_nan
+    from mixed_data.runs.train_run import without_nan
 
     if references is None:
         return []

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mixed_data.evaluation.report.figures import MIN_BOX_ROWS, Picture, draw_predictions, draw_shares
-from mixed_data.evaluation.report.files import Run, read_run
-from mixed_data.evaluation.report.groups import Grouping, group_by_level, group_by_photos, group_by_target
-from mixed_data.evaluation.report.ratio import judge_ratios
-from mixed_data.evaluation.report.rendering import render
-from mixed_data.evaluation.report.sections import (
+from mixed_data.files.whole_files import replacing
+from mixed_data.report.figures import MIN_BOX_ROWS, Picture, draw_predictions, draw_shares
+from mixed_data.report.ratio_standards import judge_ratios
+from mixed_data.report.report_sections import (
     describe_audit,
     describe_coverage,
     describe_errors,
@@ -24,10 +22,12 @@ from mixed_data.evaluation.report.sections import (
     list_differences,
     list_models,
 )
-from mixed_data.evaluation.report.verdict import Contrast, ErrorScale, answer_questions, contrast_models
-from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, percent
-from mixed_data.evaluation.report.worst import describe_worst
-from mixed_data.files.whole_files import replacing
+from mixed_data.report.row_groups import Grouping, group_by_level, group_by_photos, group_by_target
+from mixed_data.report.run_answers import Contrast, ErrorScale, answer_questions, contrast_models
+from mixed_data.report.run_contents import Run, read_run
+from mixed_data.report.templates import render
+from mixed_data.report.wording import Unit, clip, decimals, describe_model, percent
+from mixed_data.report.worst_rows import describe_worst
 from mixed_data.split import find_links, join_links
 
 REPORT_NAME = "report.html"

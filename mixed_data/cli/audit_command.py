@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from mixed_data.cli.inputs import read_data
-from mixed_data.cli.options import UsageError
-from mixed_data.cli.output import console
+from mixed_data.cli.command_inputs import read_data
+from mixed_data.cli.option_lists import UsageError
+from mixed_data.cli.printed_tables import console
 
 if TYPE_CHECKING:
     from mixed_data.audit import Audit

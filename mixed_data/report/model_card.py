@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mixed_data.evaluation.report.coverage import NOMINAL, CoverageLine, cover
-from mixed_data.evaluation.report.files import read_run
-from mixed_data.evaluation.report.rendering import render
-from mixed_data.evaluation.report.wording import Unit, clip, decimals, describe_model, describe_pattern
+from mixed_data.report.coverage_lines import NOMINAL, CoverageLine, cover
+from mixed_data.report.run_contents import read_run
+from mixed_data.report.templates import render
+from mixed_data.report.wording import Unit, clip, decimals, describe_model, describe_pattern
 from mixed_data.schema import Schema
 
 _SCORES = {"mape": 1, "median_ape": 1, "ppe20": 0, "rmse_log": 3, "r2": 3, "cod": 1}

@@ -11,8 +11,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from mixed_data.evaluation.baselines import make_baselines
-from mixed_data.evaluation.comparison import make_networks
-from mixed_data.evaluation.names import BEST, PLACEBO, TABLE, name_without
+from mixed_data.evaluation.held_out_scores import make_networks
+from mixed_data.evaluation.model_names import BEST, PLACEBO, TABLE, name_without
 from mixed_data.schema import Schema
 
 Split = tuple[np.ndarray, np.ndarray]

@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from mixed_data.evaluation.report.files import Run
-from mixed_data.evaluation.report.wording import Unit, clip, percent
 from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
+from mixed_data.report.run_contents import Run
+from mixed_data.report.wording import Unit, clip, percent
 from mixed_data.schema.cell_values import canonical_text, parse_numbers, split_paths
 from mixed_data.split import Link
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
-from mixed_data.cli.options import refuse_others
+from mixed_data.cli.option_lists import refuse_others
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def as_it_began(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
     if not getattr(options, "resume", None):
         yield options
         return
-    from mixed_data.run_folder import read_config
+    from mixed_data.runs.run_folder import read_config
 
     refuse_others(options, parser, {"resume"}, "--resume goes on as the run began")
     config = read_config(options.resume)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixed_data.evaluation.differences import Evidence
-from mixed_data.evaluation.repeats import RepeatedRun
+from mixed_data.evaluation.model_differences import Evidence
+from mixed_data.evaluation.repeated_folds import RepeatedRun
 from mixed_data.files.checked_json import write_json
 from mixed_data.files.whole_files import write_csv
 from mixed_data.intervals import coverage_table

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.evaluation.names import is_ablation
-from mixed_data.evaluation.report.wording import BASELINES, is_reference
+from mixed_data.evaluation.model_names import is_ablation
 from mixed_data.files.checked_json import read_json
 from mixed_data.readers.table_file import read_rows
+from mixed_data.report.wording import BASELINES, is_reference
 from mixed_data.schema import Schema
 
 FloatArray = NDArray[np.float64]

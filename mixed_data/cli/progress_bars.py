@@ -24,7 +24,7 @@ from sklearn.base import clone
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.network_fit import make_embedder
 from mixed_data.estimator.predicted_rows import NUM_ROWS_AT_ONCE
-from mixed_data.evaluation.comparison import Watch
+from mixed_data.evaluation.held_out_scores import Watch
 from mixed_data.schema import Schema
 
 

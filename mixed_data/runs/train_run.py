@@ -18,7 +18,7 @@ from mixed_data import bundle
 from mixed_data.audit import audit_table
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.baselines import make_baselines
-from mixed_data.evaluation.comparison import (
+from mixed_data.evaluation.held_out_scores import (
     HeldOut,
     Splits,
     Watch,
@@ -27,8 +27,8 @@ from mixed_data.evaluation.comparison import (
     no_callbacks,
 )
 from mixed_data.evaluation.kept_fits import KeptFits
-from mixed_data.evaluation.missing import score_patterns
-from mixed_data.evaluation.report import read_card_facts, write_card, write_report
+from mixed_data.evaluation.hidden_modality_scores import score_patterns
+from mixed_data.report import read_card_facts, write_card, write_report
 from mixed_data.files.checked_json import write_json
 from mixed_data.files.whole_files import write_csv
 from mixed_data.metrics import regression_metrics

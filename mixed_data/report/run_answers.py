@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixed_data.evaluation.names import BEST
-from mixed_data.evaluation.report.files import Run
-from mixed_data.evaluation.report.wording import BASELINES, UNIMODAL, Unit, clip, describe_model, percent
+from mixed_data.evaluation.model_names import BEST
 from mixed_data.evaluation.significance import FloatArray, grouped_bootstrap
+from mixed_data.report.run_contents import Run
+from mixed_data.report.wording import BASELINES, UNIMODAL, Unit, clip, describe_model, percent
 
 NUM_RESAMPLES = 2000
 Interval = tuple[float, float]

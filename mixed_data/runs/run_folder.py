@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixed_data.evaluation.report.page import REPORT_NAME
+from mixed_data.report.report_page import REPORT_NAME
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.whole_files import locked
 

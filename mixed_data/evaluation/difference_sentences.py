@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from mixed_data.evaluation.differences import HELPS, HURTS, NOT_SHOWN, Difference
+from mixed_data.evaluation.model_differences import HELPS, HURTS, NOT_SHOWN, Difference
 
 LABELS = {"mape": "MAPE", "rmse_log": "RMSE of log", "mae": "mean absolute error"}
 _DECIMALS = {"mape": 1, "rmse_log": 3}

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixed_data.evaluation.names import lacks_part_of
-from mixed_data.evaluation.report.coverage import NOMINAL, CoverageLine, cover
-from mixed_data.evaluation.report.figures import Picture, draw_coverage, draw_errors, draw_weights
-from mixed_data.evaluation.report.files import Run
-from mixed_data.evaluation.report.groups import Group, Grouping
-from mixed_data.evaluation.report.verdict import ErrorScale
-from mixed_data.evaluation.report.wording import (
+from mixed_data.evaluation.model_names import lacks_part_of
+from mixed_data.report.coverage_lines import NOMINAL, CoverageLine, cover
+from mixed_data.report.figures import Picture, draw_coverage, draw_errors, draw_weights
+from mixed_data.report.row_groups import Group, Grouping
+from mixed_data.report.run_answers import ErrorScale
+from mixed_data.report.run_contents import Run
+from mixed_data.report.wording import (
     UNIMODAL,
     Unit,
     clip,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mixed_data.evaluation.names import BEST, BOOSTING, IMAGE, PLACEBO, TABLE, is_ablation
+from mixed_data.evaluation.model_names import BEST, BOOSTING, IMAGE, PLACEBO, TABLE, is_ablation
 
 DOLLAR_DATA_SETS = ("houses", "sample")
 """Data sets whose target is in US dollars; of any other table only the column's name is known."""

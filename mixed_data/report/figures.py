@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixed_data.evaluation.report.groups import Group
-from mixed_data.evaluation.report.wording import Unit, clip
+from mixed_data.report.row_groups import Group
+from mixed_data.report.wording import Unit, clip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

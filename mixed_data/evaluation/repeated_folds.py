@@ -21,9 +21,9 @@ from sklearn.base import BaseEstimator, clone
 
 from mixed_data import __version__
 from mixed_data.audit import Finding, audit_table
-from mixed_data.evaluation.candidates import Candidate, Split
-from mixed_data.evaluation.comparison import evaluate_held_out
-from mixed_data.evaluation.differences import Evidence
+from mixed_data.evaluation.compared_models import Candidate, Split
+from mixed_data.evaluation.held_out_scores import evaluate_held_out
+from mixed_data.evaluation.model_differences import Evidence
 from mixed_data.evaluation.task_files import (
     TASKS_FOLDER,
     TaskResult,
@@ -123,7 +123,7 @@ def run_repeats(
     Args:
         table: all rows, with the target.
         schema: roles of the columns.
-        candidates: models by name; see `mixed_data.evaluation.candidates.make_candidates`.
+        candidates: models by name; see `mixed_data.evaluation.compared_models.make_candidates`.
         protocol: repeats and folds.
         folder: for ``settings.json`` and ``folds/``; new, empty, or of the same comparison.
         on_progress: called after each fit.

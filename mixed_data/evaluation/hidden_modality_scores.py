@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from mixed_data.evaluation.comparison import COVERAGE, HeldOut
+from mixed_data.evaluation.held_out_scores import COVERAGE, HeldOut
 from mixed_data.intervals import coverage_table
 from mixed_data.metrics import regression_metrics
 from mixed_data.prediction.missing_patterns import PATTERNS

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mixed_data.evaluation.report.wording import decimals
+from mixed_data.report.wording import decimals
 
 
 @dataclass(frozen=True)

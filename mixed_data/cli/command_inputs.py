@@ -15,7 +15,7 @@ import joblib
 import pandas as pd
 
 from mixed_data import __version__
-from mixed_data.cli.options import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
+from mixed_data.cli.option_lists import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
 from mixed_data.preprocessing import SUITED_PREPROCESSING, MixedDataPreprocessor
 from mixed_data.readers import READERS
 from mixed_data.readers.table_file import read_checked_table

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from mixed_data.evaluation.report.groups import Grouping
 from mixed_data.intervals import coverage_table
+from mixed_data.report.row_groups import Grouping
 
 NOMINAL = 90.0
 """Percent of new rows that `lower` and `upper` of predictions.csv promise to hold."""
