@@ -18,7 +18,7 @@ test:
 	$(PYTHON) -m pytest
 
 # The Keras layers and models under the other two backends, without TensorFlow; not part of `make check`.
-BACKEND_TESTS = $(wildcard tests/test_fusion*.py tests/test_members.py tests/test_branch*.py tests/test_model*.py tests/test_training.py)
+BACKEND_TESTS = $(wildcard tests/fusion/test_*.py tests/network/test_members.py tests/network/test_branch*.py tests/network/test_model*.py tests/network/test_training.py)
 BACKENDS_VENV ?= .venv-backends
 
 .PHONY: backends

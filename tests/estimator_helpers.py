@@ -17,7 +17,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mixed_data import boosting, stacking
+from mixed_data import boosting
+from mixed_data.estimator import stacked_regressor
 from mixed_data.estimator import MixedDataRegressor, out_of_fold
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema
@@ -97,7 +98,7 @@ def little_work() -> Iterator[pytest.MonkeyPatch]:
         patch.setattr(
             "mixed_data.boosting.boosted_trees.make_boosting", lambda seed: grow(seed).set_params(max_iter=15)
         )
-        patch.setattr(stacking, "BoostedTrees", partial(boosting.BoostedTrees, num_fits=2))
+        patch.setattr(stacked_regressor, "BoostedTrees", partial(boosting.BoostedTrees, num_fits=2))
         yield patch
 
 
@@ -113,7 +114,7 @@ class FittedStack:
         scaled: the transformed target.
     """
 
-    stack: stacking.StackedRegressor
+    stack: stacked_regressor.StackedRegressor
     table: pd.DataFrame
     out_of_fold: list[tuple[tuple[Any, ...], pd.DataFrame]]
     predicted: pd.DataFrame
@@ -124,7 +125,7 @@ def fit_stack(table: pd.DataFrame) -> FittedStack:
     """Fit a stack with intervals, and write down what it does."""
     calls: list[tuple[tuple[Any, ...], pd.DataFrame]] = []
     learned: list[Any] = []
-    predict_out_of_fold, learn_weights = stacking.predict_out_of_fold, stacking._learn_weights
+    predict_out_of_fold, learn_weights = stacked_regressor.predict_out_of_fold, stacked_regressor._learn_weights
 
     def predict(*arguments: Any) -> pd.DataFrame:
         calls.append((arguments, predict_out_of_fold(*arguments)))
@@ -137,7 +138,7 @@ def fit_stack(table: pd.DataFrame) -> FittedStack:
     options = {"validation_fraction": 0, "epochs": 3, "learning_rate": 0.02, "dropout": 0.0, "image_dropout": 0.0}
     network = make_regressor(target_transform="log", members=2, **options)
     with little_work() as patch:
-        patch.setattr(stacking, "predict_out_of_fold", predict)
-        patch.setattr(stacking, "_learn_weights", learn)
-        stack = stacking.StackedRegressor(network, intervals=True, random_state=3).fit(table, table["price"])
+        patch.setattr(stacked_regressor, "predict_out_of_fold", predict)
+        patch.setattr(stacked_regressor, "_learn_weights", learn)
+        stack = stacked_regressor.StackedRegressor(network, intervals=True, random_state=3).fit(table, table["price"])
     return FittedStack(stack, table, calls, *learned)

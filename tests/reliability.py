@@ -62,8 +62,9 @@ def documented(section: str, cases: Sequence[Case]) -> Callable[[Callable[..., N
 
 def write_document() -> str:
     """Return the document's text, of all test modules that use `documented`."""
-    for file in sorted(Path(__file__).parent.glob("test_*.py")):
+    for file in sorted(Path(__file__).parent.glob("*/test_*.py")):
         if "from reliability import" in file.read_text("utf-8"):
+            sys.path.insert(0, str(file.parent))
             importlib.import_module(file.stem)
     parts = [INTRODUCTION]
     entries = sorted(_ENTRIES, key=lambda entry: entry.test.partition("::")[0])  # pytest imports in any order

@@ -14,8 +14,7 @@ from mixed_data.audit.shared_photos import MANY_ROWS, list_shared
 def find_contradictions(subject: Subject, photos: pd.DataFrame, near: Sequence[NearRows]) -> Iterator[Finding]:
     """Find rows that share a photo or all features, but whose targets differ by more than 1 %.
 
-    Equal features count where they are too rare for chance, see `mixed_data.audit.repeated_rows.find_near_rows`; a photo where
-    it is no placeholder.
+    Equal features count where they are too rare for chance, see `find_near_rows`; a photo where it is no placeholder.
 
     Args:
         subject: the rows.

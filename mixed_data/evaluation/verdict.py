@@ -1,7 +1,7 @@
 """The answers in plain sentences: do the photos help, which fusion, is the network worth it.
 
-A sentence claims no more than both intervals of `mixed_data.evaluation.model_differences` bear out; "no difference can be
-shown" is an answer.
+A sentence claims no more than both intervals of `mixed_data.evaluation.model_differences` bear out; "no
+difference can be shown" is an answer.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class EpochCheckpoint(keras.callbacks.Callback):
     the losses. The order of the rows follows from the seed and the number of epochs. `keras.callbacks.BackupAndRestore`
     keeps variables, optimizer and epoch only, in two files that a crash may leave at different epochs.
 
-    Given to `mixed_data.network.training.train` among the callbacks. Where one fit trains twice, as with fine-tuning, each
-    training gets a file of its own; so make a new object for every fit.
+    Given to `mixed_data.network.training.train` among the callbacks. Where one fit trains twice, as with fine-tuning,
+    each training gets a file of its own; so make a new object for every fit.
 
     Args:
         path: of the files, without their ending; the folder exists.

@@ -44,7 +44,7 @@ class Batches(keras.utils.PyDataset):
         inputs: what `MixedDataPreprocessor.transform` gave, or the like; never copied as a whole.
         target: float ``(n,)``, transformed.
         rows: positions of the rows to use.
-        network: from `mixed_data.network.fused_network.build_network`; says which inputs are taken, and how many orders.
+        network: from `build_network`; says which inputs are taken, and how many orders.
         batch_size: rows per batch; the last one may be smaller, none is dropped.
         seed: of the order of the rows; None keeps the order.
     """

@@ -75,8 +75,8 @@ def read_table(
         id: The column that names a row.
         group: The column whose rows stay together in every split.
         schema: Known roles, or the path of a JSON file with them, instead of inference.
-        on_bad_row: "error", "skip" or "mask", see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`. How many rows were skipped or
-            masked is logged.
+        on_bad_row: "error", "skip" or "mask", see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`. How many rows were
+            skipped or masked is logged.
 
     Returns:
         The table, with index 0 to n-1, and its schema. Numeric columns and the target are float64 (``NaN``

@@ -210,7 +210,7 @@ def test_making_the_page_does_not_start_keras(folder):
     code = "import sys; from mixed_data.report import write_report; write_report(sys.argv[1])"
     code += "; print({'keras', 'tensorflow'} & set(sys.modules), 'matplotlib.pyplot' in sys.modules)"
     run = [sys.executable, "-c", code, str(folder)]
-    result = subprocess.run(run, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    result = subprocess.run(run, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert result.stdout == "set() False\n", result.stderr
 
 

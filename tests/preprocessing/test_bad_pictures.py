@@ -35,7 +35,7 @@ from mixed_data.schema import Schema
 if TYPE_CHECKING:
     from mixed_data.estimator import MixedDataRegressor
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NUM_ROWS, BAD_ROW = 6, 2
 OTHERS = [row for row in range(NUM_ROWS) if row != BAD_ROW]
 ORDINARY_USER = 65534

@@ -25,7 +25,7 @@ from mixed_data.estimator import MixedDataRegressor
 from mixed_data.readers.table_file import read_rows
 from mixed_data.schema import Schema
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,7 @@ def test_worker_processes_write_the_same_bytes_even_from_a_script_without_a_main
         "generated_files._MIN_ROWS_FOR_WORKERS = 1\n"
         f"generate_sample({str(tmp_path / 'parallel')!r}, rows={ROWS})\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     run = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert digests(tmp_path / "parallel") == digests(sample_folder(root))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reliability import Case, documented
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TWO_INNER_FOLDS = "from mixed_data.estimator import out_of_fold; out_of_fold.NUM_FOLDS = 2"  # as conftest.py
 RUN = f"import sys; from mixed_data.cli import main; {TWO_INNER_FOLDS}; sys.exit(main(sys.argv[1:]))"
 ELSEWHERE = {
