@@ -18,8 +18,7 @@ import tensorflow as tf
 from PIL import Image
 
 from mixed_data import boosting
-from mixed_data.estimator import stacked_regressor
-from mixed_data.estimator import MixedDataRegressor, out_of_fold
+from mixed_data.estimator import MixedDataRegressor, out_of_fold, stacked_regressor
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema
 

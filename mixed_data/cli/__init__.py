@@ -196,8 +196,8 @@ def _add_audit_arguments(parser: argparse.ArgumentParser) -> None:
     look.add_argument(
         "--strict",
         action="store_true",
-        help=f"exit code {audit_command.STRICT_EXIT_CODE} where something makes scores look too good that the splits of "
-        "train and compare do not take care of (marked *)",
+        help=f"exit code {audit_command.STRICT_EXIT_CODE} where something makes scores look too good that the splits "
+        "of train and compare do not take care of (marked *)",
     )
 
 

@@ -46,7 +46,8 @@ _CLASSES = {
     "keras.src.ops.core": "Cast",
     "keras.src.ops.numpy": _OPERATIONS,
 }
-"""What the networks of this room and the backbones of `keras.applications` are made of, by module. Those of this package itself, such as its fusions, come on top."""
+"""What the networks of this room and the backbones of `keras.applications` are made of, by module.
+Those of this package itself, such as its fusions, come on top."""
 
 _KNOWN = {(module, name) for module, names in _CLASSES.items() for name in names.split()}
 _VALUES = {"__keras_tensor__", "__tensor__", "__ellipsis__"}
