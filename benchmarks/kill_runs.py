@@ -104,13 +104,13 @@ class Life:
 
 def find_broken(folder: Path) -> Iterator[str]:
     """Yield what is neither as it was nor as it is to be."""
-    from mixed_data.bundle import load_bundle
+    from mixed_data.estimator import load
 
     files = [file for file in folder.rglob("*") if not any(part.startswith(".") for part in file.parts[-3:])]
     for file in files:
         try:
             if file.name == "manifest.json":
-                load_bundle(file.parent)
+                load(file.parent)
             elif file.suffix == ".json":
                 json.loads(file.read_text("utf-8"))
             elif file.suffix == ".csv":

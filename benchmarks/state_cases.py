@@ -21,11 +21,11 @@ from PIL import Image
 from benchmarks.mutations import mutate
 from mixed_data.boosting import make_features
 from mixed_data.boosting.tree_features import read_features, state_of_features
-from mixed_data.bundle import read_weights
+from mixed_data.bundle.bundle_manifest import check_digests, digest_file, read_manifest, write_manifest
 from mixed_data.bundle.golden_rows import read_golden_rows, write_golden_rows
-from mixed_data.bundle.manifest import check_digests, digest_file, read_manifest, write_manifest
-from mixed_data.bundle.networks import check_entry
 from mixed_data.estimator import MixedDataRegressor
+from mixed_data.estimator.saved_network import check_entry
+from mixed_data.estimator.stacked_regressor import read_weights
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS
@@ -132,7 +132,8 @@ def _write_manifest(folder: Path, file: Path) -> None:
     (folder / "target.json").write_bytes(file.read_bytes())
     settings = MixedDataRegressor().get_params(deep=False)
     parameters = {name: value for name, value in settings.items() if name not in ("schema", "preprocessor")}
-    entry = {"parameters": parameters, "backbone": digest_file(file), "history": {"loss": [1.0, None], "val_loss": []}}
+    history = {"loss": [1.0, None], "val_loss": []}
+    entry = {"backend": "jax", "parameters": parameters, "backbone": digest_file(file), "history": history}
     write_manifest(
         folder,
         kind="network",
@@ -279,7 +280,7 @@ def _use_manifest(file: Path, originals: Originals, random: Random) -> None:
     manifest = read_manifest(folder)
     check_digests(folder, manifest)
     for entry in manifest["networks"].values():
-        check_entry(entry, folder)
+        check_entry(entry, MixedDataRegressor().get_params(deep=False), folder)
 
 
 def _use_golden(file: Path, originals: Originals, random: Random) -> None:

@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -237,8 +237,8 @@ def without_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str,
 
     calls: list[dict[str, Any]] = []
 
-    def remember(model: object, inputs: object, target: object, **arguments: Any) -> dict[str, list[float]]:
-        calls.append({"inputs": inputs, "target": target, **arguments})
+    def remember(model: object, inputs: object, target: object, settings: Any, **rows: Any) -> dict[str, list[float]]:
+        calls.append({"inputs": inputs, "target": target, **asdict(settings), **rows})
         return {"loss": [], "val_loss": []}
 
     monkeypatch.setattr("mixed_data.estimator.network_fit.train", remember)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 from PIL import Image
 
-from mixed_data.network.photo_vectors import PhotoEmbedder, find_cache
+from mixed_data.network.pretrained_backbones import make_embedder
+from mixed_data.preprocessing.photo_vectors import find_cache
 
 HEIGHT, WIDTH, NUM_FEATURES = 8, 6, 5
 DECODING = {"height": HEIGHT, "width": WIDTH, "resize": "crop", "max_pixels": 10_000}
@@ -42,9 +44,8 @@ def count_cached() -> int:
 
 def main(paths: list[str]) -> None:
     """Print the vectors of photos, and how many were computed."""
-    embedder = PhotoEmbedder(make_backbone())
     totals = [0]
-    embedder.progress = lambda done, total: totals.append(total)
+    embedder = replace(make_embedder(make_backbone()), on_progress=lambda done, total: totals.append(total))
     vectors = embedder.embed(paths, **DECODING)
     print(*(vectors[path].tobytes().hex() for path in paths), max(totals))  # noqa: T201
 

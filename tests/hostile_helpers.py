@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from mixed_data.bundle import BundleError, load_bundle
-from mixed_data.bundle.manifest import digest_file
+from mixed_data.bundle import BundleError
+from mixed_data.bundle.bundle_manifest import digest_file
+from mixed_data.estimator import load
 
 SECTION = "Bundles from strangers"
 CHANGED = "missing, added or changed since it was saved"
@@ -61,7 +62,7 @@ def edit(file: Path, change: Callable[[Any], Any]) -> None:
 def refuse(folder: Path, reason: str) -> None:
     """Check that a bundle is refused for this reason, and that nothing outside of it is touched."""
     with nothing_outside(), pytest.raises(BundleError, match=reason) as error:
-        load_bundle(folder)
+        load(folder)
     assert len(str(error.value)) < 3000
 
 

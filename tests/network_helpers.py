@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mixed_data.network.fused_network import INPUT_NAMES, build_network
+from mixed_data.network.fused_network import INPUT_NAMES, NetworkSettings, build_network
 
 Arrays = dict[str, np.ndarray]
 NUM_FEATURES, UNITS, NUM_ROWS = 5, 6, 8
@@ -29,10 +29,12 @@ class Stopper(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def make_network(*, image_branch: str = "cnn", **options: Any) -> keras.Model:
+def make_network(
+    *, num_features: int = NUM_FEATURES, image_shape: tuple[int, ...] = (), image_branch: str = "cnn", **options: Any
+) -> keras.Model:
     keras.utils.set_random_seed(0)
-    sizes = {"num_features": NUM_FEATURES, "image_shape": IMAGE_SHAPES.get(image_branch), "units": UNITS}
-    return build_network(**{**sizes, "image_branch": image_branch, **options})
+    settings = NetworkSettings(**{"units": UNITS, "image_branch": image_branch, **options})
+    return build_network(num_features, image_shape or IMAGE_SHAPES.get(image_branch, ()), settings)
 
 
 def make_rows(image_branch: str = "cnn", modalities: str = "both", num_rows: int = NUM_ROWS) -> Arrays:

@@ -86,12 +86,11 @@ def embed_photos(table: pd.DataFrame, columns: tuple[str, ...], weights: Path) -
     Returns:
         float32 of shape ``(n, views * features)``, zeros for a photo that cannot be used.
     """
-    from mixed_data.network.photo_vectors import PhotoEmbedder
-    from mixed_data.network.pretrained_backbones import build_backbone
+    from mixed_data.network.pretrained_backbones import build_backbone, make_embedder
     from mixed_data.preprocessing.image_arrays import MAX_PIXELS
     from mixed_data.preprocessing.photo_decoding import PhotoError
 
-    embedder = PhotoEmbedder(build_backbone(BACKBONE, weights, (BACKBONE_SIZE, BACKBONE_SIZE)))
+    embedder = make_embedder(build_backbone(BACKBONE, weights, (BACKBONE_SIZE, BACKBONE_SIZE)))
     paths = table[list(columns)].to_numpy().ravel()
     vectors = embedder.embed(paths, height=BACKBONE_SIZE, width=BACKBONE_SIZE, resize="stretch", max_pixels=MAX_PIXELS)
     nothing = np.zeros(embedder.num_features, dtype="float32")

@@ -85,10 +85,10 @@ def evaluate(options: argparse.Namespace) -> None:
 def predict(options: argparse.Namespace) -> None:
     """Predict rows into a CSV file, one line per input row, in order."""
     start_keras()
-    from mixed_data.bundle import load_bundle
+    from mixed_data.estimator import load
     from mixed_data.readers.table_file import read_checked_rows
 
-    regressor = load_bundle(options.bundle)
+    regressor = load(options.bundle)
     schema = regressor.preprocessor_.schema
     checked = read_checked_rows(options.data, schema, root=options.root, on_bad_row=options.on_bad_row)
     coverage = None if regressor.calibrator_ is None else options.coverage

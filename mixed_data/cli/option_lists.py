@@ -40,7 +40,6 @@ DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
 # What is not given on the command line is left to the defaults there.
 NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
     "normalize": (bool, "put branches on one scale before the fusion"),
-    "tabular_branch": (str, "branch that reads the columns: mlp"),
     "image_branch": (str, "branch that reads the pictures: cnn, or pretrained"),
     "backbone": (str, "of pretrained: a model of keras.applications, MobileNetV2 by default"),
     "image_weights": (str, "of the backbone: imagenet (downloaded once), or a .weights.h5 file"),
@@ -50,7 +49,6 @@ NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
     "image_dropout": (float, "dropout of the image branch"),
     "members": (int, "networks that are trained as one and averaged"),
     "modality_dropout": (float, "share of the rows whose photos, or whose table, are hidden in training"),
-    "auxiliary": (float, "weight of the losses of each branch alone"),
     "target_transform": (str, "auto, log or identity"),
     "loss": (str, "a Keras loss on the transformed target"),
     "epochs": (int, "at most so many"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import keras
@@ -19,11 +18,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor
-from mixed_data.estimator.network_fit import make_embedder
-from mixed_data.estimator.predicted_rows import NUM_ROWS_AT_ONCE
 from mixed_data.evaluation.held_out_scores import Watch
 from mixed_data.schema import Schema
 
@@ -51,32 +47,20 @@ class EpochProgress(keras.callbacks.Callback):
 
 
 def embed_photos(table: pd.DataFrame, schema: Schema, arguments: Mapping[str, Any]) -> None:
-    """Have a pretrained backbone read all photos before anything is fitted; later fits find the vectors in the cache.
+    """Have a pretrained backbone read all photos before anything is fitted, with a bar; see `MixedDataRegressor`.
 
     Args:
         table: all rows.
         schema: roles of the columns.
         arguments: of `MixedDataRegressor`.
     """
-    if not schema.images:
-        return
-    regressor = MixedDataRegressor(schema.only_images(), **arguments)
-    preprocessor = clone(arguments["preprocessor"]).set_params(schema=schema.only_images()).fit(table)
-    embedder = make_embedder(regressor, preprocessor)
-    if embedder is None:
-        return
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        for start in range(0, len(table), NUM_ROWS_AT_ONCE):
-            bar = progress.add_task("reading photos, once", total=None)
-            embedder.progress = partial(_move, progress, bar)
-            preprocessor.transform(table.iloc[start : start + NUM_ROWS_AT_ONCE], embedder)
-        embedder.progress = None
-
-
-def _move(progress: Progress, bar: TaskID, done: int, total: int) -> None:
-    progress.update(bar, completed=done, total=total)
+        bar = progress.add_task("reading photos, once", total=None)
+        MixedDataRegressor(schema, **arguments).embed_photos(
+            table, lambda done, total: progress.update(bar, completed=done, total=total)
+        )
 
 
 @contextmanager

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,23 +15,34 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.estimator import network_fit, out_of_fold, settings
-from mixed_data.estimator.predicted_rows import RowRegressor
+from mixed_data.bundle import Backbones
+from mixed_data.estimator.network_fit import finetune, fit_network, load_backbone
+from mixed_data.estimator.out_of_fold import (
+    LEVEL,
+    SPREAD,
+    calibrate,
+    inner_splits,
+    predict_out_of_fold,
+    predict_patterns,
+)
+from mixed_data.estimator.saved_network import NetworkParts, check_entry, read_network, write_network
+from mixed_data.estimator.saved_regressor import SavedRegressor
+from mixed_data.estimator.settings import check_options, check_target, resolve_schema, resolve_settings, set_aside
 from mixed_data.intervals import IntervalCalibrator
-from mixed_data.network.fused_network import INPUT_NAMES, make_predictor
-from mixed_data.network.photo_vectors import PhotoEmbedder
+from mixed_data.network.fused_network import make_predictor
+from mixed_data.network.member_predictions import predict_members, read_member_weights
+from mixed_data.network.pretrained_backbones import make_embedder
 from mixed_data.network.training import JIT_COMPILE
+from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema import Schema
-
-NUM_ROWS_PER_STEP = 32
-"""Rows that the network sees at once while predicting, never more and never fewer."""
 
 _SMALLEST_SPREAD = 0.02
 """Standard deviations of the target that are added to the members' spread, so that its logarithm is one."""
 
 
-class MixedDataRegressor(RowRegressor, BaseEstimator):
+class MixedDataRegressor(SavedRegressor, BaseEstimator):
     """Predict a number from a table plus pictures with a CNN and an MLP branch and a fusion layer.
 
     Everything is learned from the rows given to `fit`, part of which (whole groups, see `mixed_data.audit`) is set
@@ -42,7 +56,6 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
         modalities: "both", or "tabular" or "image" for the unimodal network from the same code.
         fusion: a name in `mixed_data.fusion.FUSIONS`.
         normalize: put both branches on one scale before the fusion, so that its weights can be compared.
-        tabular_branch: a name in `mixed_data.network.TABULAR_BRANCHES`.
         image_branch: a name in `mixed_data.network.IMAGE_BRANCHES`: "cnn" learns to see from the photos given,
             "pretrained" reads them with a frozen network that has seen a million others, once per photo.
         backbone: for "pretrained", the name of a model in `keras.applications`, such as "MobileNetV2",
@@ -59,7 +72,6 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
         modality_dropout: share of the rows whose photos, and of those whose table, are hidden in training, for a
             network that will meet rows without. None means 0.2, or 0 where photos go through convolutions that are
             trained: on the sample, such a network does without all the same.
-        auxiliary: weight of the losses of predictions from each branch alone, in training; 0 for none.
         target_transform: "auto", "log" or "identity"; see `TargetTransformer`.
         loss: a Keras loss, by name, on the transformed target. None means "huber" from 1,000 rows on: quadratic for
             ordinary errors, linear for outliers such as a price with a zero too many; and "mae" below, where a single
@@ -80,7 +92,8 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
 
     Attributes:
         model_: the fitted Keras model, from `make_predictor`.
-        embedder_: the `PhotoEmbedder` of an image branch over a backbone, else None.
+        backbone_: the Keras model that reads the photos for an image branch over a backbone, else None.
+        embedder_: the `PhotoEmbedder` of that backbone, else None.
         calibrator_: the fitted `IntervalCalibrator`, or None.
         preprocessor_: the fitted `MixedDataPreprocessor`.
         target_transformer_: the fitted `TargetTransformer`.
@@ -95,6 +108,8 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
         >>> prediction = regressor.fit(table, table["price"]).predict(new_table)
     """
 
+    kind = "network"
+
     def __init__(
         self,
         schema: Schema | None = None,
@@ -103,7 +118,6 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
         modalities: str = "both",
         fusion: str = "weighted_sum",
         normalize: bool = False,
-        tabular_branch: str = "mlp",
         image_branch: str = "cnn",
         backbone: str = "MobileNetV2",
         image_weights: str | os.PathLike[str] | None = "imagenet",
@@ -113,7 +127,6 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
         image_dropout: float | None = None,
         members: int | None = None,
         modality_dropout: float | None = None,
-        auxiliary: float = 0.0,
         target_transform: str = "auto",
         loss: str | None = None,
         epochs: int | None = None,
@@ -130,7 +143,6 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
         self.modalities = modalities
         self.fusion = fusion
         self.normalize = normalize
-        self.tabular_branch = tabular_branch
         self.image_branch = image_branch
         self.backbone = backbone
         self.image_weights = image_weights
@@ -140,7 +152,6 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
         self.image_dropout = image_dropout
         self.members = members
         self.modality_dropout = modality_dropout
-        self.auxiliary = auxiliary
         self.target_transform = target_transform
         self.loss = loss
         self.epochs = epochs
@@ -170,102 +181,157 @@ class MixedDataRegressor(RowRegressor, BaseEstimator):
             ValueError: the table does not fit the schema, the target is not a column of finite numbers, or an
                 option is out of range.
         """
-        settings.check_options(self)
-        target = settings.check_target(X, y)
-        schema = settings.resolve_schema(self, X, target, getattr(y, "name", None))
-        training_rows, validation_rows = settings.set_aside(self, X, target, schema)
-        if self.preprocessor is None:
-            base = MixedDataPreprocessor(schema, **SUITED_PREPROCESSING.get(self.image_branch, {}))
-        else:
-            base = clone(self.preprocessor).set_params(schema=schema)
-        preprocessor = base.fit(X.iloc[training_rows])
+        options = self.get_params(deep=False)
+        check_options(options)
+        target = check_target(X, y)
+        schema = resolve_schema(self.schema, self.modalities, X, target, getattr(y, "name", None))
+        settings = resolve_settings(options, len(X))
+        training_rows, validation_rows = set_aside(self.validation_fraction, X, target, schema, self.random_state)
+        preprocessor = self._make_preprocessor(schema).fit(X.iloc[training_rows])
         transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
-        embedder = network_fit.make_embedder(self, preprocessor)
+        backbone, embedder = self._load_backbone(preprocessor)
         inputs = preprocessor.transform(X, embedder)
         scaled = transformer.transform(target)
-        network, components, self.history_ = network_fit.fit_network(
-            self, inputs, scaled, embedder, training_rows, validation_rows, callbacks
+        network, components, history = fit_network(
+            inputs,
+            scaled,
+            settings,
+            backbone,
+            training_rows=training_rows,
+            validation_rows=validation_rows,
+            callbacks=callbacks,
         )
-        if self.finetune and components is not None:
-            pixels = preprocessor.transform(X)
-            embedder = network_fit.finetune(self, network, components, pixels, scaled, training_rows, callbacks)
+        if self.finetune and components is not None and backbone is not None:
+            backbone = finetune(
+                network,
+                components,
+                backbone,
+                self.finetune,
+                preprocessor.transform(X),
+                scaled,
+                settings[1],
+                training_rows=training_rows,
+                callbacks=callbacks,
+            )
+            embedder = make_embedder(backbone)
             inputs = preprocessor.transform(X, embedder)
-        self.set_parts(make_predictor(network, components), preprocessor, transformer, embedder)
+        model = make_predictor(network, components)
+        self.set_parts(NetworkParts(model, preprocessor, transformer, backbone, embedder, history))
         if self.intervals:
             self.calibrator_ = self._calibrate(X, target, schema, inputs, validation_rows)
         return self
+
+    def embed_photos(self, table: pd.DataFrame, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Have a pretrained backbone read all photos before anything is fitted; later fits find the vectors kept.
+
+        Without one, or without image columns in the schema, nothing is done.
+
+        Args:
+            table: all rows.
+            on_progress: called with how many new photos are computed and how many there are, part by part.
+        """
+        if self.schema is None or not self.schema.images:
+            return
+        preprocessor = self._make_preprocessor(self.schema.only_images()).fit(table)
+        _, embedder = self._load_backbone(preprocessor)
+        if embedder is not None:
+            embedder = replace(embedder, on_progress=on_progress)
+            for start in range(0, len(table), NUM_ROWS_AT_ONCE):
+                preprocessor.transform(table.iloc[start : start + NUM_ROWS_AT_ONCE], embedder)
+
+    def _make_preprocessor(self, schema: Schema) -> MixedDataPreprocessor:
+        if self.preprocessor is None:
+            return MixedDataPreprocessor(schema, **SUITED_PREPROCESSING.get(self.image_branch, {}))
+        return clone(self.preprocessor).set_params(schema=schema)
+
+    def _load_backbone(
+        self, preprocessor: MixedDataPreprocessor
+    ) -> tuple[keras.Model, PhotoEmbedder] | tuple[None, None]:
+        """Return what reads photos; nothing for a branch that reads pixels."""
+        if self.image_branch != "pretrained" or self.modalities == "tabular":
+            return None, None
+        size = preprocessor.image_size
+        weights = None if self.image_weights is None else os.fspath(self.image_weights)
+        return load_backbone(self.backbone, weights, size if isinstance(size, tuple) else (size, size))
 
     def _calibrate(
         self, X: pd.DataFrame, target: np.ndarray, schema: Schema, inputs: Inputs, validation_rows: np.ndarray
     ) -> IntervalCalibrator:
         """Calibrate on the rows set aside, which decided only when to stop; else on all, by models of inner folds."""
         if len(validation_rows):
-            predicted = out_of_fold.predict_patterns(self, inputs.take(validation_rows))
+            predicted = predict_patterns(self, inputs.take(validation_rows))
             predicted["row"] = validation_rows[predicted["row"]]
         else:
-            splits = out_of_fold.inner_splits(X, target, schema, self.random_state)
-            predicted = out_of_fold.predict_out_of_fold(self, X, target, schema, splits)
-        columns = (out_of_fold.LEVEL, out_of_fold.SPREAD)
-        return out_of_fold.calibrate(
-            target, predicted, self.target_transformer_, inputs=columns, seed=self.random_state
-        )
+            splits = inner_splits(X, target, schema, self.random_state)
+            predicted = predict_out_of_fold(self, X, target, schema, splits)
+        return calibrate(target, predicted, self.target_transformer_, inputs=(LEVEL, SPREAD), seed=self.random_state)
 
-    def set_parts(
-        self,
-        model: keras.Model,
-        preprocessor: MixedDataPreprocessor,
-        transformer: TargetTransformer,
-        embedder: PhotoEmbedder | None = None,
-    ) -> None:
+    def set_parts(self, parts: NetworkParts) -> None:
         """Make this a fitted regressor, without intervals, of parts that `fit` or a loaded bundle brings."""
-        self.model_ = model
+        self.model_ = parts.model
         self.model_.jit_compile = JIT_COMPILE
-        self.preprocessor_ = preprocessor
-        self.target_transformer_ = transformer
-        self.embedder_ = embedder
+        self.preprocessor_ = parts.preprocessor
+        self.target_transformer_ = parts.transformer
+        self.backbone_, self.embedder_ = parts.backbone, parts.embedder
+        self.history_ = parts.history
         self.calibrator_ = None
-        self.feature_names_in_ = preprocessor.feature_names_in_
-        self.n_features_in_ = preprocessor.n_features_in_
+        self.feature_names_in_ = parts.preprocessor.feature_names_in_
+        self.n_features_in_ = parts.preprocessor.n_features_in_
 
     @property
     def fusion_weights_(self) -> dict[str, float]:
         """Branch -> weight; see the class."""
         weights = self.member_weights_
-        if weights is None:
-            return {}
-        return dict(zip(("tabular", "image"), map(float, weights.mean(axis=0)), strict=True))
+        return {} if weights is None else dict(zip(("tabular", "image"), weights.mean(axis=0).tolist(), strict=True))
 
     @property
     def member_weights_(self) -> np.ndarray | None:
         """The fusion's weights of every member, ``(members, 2)``; None where the fusion has none."""
         check_is_fitted(self)
-        network = next((layer for layer in self.model_.layers if isinstance(layer, keras.Model)), None)
-        layer = network.get_layer("fusion") if network is not None and self.modalities == "both" else None
-        return None if layer is None or not hasattr(layer, "fusion_weights") else layer.fusion_weights()
+        return read_member_weights(self.model_)
 
-    def describe(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
-        """Predict rows, and give the prediction and the members' spread to tell easy ones from hard ones."""
-        return self.describe_members(self.predict_members(inputs))
+    def describe_rows(self, table: pd.DataFrame) -> tuple[Inputs, np.ndarray, np.ndarray]:
+        """Read and predict rows; hard ones are told by the prediction and by the members' spread."""
+        inputs = self.read_rows(table)
+        return inputs, *self.describe_inputs(inputs)
 
-    def describe_members(self, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the members' mean ``(n,)``; and ``(n, 2)``, that and the logarithm of their standard deviation."""
+    def describe_inputs(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+        """Predict rows that `read_rows` has read.
+
+        Returns:
+            The members' mean ``(n,)``, on the scale of `target_transformer_`; and ``(n, 2)``, that and the logarithm of
+            their standard deviation.
+        """
+        scaled = self.predict_members(inputs)
         mean = scaled.mean(axis=1)
         return mean, np.column_stack([mean, np.log(scaled.std(axis=1) + _SMALLEST_SPREAD)])
 
     def predict_members(self, inputs: Inputs) -> np.ndarray:
-        """Predict rows that `transform` has read, by every member of the ensemble.
+        """Predict rows that `read_rows` has read, by every member; see `mixed_data.network.member_predictions`."""
+        return predict_members(self.model_, inputs)
 
-        Sums of products are added up in an order that may depend on the number of rows. So that a row gets the same
-        answer to the last bit whatever comes with it, every step has `NUM_ROWS_PER_STEP` rows; copies of the last row
-        fill up the last step.
+    @property
+    def networks_(self) -> dict[str, MixedDataRegressor]:
+        """Folder in a bundle -> the network that stands there."""
+        return {".": self}
 
-        Returns:
-            float64 ``(n, members)``, on the scale of `target_transformer_`.
-        """
-        num_rows = len(inputs["image_mask"])
-        scaled = np.empty((num_rows, self.model_.output_shape[1]))
-        for start in range(0, num_rows, NUM_ROWS_PER_STEP):
-            rows = np.minimum(np.arange(start, start + NUM_ROWS_PER_STEP), num_rows - 1)
-            output = self.model_.predict_on_batch({name: inputs[name][rows] for name in INPUT_NAMES[self.modalities]})
-            scaled[start : start + NUM_ROWS_PER_STEP] = output[: num_rows - start]
-        return scaled
+    def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
+        """Write this fitted regressor's part of a bundle; see `mixed_data.bundle.Bundled`."""
+        parts = NetworkParts(
+            self.model_, self.preprocessor_, self.target_transformer_, self.backbone_, self.embedder_, self.history_
+        )
+        return {".": write_network(self.get_params(deep=False), parts, folder, backbones)}
+
+    @classmethod
+    def read_parts(cls, folder: Path, entries: dict[str, Any], places: Sequence[Path]) -> MixedDataRegressor:
+        """Read what `write_parts` wrote; see `mixed_data.bundle.Bundled`."""
+        if list(entries) != ["."]:
+            raise ValueError(f"expected a network, got {list(entries)[:3]!r:.200}")
+        defaults = cls().get_params(deep=False)
+        entry = check_entry(entries["."], defaults, folder)
+        check_options({**defaults, **entry["parameters"]})
+        parts = read_network(folder, entry, places)
+        unfitted = MixedDataPreprocessor(**parts.preprocessor.get_params(deep=False))
+        regressor = cls(parts.preprocessor.schema, preprocessor=unfitted, **entry["parameters"])
+        regressor.set_parts(parts)
+        return regressor

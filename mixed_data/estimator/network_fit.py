@@ -1,25 +1,20 @@
-"""How `MixedDataRegressor` trains its network, on pixels or on what a pretrained backbone saw."""
+"""Training a network, on pixels or on what a pretrained backbone saw."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
-from mixed_data.estimator.settings import suited_settings
 from mixed_data.network import PrincipalComponents
-from mixed_data.network.fused_network import build_network, put_backbone_before
-from mixed_data.network.photo_vectors import PhotoEmbedder
-from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, unfreeze
-from mixed_data.network.training import seeded, train
-from mixed_data.preprocessing import Inputs, MixedDataPreprocessor
-
-if TYPE_CHECKING:
-    from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
+from mixed_data.network.fused_network import NetworkSettings, build_network, put_backbone_before
+from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, make_embedder, unfreeze
+from mixed_data.network.training import TrainingSettings, seeded, train
+from mixed_data.preprocessing import Inputs
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 NUM_COMPONENTS = 64
 """Principal components per view of what a pretrained backbone saw."""
@@ -31,18 +26,28 @@ FINETUNE_RATE = 0.01
 History = dict[str, list[float]]
 
 
-def make_embedder(regressor: MixedDataRegressor, preprocessor: MixedDataPreprocessor) -> PhotoEmbedder | None:
-    """The embedder that the regressor's image branch reads photos with, None for a branch that reads pixels."""
-    if regressor.image_branch != "pretrained" or regressor.modalities == "tabular":
-        return None
-    return _frozen_embedder(regressor.backbone, _as_text(regressor.image_weights), _sides(preprocessor))
+@lru_cache(maxsize=2)
+def load_backbone(name: str, weights: str | None, size: tuple[int, int]) -> tuple[keras.Model, PhotoEmbedder]:
+    """Return a frozen backbone and its embedder, one for all fits of a process.
+
+    It takes seconds to build, and nobody changes it.
+
+    Args:
+        name: see `build_backbone`.
+        weights: likewise.
+        size: likewise.
+    """
+    with seeded(0):  # random weights (None) are the same in every process
+        backbone = build_backbone(name, weights, size)
+    return backbone, make_embedder(backbone)
 
 
 def fit_network(
-    regressor: MixedDataRegressor,
     inputs: Inputs,
     scaled: np.ndarray,
-    embedder: PhotoEmbedder | None,
+    settings: tuple[NetworkSettings, TrainingSettings],
+    backbone: keras.Model | None,
+    *,
     training_rows: np.ndarray,
     validation_rows: np.ndarray,
     callbacks: Sequence[keras.callbacks.Callback],
@@ -50,120 +55,83 @@ def fit_network(
     """Build and train the network.
 
     Args:
-        regressor: with the settings.
         inputs: of all rows.
         scaled: transformed target of all rows.
-        embedder: what made vectors of the photos, if anything did.
+        settings: of the network and of its training.
+        backbone: what made vectors of the photos, if anything did.
         training_rows: positions.
         validation_rows: positions, none for no early stopping.
         callbacks: of the user.
 
     Returns:
-        The network, the components that stand before it if there is an embedder, and the losses per epoch.
+        The network, the components that stand before it if there is a backbone, and the losses per epoch.
     """
     components, arrays = None, dict(inputs)
-    suited = suited_settings(regressor, len(scaled))
-    with seeded(regressor.random_state):
-        if embedder is not None:
-            components = PrincipalComponents(NUM_COMPONENTS, block_sizes(embedder.backbone), name="components")
+    network_settings, training_settings = settings
+    with seeded(training_settings.random_state):
+        if backbone is not None:
+            components = PrincipalComponents(NUM_COMPONENTS, block_sizes(backbone), name="components")
             components.adapt(inputs["images"][training_rows], inputs["image_mask"][training_rows])
             # Once for all epochs, instead of in every step.
             arrays["images"] = components.project(inputs["images"], inputs["image_mask"])
-        network = build_network(
-            num_features=inputs["tabular"].shape[1],
-            image_shape=arrays["images"].shape[1:],
-            modalities=regressor.modalities,
-            fusion=regressor.fusion,
-            normalize=regressor.normalize,
-            tabular_branch=regressor.tabular_branch,
-            image_branch=regressor.image_branch,
-            units=regressor.units,
-            dropout=regressor.dropout,
-            modality_dropout=suited["modality_dropout"],
-            auxiliary_heads=regressor.auxiliary > 0,
-            members=suited["members"],
-            image_dropout=suited["image_dropout"],
-        )
+        network = build_network(inputs["tabular"].shape[1], arrays["images"].shape[1:], network_settings)
         history = train(
             network,
             arrays,
             scaled,
+            training_settings,
             training_rows=training_rows,
             validation_rows=validation_rows,
-            epochs=suited["epochs"],
-            batch_size=regressor.batch_size,
-            learning_rate=regressor.learning_rate,
-            weight_decay=regressor.weight_decay,
-            loss=suited["loss"],
-            patience=regressor.patience,
-            auxiliary=regressor.auxiliary,
-            random_state=regressor.random_state,
             callbacks=callbacks,
         )
     return network, components, history
 
 
 def finetune(
-    regressor: MixedDataRegressor,
     network: keras.Model,
     components: PrincipalComponents,
+    frozen: keras.Model,
+    num_blocks: int,
     pixels: Inputs,
     scaled: np.ndarray,
+    settings: TrainingSettings,
+    *,
     training_rows: np.ndarray,
     callbacks: Sequence[keras.callbacks.Callback],
-) -> PhotoEmbedder:
+) -> keras.Model:
     """Train a trained network on together with the last blocks of its backbone, a few epochs with small steps.
 
     Args:
-        regressor: with the settings.
         network: trained on the frozen backbone's vectors; changed in place.
         components: adapted to those; unchanged.
+        frozen: the backbone; unchanged.
+        num_blocks: how many of the backbone's last blocks learn.
         pixels: inputs of all rows, photos as pixels.
         scaled: transformed target of all rows.
+        settings: of the first training.
         training_rows: positions.
         callbacks: of the user.
 
     Returns:
-        An embedder with the changed backbone.
+        The changed backbone.
     """
-    with seeded(regressor.random_state):
-        size = pixels["images"].shape[2:4]
-        backbone = build_backbone(regressor.backbone, regressor.image_weights, size)
-        # Random weights (None) must be those that the network was trained on.
-        backbone.set_weights(
-            _frozen_embedder(regressor.backbone, _as_text(regressor.image_weights), size).backbone.get_weights()
-        )
-        unfreeze(backbone, regressor.finetune)
+    with seeded(settings.random_state):
+        backbone = keras.models.clone_model(frozen)
+        backbone.set_weights(frozen.get_weights())
+        unfreeze(backbone, num_blocks)
         train(
             put_backbone_before(network, components, backbone),
             pixels,
             scaled,
+            replace(
+                settings,
+                epochs=FINETUNE_EPOCHS,
+                learning_rate=settings.learning_rate * FINETUNE_RATE,
+                weight_decay=0.0,
+                patience=0,
+            ),
             training_rows=training_rows,
             validation_rows=np.arange(0),
-            epochs=FINETUNE_EPOCHS,
-            batch_size=regressor.batch_size,
-            learning_rate=regressor.learning_rate * FINETUNE_RATE,
-            weight_decay=0.0,
-            loss=suited_settings(regressor, len(scaled))["loss"],
-            patience=0,
-            auxiliary=regressor.auxiliary,
-            random_state=regressor.random_state,
             callbacks=callbacks,
         )
-    return PhotoEmbedder(backbone)
-
-
-@lru_cache(maxsize=2)
-def _frozen_embedder(name: str, weights: str | None, size: tuple[int, int]) -> PhotoEmbedder:
-    """One backbone for all fits of a process: it takes seconds to build, and nobody changes it."""
-    with seeded(0):  # random weights (None) are the same in every process
-        return PhotoEmbedder(build_backbone(name, weights, size))
-
-
-def _as_text(weights: str | os.PathLike[str] | None) -> str | None:
-    return None if weights is None else os.fspath(weights)
-
-
-def _sides(preprocessor: MixedDataPreprocessor) -> tuple[int, int]:
-    size = preprocessor.image_size
-    return size if isinstance(size, tuple) else (size, size)
+    return backbone

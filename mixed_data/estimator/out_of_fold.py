@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
+from mixed_data.estimator.settings import with_target
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS, hide, name_patterns
 from mixed_data.preprocessing import Inputs, TargetTransformer
 from mixed_data.schema import Schema
 from mixed_data.split import find_groups, k_fold
-
-if TYPE_CHECKING:
-    from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
 
 NUM_FOLDS = 5
 LEVEL, SPREAD = "level", "spread"
@@ -25,14 +23,29 @@ LEVEL, SPREAD = "level", "spread"
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
+class NetworkRegressor(Protocol):
+    """What is needed of a regressor here: scikit-learn's contract, and these."""
+
+    modalities: str
+    target_transformer_: TargetTransformer
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> NetworkRegressor:
+        """Learn from rows."""
+
+    def read_rows(self, table: pd.DataFrame) -> Inputs:
+        """Turn rows into arrays."""
+
+    def describe_inputs(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+        """Predict rows, ``(n,)``, and tell easy ones from hard ones by level and spread, ``(n, 2)``."""
+
+
 def inner_splits(X: pd.DataFrame, target: np.ndarray, schema: Schema, random_state: int) -> Splits:
     """Grouped folds of the training rows."""
-    table = X if schema.target is None else X.assign(**{schema.target: target})
-    groups = find_groups(table, schema)
+    groups = find_groups(with_target(X, target, schema), schema)
     return k_fold(groups, min(NUM_FOLDS, len(np.unique(groups))), random_state=random_state)
 
 
-def predict_patterns(regressor: MixedDataRegressor, inputs: Inputs) -> pd.DataFrame:
+def predict_patterns(regressor: NetworkRegressor, inputs: Inputs) -> pd.DataFrame:
     """Predict each row as it is, and as it would be without photos, without a table, and without both.
 
     Args:
@@ -48,7 +61,7 @@ def predict_patterns(regressor: MixedDataRegressor, inputs: Inputs) -> pd.DataFr
         variant = hide(inputs, pattern)
         rows = np.flatnonzero(name_patterns(variant, regressor.modalities) == pattern)
         if len(rows):
-            scaled, difficulty = regressor.describe_members(regressor.predict_members(variant.take(rows)))
+            scaled, difficulty = regressor.describe_inputs(variant.take(rows))
             columns = {"row": rows, "pattern": pattern}
             columns["prediction"] = regressor.target_transformer_.inverse_transform(scaled)
             parts.append(pd.DataFrame({**columns, LEVEL: difficulty[:, 0], SPREAD: difficulty[:, 1]}))
@@ -56,7 +69,7 @@ def predict_patterns(regressor: MixedDataRegressor, inputs: Inputs) -> pd.DataFr
 
 
 def predict_out_of_fold(
-    regressor: MixedDataRegressor, X: pd.DataFrame, target: np.ndarray, schema: Schema, splits: Splits
+    regressor: NetworkRegressor, X: pd.DataFrame, target: np.ndarray, schema: Schema, splits: Splits
 ) -> pd.DataFrame:
     """Predict every row by a model that has not seen it; fits run where `joblib.parallel_config` says.
 
@@ -97,12 +110,12 @@ def calibrate(
 
 
 def _fit_and_predict(
-    regressor: MixedDataRegressor,
+    regressor: NetworkRegressor,
     X: pd.DataFrame,
     target: np.ndarray,
     training_rows: np.ndarray,
     held_out_rows: np.ndarray,
 ) -> pd.DataFrame:
     regressor.fit(X.iloc[training_rows], target[training_rows])
-    predicted = predict_patterns(regressor, regressor.transform(X.iloc[held_out_rows]))
+    predicted = predict_patterns(regressor, regressor.read_rows(X.iloc[held_out_rows]))
     return predicted.assign(row=held_out_rows[predicted["row"]])

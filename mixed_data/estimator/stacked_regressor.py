@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,29 +16,27 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.boosting import BoostedTrees
-from mixed_data.estimator import MixedDataRegressor
-from mixed_data.estimator.out_of_fold import (
-    SPREAD,
-    Splits,
-    calibrate,
-    inner_splits,
-    predict_out_of_fold,
-)
-from mixed_data.estimator.predicted_rows import RowRegressor
+from mixed_data.boosting.saved_trees import read_trees, write_trees
+from mixed_data.bundle import Backbones
+from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
+from mixed_data.estimator.out_of_fold import SPREAD, Splits, calibrate, inner_splits, predict_out_of_fold
+from mixed_data.estimator.saved_regressor import SavedRegressor
 from mixed_data.estimator.settings import check_target, resolve_schema
+from mixed_data.files.checked_json import INTEGER, NUMBERS, OBJECT, check_fields, read_json, write_json
 from mixed_data.intervals import IntervalCalibrator
-from mixed_data.network.photo_vectors import PhotoEmbedder
 from mixed_data.prediction.missing_patterns import PATTERNS, PHOTO_PATTERN, name_patterns
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema import Schema
 
 PHOTOS = "<prediction from the photos>"
 _MEMBERS = ("network", "trees")
 _DIFFICULTY = ("level", SPREAD, "disagreement")
 _SMALLEST_DISAGREEMENT = 0.02
+_STACK_FILE = "stack.json"
 
 
-class StackedRegressor(RowRegressor, BaseEstimator):
+class StackedRegressor(SavedRegressor, BaseEstimator):
     """A weighted sum of a fused network and of boosted trees that are told what the photos alone predict.
 
     Trees read a small table better than networks do, and networks read photos. Every training row is predicted by
@@ -68,6 +68,7 @@ class StackedRegressor(RowRegressor, BaseEstimator):
         Breiman 1996, Stacked Regressions, doi:10.1007/BF00117832.
     """
 
+    kind = "stack"
     modalities = "both"
 
     def __init__(self, network: MixedDataRegressor, *, intervals: bool = False, random_state: int = 0) -> None:
@@ -94,7 +95,7 @@ class StackedRegressor(RowRegressor, BaseEstimator):
         """
         schema = self._schema()
         target = check_target(X, y)
-        resolve_schema(self.network, X, target, None)  # says all that is wrong, before hours of fitting
+        resolve_schema(schema, "both", X, target, None)  # says all that is wrong, before hours of fitting
         transformer = TargetTransformer(self.network.target_transform).fit(target)
         scaled = transformer.transform(target)
         # They see the target as the transformer leaves it, so that they need no other one.
@@ -173,11 +174,15 @@ class StackedRegressor(RowRegressor, BaseEstimator):
         """Losses of the network."""
         return self.network_.history_
 
-    def describe(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
-        """Predict rows; hard ones are told by the prediction, the network's spread, and how far the two disagree."""
+    def describe_rows(self, table: pd.DataFrame) -> tuple[Inputs, np.ndarray, np.ndarray]:
+        """Read and predict rows; hard ones are told by the prediction, the network's spread, and how far both disagree.
+
+        Both networks read the photos alike, unless their backbones were fine-tuned: then they are read twice.
+        """
         check_is_fitted(self)
-        own, difficulty = self.network_.describe(table, inputs)
-        seen, _ = self.photos_.describe(table, self.photos_.transform(table))
+        inputs, own, difficulty = self.network_.describe_rows(table)
+        is_shared = _reading_of(self.network_) == _reading_of(self.photos_)
+        seen, _ = self.photos_.describe_inputs(inputs if is_shared else self.photos_.read_rows(table))
         pattern, by_photos = name_patterns(inputs, "both"), self.photos_.target_transformer_.inverse_transform(seen)
         predicted = pd.DataFrame(
             {
@@ -188,7 +193,41 @@ class StackedRegressor(RowRegressor, BaseEstimator):
             }
         )
         predicted = _weigh(predicted, self.weights_)
-        return predicted["level"].to_numpy(), predicted[list(_DIFFICULTY)].to_numpy()
+        return inputs, predicted["level"].to_numpy(), predicted[list(_DIFFICULTY)].to_numpy()
+
+    @property
+    def networks_(self) -> dict[str, MixedDataRegressor]:
+        """Folder in a bundle -> the network that stands there."""
+        return {"network": self.network_, "photos": self.photos_}
+
+    def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
+        """Write this fitted regressor's part of a bundle; see `mixed_data.bundle.Bundled`."""
+        entries: dict[str, Any] = {}
+        for name, network in self.networks_.items():
+            (folder / name).mkdir()
+            entries[name] = network.write_parts(folder / name, backbones)["."]
+        write_trees(self.trees_, folder)
+        write_json(folder / "target.json", self.target_transformer_.get_state())
+        weights = {pattern: list(weights) for pattern, weights in self.weights_.items()}
+        write_json(folder / _STACK_FILE, {"random_state": int(self.random_state), "weights": weights})
+        return entries
+
+    @classmethod
+    def read_parts(cls, folder: Path, entries: dict[str, Any], places: Sequence[Path]) -> StackedRegressor:
+        """Read what `write_parts` wrote; see `mixed_data.bundle.Bundled`."""
+        if set(entries) != {"network", "photos"}:
+            raise ValueError(f"expected a stack of two networks, got {list(entries)[:3]!r:.200}")
+        places = [place / name for place in (folder, *places) for name in (".", "network", "photos")]
+        network, photos = (
+            MixedDataRegressor.read_parts(folder / name, {".": entries[name]}, places) for name in ("network", "photos")
+        )
+        random_state, weights = read_weights(folder / _STACK_FILE)
+        transformer = TargetTransformer.from_state(read_json(folder / "target.json"))
+        unfitted = clone(network).set_params(target_transform=transformer.method)
+        stack = cls(unfitted, intervals=(folder / "intervals.json").exists(), random_state=random_state)
+        trees = read_trees(stack.make_trees(), folder)
+        stack.set_parts(network, photos, trees, transformer, weights)
+        return stack
 
     def _join(self, by_network: pd.DataFrame, by_photos: pd.DataFrame) -> pd.DataFrame:
         """Give each row and pattern the network's prediction and that from the photos."""
@@ -244,3 +283,22 @@ def _weigh(predicted: pd.DataFrame, weights: dict[str, tuple[float, float]]) -> 
     members = predicted[list(_MEMBERS)].to_numpy()
     disagreement = np.log(np.abs(members[:, 0] - members[:, 1]) + _SMALLEST_DISAGREEMENT)
     return predicted.assign(level=(of_rows * members).sum(axis=1), disagreement=disagreement)
+
+
+def _reading_of(network: MixedDataRegressor) -> tuple[dict[str, Any], str]:
+    """What decides how a network reads photos."""
+    embedder = network.embedder_
+    return network.preprocessor_.images_.get_state(), "" if embedder is None else embedder.digest
+
+
+def read_weights(file: Path) -> tuple[int, dict[str, tuple[float, float]]]:
+    """Read the seed of a stack, and how much network and trees count in each pattern.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    state = check_fields(read_json(file), file.name, {"random_state": INTEGER, "weights": OBJECT})
+    weights = check_fields(state["weights"], f"{file.name}, weights", dict.fromkeys(PATTERNS, NUMBERS))
+    if any(len(pair) != 2 for pair in weights.values()):
+        raise ValueError(f"{file.name}: expected two weights for each of {list(PATTERNS)}, got {weights!s:.300}")
+    return state["random_state"], {pattern: (pair[0], pair[1]) for pattern, pair in weights.items()}

@@ -13,13 +13,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
-from mixed_data.estimator import MixedDataRegressor
-from mixed_data.estimator.predicted_rows import RowRegressor
-from mixed_data.estimator.stacked_regressor import StackedRegressor
+from mixed_data.estimator import MixedDataRegressor, StackedRegressor
 from mixed_data.evaluation.kept_fits import Fit, KeptFits
 from mixed_data.evaluation.model_names import BEST, IMAGE, TABLE
 from mixed_data.fusion import FUSIONS
 from mixed_data.metrics import regression_metrics
+from mixed_data.prediction.predicted_rows import RowRegressor
 from mixed_data.schema import Schema
 
 COVERAGE = 0.9

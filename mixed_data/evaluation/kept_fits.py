@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
-from mixed_data.bundle import load_bundle, save_bundle
+from mixed_data.bundle import save_bundle
+from mixed_data.estimator import load
 from mixed_data.files.checked_json import INTEGERS, NUMBER, OBJECT, check_fields, optional, read_json, write_json
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
 
@@ -101,7 +102,7 @@ class KeptFits:
         state = check_fields(read_json(file), str(file), _FIELDS)
         rows = pd.DataFrame(state["columns"], index=state["rows"])
         if name == self._main:
-            fitted = load_bundle(path.with_name(f"{path.name}.bundle"))
+            fitted = load(path.with_name(f"{path.name}.bundle"))
             # A bundle holds settings as they were resolved; a further fit begins with those of the plan.
             fitted.set_params(**clone(model).get_params(deep=False))
             return Fit(rows, fitted, state["seconds"])

@@ -1,20 +1,19 @@
 """Branches: one network per modality, each ending in one vector per row and member.
 
-To add one, write a file with a function of the same signature, and a line here; the contract test in
-``tests/test_branches.py`` runs over these registries.
+The columns are read by `mlp`. To add an image branch, write a file with a function of the same signature as `cnn`, and
+a line in ``IMAGE_BRANCHES``; the contract test in ``tests/network/test_branches.py`` runs over that registry.
 """
 
 from mixed_data.network.cnn_branch import cnn
 from mixed_data.network.mlp_branch import mlp
+from mixed_data.network.modality_dropout import ModalityDropout
 from mixed_data.network.pretrained_branch import PrincipalComponents, pretrained
-from mixed_data.network.view_layers import MaskedMean, ModalityDropout, OrMissing, ViewEmbedding
+from mixed_data.network.view_layers import MaskedMean, OrMissing, ViewEmbedding
 
-TABULAR_BRANCHES = {"mlp": mlp}
 IMAGE_BRANCHES = {"cnn": cnn, "pretrained": pretrained}
 
 __all__ = [
     "IMAGE_BRANCHES",
-    "TABULAR_BRANCHES",
     "MaskedMean",
     "ModalityDropout",
     "OrMissing",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 import keras
@@ -10,14 +11,7 @@ from keras import KerasTensor, layers, ops
 
 from mixed_data.fusion import FUSIONS
 from mixed_data.members import MemberDense
-from mixed_data.network import (
-    IMAGE_BRANCHES,
-    TABULAR_BRANCHES,
-    MaskedMean,
-    ModalityDropout,
-    OrMissing,
-    PrincipalComponents,
-)
+from mixed_data.network import IMAGE_BRANCHES, ModalityDropout, OrMissing, PrincipalComponents, mlp
 
 MODALITIES = ("both", "tabular", "image")
 INPUT_NAMES = {
@@ -25,9 +19,6 @@ INPUT_NAMES = {
     "tabular": ("tabular",),
     "image": ("images", "image_mask"),
 }
-PREDICTION = "prediction"
-"""Name of the main output; the others, of the auxiliary heads, are called like their branch."""
-
 
 Entry = TypeVar("Entry")
 
@@ -43,22 +34,35 @@ def choose(registry: Mapping[str, Entry], name: str, option: str) -> Entry:
     return registry[name]
 
 
-def build_network(
-    *,
-    num_features: int,
-    image_shape: tuple[int, ...],
-    modalities: str = "both",
-    fusion: str = "weighted_sum",
-    normalize: bool = False,
-    tabular_branch: str = "mlp",
-    image_branch: str = "cnn",
-    units: int = 64,
-    dropout: float = 0.15,
-    image_dropout: float = 0.6,
-    members: int = 1,
-    modality_dropout: float = 0.0,
-    auxiliary_heads: bool = False,
-) -> keras.Model:
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What a network is built from, beside the shapes of its inputs.
+
+    Attributes:
+        modalities: "both", "tabular" or "image"; a unimodal network has no fusion layer.
+        fusion: a name in `mixed_data.fusion.FUSIONS`.
+        normalize: put the branches on one scale before they are merged, so that learned weights can be compared.
+        image_branch: a name in `mixed_data.network.IMAGE_BRANCHES`.
+        units: width of each branch's vector.
+        dropout: of the tabular branch.
+        image_dropout: of the image branch.
+        members: ``K``, how many networks are trained as one.
+        modality_dropout: share of the rows whose photos, and of those whose table, are hidden in training; see
+            `ModalityDropout`.
+    """
+
+    modalities: str = "both"
+    fusion: str = "weighted_sum"
+    normalize: bool = False
+    image_branch: str = "cnn"
+    units: int = 64
+    dropout: float = 0.15
+    image_dropout: float = 0.6
+    members: int = 1
+    modality_dropout: float = 0.0
+
+
+def build_network(num_features: int, image_shape: tuple[int, ...], settings: NetworkSettings) -> keras.Model:
     """Build the network that is trained, untrained; the unimodal ones come from the same code.
 
     ``output = head(fusion(tabular_branch, image_branch)) + linear(tabular)``, the head with one hidden layer. The
@@ -69,39 +73,28 @@ def build_network(
     Args:
         num_features: ``d``, columns of the tabular input.
         image_shape: of a row's photos: ``(V, H, W, 3)`` for pixels, ``(V, P)`` for vectors of a frozen backbone.
-        modalities: "both", "tabular" or "image"; a unimodal network has no fusion layer.
-        fusion: a name in `mixed_data.fusion.FUSIONS`.
-        normalize: put the branches on one scale before they are merged, so that learned weights can be compared.
-        tabular_branch: a name in `mixed_data.network.TABULAR_BRANCHES`.
-        image_branch: a name in `mixed_data.network.IMAGE_BRANCHES`.
-        units: width of each branch's vector.
-        dropout: of the tabular branch.
-        image_dropout: of the image branch.
-        members: ``K``, how many networks are trained as one.
-        modality_dropout: share of the rows whose photos, and of those whose table, are hidden in training; see
-            `ModalityDropout`.
-        auxiliary_heads: give each branch a prediction of its own, for training only.
+        settings: everything else.
 
     Returns:
-        A Keras model from a dict with the keys ``INPUT_NAMES[modalities]`` to float32 ``(n, K)``, or to a dict of such
-        under `PREDICTION` and the branches' names with auxiliary heads. Every input has an axis after ``n``: of size
-        ``K``, so that each member sees rows of its own, or of size 1 when the photos come as pixels, whose convolutions
-        the members share. With ``A`` for that axis: tabular float32 ``(n, A, d)``, tabular_mask bool ``(n, A, 1)``,
-        images ``(n, A, *image_shape)``, image_mask bool ``(n, A, V)``. `make_predictor` makes a model without that
-        axis of it.
+        A Keras model from a dict with the keys ``INPUT_NAMES[modalities]`` to float32 ``(n, K)``. Every input has an
+        axis after ``n``: of size ``K``, so that each member sees rows of its own, or of size 1 when the photos come as
+        pixels, whose convolutions the members share. With ``A`` for that axis: tabular float32 ``(n, A, d)``,
+        tabular_mask bool ``(n, A, 1)``, images ``(n, A, *image_shape)``, image_mask bool ``(n, A, V)``.
+        `make_predictor` makes a model without that axis of it.
 
     Raises:
         ValueError: an unknown name, or a modality without a column.
 
     Example:
-        >>> build_network(num_features=8, image_shape=(4, 64, 64, 3), fusion="concat", members=2).output_shape
+        >>> build_network(8, (4, 64, 64, 3), NetworkSettings(fusion="concat", members=2)).output_shape
         (None, 2)
     """
+    modalities, members = settings.modalities, settings.members
     if modalities not in MODALITIES:
         raise ValueError(f"modalities: expected one of {list(MODALITIES)}, got {modalities!r}")
     has_pixels = len(image_shape) == 4
     axis = 1 if has_pixels and modalities != "tabular" else members
-    merge = choose(FUSIONS, fusion, "fusion")(normalize=normalize, members=members, name="fusion")
+    merge = choose(FUSIONS, settings.fusion, "fusion")(normalize=settings.normalize, members=members, name="fusion")
     inputs: dict[str, KerasTensor] = {}
     branches: dict[str, KerasTensor] = {}
     if modalities != "image":
@@ -118,19 +111,20 @@ def build_network(
     if modalities == "both":
         inputs["tabular_mask"] = keras.Input((axis, 1), dtype="bool", name="tabular_mask")
         tabular_mask = _for_members(inputs["tabular_mask"], members)
-        if modality_dropout:
-            hide = ModalityDropout(modality_dropout, name="modality_dropout")
+        if settings.modality_dropout:
+            hide = ModalityDropout(settings.modality_dropout, name="modality_dropout")
             tabular_mask, mask = hide([tabular_mask, mask])
         tabular = ops.where(tabular_mask, tabular, 0.0)
     if "tabular" in inputs:
-        build_tabular = choose(TABULAR_BRANCHES, tabular_branch, "tabular_branch")
-        branches["tabular"] = build_tabular(tabular, units=units, dropout=dropout)
+        branches["tabular"] = mlp(tabular, units=settings.units, dropout=settings.dropout)
     if modalities == "both":
         branches["tabular"] = OrMissing(name="tabular_or_missing")([branches["tabular"], tabular_mask])
     if "images" in inputs:
-        build_image = choose(IMAGE_BRANCHES, image_branch, "image_branch")
+        build_image = choose(IMAGE_BRANCHES, settings.image_branch, "image_branch")
         pooled = not (modalities == "both" and merge.takes_views)
-        branches["image"] = build_image(inputs["images"], mask, units=units, dropout=image_dropout, pooled=pooled)
+        branches["image"] = build_image(
+            inputs["images"], mask, units=settings.units, dropout=settings.image_dropout, pooled=pooled
+        )
     if modalities == "both":
         merged = merge([*branches.values(), *([mask] if merge.takes_views else [])])
     else:
@@ -138,19 +132,13 @@ def build_network(
     output = merged
     if modalities != "both" or not merge.predicts:
         # Without a hidden layer the network would be additive: no kitchen would be worth more in a larger house.
-        hidden = MemberDense(units, activation="silu", name="head_hidden")(merged)
+        hidden = MemberDense(settings.units, activation="silu", name="head_hidden")(merged)
         output = MemberDense(1, dtype="float32", name="head")(hidden)  # under mixed precision too
     if "tabular" in inputs:
         linear = MemberDense(1, use_bias=False, kernel_initializer="zeros", dtype="float32", name="linear")
         output = layers.Add(dtype="float32", name="sum")([output, linear(tabular)])
-    outputs = {PREDICTION: _squeeze(output, PREDICTION)}
-    if auxiliary_heads and modalities == "both":
-        for name, vector in branches.items():
-            if len(vector.shape) == 4:
-                vector = MaskedMean(name="auxiliary_mean")([vector, mask])
-            head = MemberDense(1, dtype="float32", name=f"{name}_head")
-            outputs[name] = _squeeze(head(vector), f"{name}_{PREDICTION}")
-    return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[PREDICTION], name=f"mixed_data_{modalities}")
+    output = layers.Reshape((members,), dtype="float32", name="prediction")(output)
+    return keras.Model(inputs, output, name=f"mixed_data_{modalities}")
 
 
 def make_predictor(network: keras.Model, components: PrincipalComponents | None = None) -> keras.Model:
@@ -177,8 +165,7 @@ def make_predictor(network: keras.Model, components: PrincipalComponents | None 
         name: ops.repeat(ops.expand_dims(row[name], 1), tensor.shape[1], axis=1)
         for name, tensor in network.input.items()
     }
-    outputs = network(repeated)
-    return keras.Model(inputs, outputs[PREDICTION] if isinstance(outputs, dict) else outputs, name="predictor")
+    return keras.Model(inputs, network(repeated), name="predictor")
 
 
 def put_backbone_before(network: keras.Model, components: PrincipalComponents, backbone: keras.Model) -> keras.Model:
@@ -209,7 +196,3 @@ def put_backbone_before(network: keras.Model, components: PrincipalComponents, b
 
 def _for_members(tensor: KerasTensor, members: int) -> KerasTensor:
     return tensor if tensor.shape[1] == members else ops.repeat(tensor, members, axis=1)
-
-
-def _squeeze(tensor: KerasTensor, name: str) -> KerasTensor:
-    return layers.Reshape((tensor.shape[1],), dtype="float32", name=name)(tensor)

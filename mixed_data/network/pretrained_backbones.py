@@ -13,6 +13,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+
 
 def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tuple[int, int]) -> keras.Model:
     """Build a network that turns photos into vectors, with pretrained weights.
@@ -87,6 +89,12 @@ def unfreeze(backbone: keras.Model, num_blocks: int) -> None:
     unfrozen = {layer for _, members in blocks[-num_blocks:] for layer in members}
     for layer in application.layers:
         layer.trainable = layer in unfrozen and not isinstance(layer, layers.BatchNormalization)
+
+
+def make_embedder(backbone: keras.Model, *, cached: bool = True) -> PhotoEmbedder:
+    """Return what reads photo files with a backbone; ``cached`` as of `PhotoEmbedder`."""
+    digest = digest_backbone(backbone)
+    return PhotoEmbedder(backbone.predict_on_batch, digest, backbone.output.shape[-1], cached=cached)
 
 
 def digest_backbone(backbone: keras.Model) -> str:

@@ -6,13 +6,12 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
-from mixed_data.network.fused_network import PREDICTION
 
 JIT_COMPILE = keras.backend.backend() == "jax"
 """Whether steps are compiled with XLA. JAX is slow without it; TensorFlow needs 3 to 10 s per network for it and saves
@@ -65,9 +64,7 @@ class Batches(keras.utils.PyDataset):
         self._batch_size = batch_size
         self._generator = None if seed is None else np.random.default_rng(seed)
         num_orders = next(iter(network.input.values())).shape[1]
-        outputs = network.output
-        self._output_names = list(outputs) if isinstance(outputs, dict) else None
-        self._num_members = (outputs[PREDICTION] if isinstance(outputs, dict) else outputs).shape[1]
+        self._num_members = network.output.shape[1]
         self._orders = np.tile(rows, (num_orders, 1))
         self.on_epoch_end()
 
@@ -75,12 +72,11 @@ class Batches(keras.utils.PyDataset):
         """Number of batches."""
         return math.ceil(self._orders.shape[1] / self._batch_size)
 
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], Any]:
-        """One batch: inputs ``(b, orders, ...)``, and for every output the target ``(b, members)``."""
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return one batch: inputs ``(b, orders, ...)`` and the target ``(b, members)``."""
         rows = self._orders[:, index * self._batch_size : (index + 1) * self._batch_size].T
         target = np.broadcast_to(self._target[rows], (len(rows), self._num_members))
-        targets = target if self._output_names is None else dict.fromkeys(self._output_names, target)
-        return {name: array[rows] for name, array in self._inputs.items()}, targets
+        return {name: array[rows] for name, array in self._inputs.items()}, target
 
     def on_epoch_end(self) -> None:
         """Shuffle."""
@@ -119,32 +115,11 @@ def make_optimizer(*, learning_rate: float, weight_decay: float, num_steps: int)
     return optimizer
 
 
-def train(
-    model: keras.Model,
-    inputs: Mapping[str, np.ndarray],
-    target: np.ndarray,
-    *,
-    training_rows: np.ndarray,
-    validation_rows: np.ndarray,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    weight_decay: float,
-    loss: str,
-    patience: int,
-    random_state: int,
-    auxiliary: float = 0.0,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> dict[str, list[float]]:
-    """Fit ``model`` in place; with validation rows, stop early and keep the best epoch's weights.
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a network is trained.
 
-    Args:
-        model: from `mixed_data.network.fused_network.build_network`.
-        inputs: of all rows.
-        target: float ``(n,)``, transformed.
-        training_rows: positions of the rows to train on.
-        validation_rows: positions of the rows that tell when to stop; with none, all epochs are trained and the
-            last weights stay.
+    Attributes:
         epochs: at most so many.
         batch_size: rows per step.
         learning_rate: at the start; cosine decay brings it to zero after ``epochs``.
@@ -152,7 +127,37 @@ def train(
         loss: a Keras loss, by name, on the transformed target.
         patience: epochs without improvement on the validation rows before stopping.
         random_state: seed of the order of the rows.
-        auxiliary: weight of the auxiliary heads' losses, if there are such heads.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    loss: str
+    patience: int
+    random_state: int
+
+
+def train(
+    model: keras.Model,
+    inputs: Mapping[str, np.ndarray],
+    target: np.ndarray,
+    settings: TrainingSettings,
+    *,
+    training_rows: np.ndarray,
+    validation_rows: np.ndarray,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, list[float]]:
+    """Fit ``model`` in place; with validation rows, stop early and keep the best epoch's weights.
+
+    Args:
+        model: from `build_network`.
+        inputs: of all rows.
+        target: float ``(n,)``, transformed.
+        settings: see there.
+        training_rows: positions of the rows to train on.
+        validation_rows: positions of the rows that tell when to stop; with none, all epochs are trained and the
+            last weights stay.
         callbacks: more Keras callbacks, e.g. a progress bar. With an `EpochCheckpoint` among them, a training that was
             stopped goes on after its last kept epoch, and ends as it would have.
 
@@ -162,22 +167,21 @@ def train(
     Raises:
         ValueError: training diverged, and there is no earlier epoch to go back to.
     """
-    batches = Batches(inputs, target, training_rows, network=model, batch_size=batch_size, seed=random_state)
-    num_steps = epochs * len(batches)
-    optimizer = make_optimizer(learning_rate=learning_rate, weight_decay=weight_decay, num_steps=num_steps)
-    optimizer.build(model.trainable_variables)  # Otherwise TensorFlow traces the training step a second time.
-    names = list(model.output) if isinstance(model.output, dict) else None
-    judge = "val_loss" if names is None else f"val_{PREDICTION}_loss"  # not the auxiliary heads
-    model.compile(
-        optimizer,
-        loss if names is None else dict.fromkeys(names, loss),
-        loss_weights=names and {name: 1.0 if name == PREDICTION else auxiliary for name in names},
-        jit_compile=JIT_COMPILE,
+    epochs, batch_size = settings.epochs, settings.batch_size
+    batches = Batches(inputs, target, training_rows, network=model, batch_size=batch_size, seed=settings.random_state)
+    optimizer = make_optimizer(
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        num_steps=epochs * len(batches),
     )
+    optimizer.build(model.trainable_variables)  # Otherwise TensorFlow traces the training step a second time.
+    model.compile(optimizer, settings.loss, jit_compile=JIT_COMPILE)
     validation = stop = None
     if len(validation_rows):
         validation = Batches(inputs, target, validation_rows, network=model, batch_size=batch_size, seed=None)
-        stop = keras.callbacks.EarlyStopping(judge, mode="min", patience=patience, restore_best_weights=True)
+        stop = keras.callbacks.EarlyStopping(
+            "val_loss", mode="min", patience=settings.patience, restore_best_weights=True
+        )
     checkpoint = next((callback for callback in callbacks if isinstance(callback, EpochCheckpoint)), None)
     others = [callback for callback in callbacks if callback is not checkpoint]
     num_finished = 0 if checkpoint is None else checkpoint.restore(model, stop, epochs)
@@ -194,10 +198,10 @@ def train(
     ).history
     if checkpoint is not None:
         history = checkpoint.losses
-    kept = history["loss"][-1:] if validation is None else history[judge]
+    kept = history["loss"][-1:] if validation is None else history["val_loss"]
     if not np.isfinite(kept).any():
         raise ValueError(
             f"training diverged: expected a finite loss, got {kept[-1]} in epoch {len(history['loss'])}; "
-            f"give a lower learning_rate than {learning_rate:g}"
+            f"give a lower learning_rate than {settings.learning_rate:g}"
         )
     return history

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
-from typing import Any, Protocol
+from typing import Any
 from warnings import catch_warnings, filterwarnings
 
 import numpy as np
@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import FLAG, INTEGER, INTEGERS, TEXT, TEXTS, check_state
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, RESIZE_POLICIES, PhotoError, load_photo
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema.cell_values import split_paths
 
 STATE_FORMAT = "mixed_data.ImagePreprocessor"
@@ -37,17 +38,6 @@ Fetch = Callable[[str, np.ndarray], None]
 """Puts the photo of a path into its place, or raises `PhotoError`."""
 
 Loaded = tuple[np.ndarray, np.ndarray, list[list[str]]]  # images, mask, and the warnings of each row
-
-
-class Embedder(Protocol):
-    """What turns photo files into vectors, such as `mixed_data.network.photo_vectors.PhotoEmbedder`."""
-
-    num_features: int
-
-    def embed(
-        self, paths: Iterable[str], *, height: int, width: int, resize: str, max_pixels: int
-    ) -> Mapping[str, np.ndarray | PhotoError]:
-        """Return for every path its vector, float32 (num_features,), or why there is none."""
 
 
 class ImagePreprocessor(TransformerMixin, BaseEstimator):
@@ -117,7 +107,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         self._set_views(num_photos)
         return self
 
-    def transform(self, table: pd.DataFrame, embedder: Embedder | None = None) -> Loaded:
+    def transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Loaded:
         """Load the photos of every row.
 
         Args:
@@ -140,7 +130,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             filterwarnings("ignore", module=r"PIL\.")
             return self._transform(table, embedder)
 
-    def _transform(self, table: pd.DataFrame, embedder: Embedder | None) -> Loaded:
+    def _transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None) -> Loaded:
         cells = [table[column].tolist() for column in self.columns]
         num_rows, num_views = len(table), len(self.views_)
         mask = np.zeros((num_rows, num_views), dtype=bool)
@@ -222,7 +212,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         height, width = place.shape[:2]
         place[:] = load_photo(path, height, width, resize=self.resize, max_pixels=self.max_pixels)
 
-    def _embed(self, embedder: Embedder, cells: list[list[object]]) -> Fetch:
+    def _embed(self, embedder: PhotoEmbedder, cells: list[list[object]]) -> Fetch:
         """Have all photos of the table turned into vectors at once, and return what hands them out."""
         height, width = _height_and_width(self.size)
         paths = [path for column in cells for cell in column for path in _readable_paths(cell)]

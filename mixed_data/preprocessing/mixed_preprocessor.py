@@ -12,8 +12,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import OBJECT, check_state, read_json, write_json
-from mixed_data.preprocessing.image_arrays import Embedder, ImagePreprocessor
+from mixed_data.preprocessing.image_arrays import ImagePreprocessor
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.tabular_features import TabularPreprocessor
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text, parse_numbers
@@ -154,7 +155,7 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         self._set_parts(tabular.fit(table), images.fit(table))
         return self
 
-    def transform(self, table: pd.DataFrame, embedder: Embedder | None = None) -> Inputs:
+    def transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Inputs:
         """Read each row by itself.
 
         Args:

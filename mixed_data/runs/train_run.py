@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from mixed_data import bundle
+from mixed_data.bundle import save_bundle
 from mixed_data.audit import audit_table
-from mixed_data.estimator import MixedDataRegressor
+from mixed_data.estimator import load
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.held_out_scores import (
     HeldOut,
@@ -208,7 +208,7 @@ def write_run(
             final = _fit_on_all_rows(main, table, table[schema.target], watch, kept)
             folds, num_rows = main.fitted, len(table)
         facts = read_card_facts(folder, num_training_rows=num_rows, created=date.today().isoformat())
-        bundle.save_bundle(final, folder / "bundle", metrics=metrics, folds=folds, card=write_card(facts))
+        save_bundle(final, folder / "bundle", metrics=metrics, folds=folds, card=write_card(facts))
     write_report(folder)
 
 
@@ -234,7 +234,7 @@ def evaluate_bundle(
         BundleError: the bundle cannot be used.
         ValueError: the table does not fit the schema.
     """
-    regressor = bundle.load_bundle(path)
+    regressor = load(path)
     schema = regressor.preprocessor_.schema
     checked = read_checked_rows(data, schema, root=root, needs_target=True, on_bad_row=on_bad_row)
     table = checked.usable
@@ -273,5 +273,5 @@ def _predict_by_fold(folds: Path, table: pd.DataFrame) -> pd.DataFrame:
         folder = folds / str(fold)
         if not str(fold).isdecimal() or not folder.is_dir():
             raise ValueError(f"column {FOLD_COLUMN!r} says fold {str(fold)[:40]!r}, but there is no {folder}")
-        parts.append(MixedDataRegressor.load(folder).predict_rows(rows))
+        parts.append(load(folder).predict_rows(rows))
     return pd.concat(parts).loc[table.index]

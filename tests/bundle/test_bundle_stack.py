@@ -19,9 +19,8 @@ from estimator_helpers import NO_PHOTOS, NO_TABLE, SCHEMA, FittedStack, little_w
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
-from mixed_data.bundle import BundleError, load_bundle, save_bundle
-from mixed_data.estimator import MixedDataRegressor, network_fit
-from mixed_data.estimator.stacked_regressor import StackedRegressor
+from mixed_data.bundle import BundleError, save_bundle
+from mixed_data.estimator import MixedDataRegressor, StackedRegressor, load, network_fit
 from mixed_data.preprocessing import MixedDataPreprocessor
 
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
@@ -37,7 +36,7 @@ def saved(fitted_stack: FittedStack, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def loaded(saved: Path) -> StackedRegressor:
-    return load_bundle(saved)
+    return load(saved)
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def test_a_loaded_stack_is_saved_and_loaded_again_the_same(
     loaded: StackedRegressor, rows: pd.DataFrame, tmp_path: Path
 ) -> None:
     save_bundle(loaded, tmp_path / "again")
-    np.testing.assert_array_equal(load_bundle(tmp_path / "again").predict(rows), loaded.predict(rows))
+    np.testing.assert_array_equal(load(tmp_path / "again").predict(rows), loaded.predict(rows))
 
 
 def test_a_stacks_bundle_holds_two_networks_trees_and_weights_and_no_pickle(
@@ -113,7 +112,7 @@ def test_a_stacks_bundle_holds_two_networks_trees_and_weights_and_no_pickle(
     found = [file.relative_to(saved).as_posix() for file in saved.rglob("*") if file.is_file()]
     assert sorted(found) == sorted(names)
     manifest = json.loads((saved / "manifest.json").read_text("utf-8"))
-    assert (manifest["kind"], manifest["version"], manifest["metrics"]) == ("stack", 3, {"mape": 1.5})
+    assert (manifest["kind"], manifest["version"], manifest["metrics"]) == ("stack", 4, {"mape": 1.5})
     stack = json.loads((saved / "stack.json").read_text("utf-8"))
     assert stack == {"random_state": 3, "weights": {name: list(w) for name, w in fitted_stack.stack.weights_.items()}}
     with zipfile.ZipFile(saved / "trees.skops") as archive:
@@ -125,26 +124,26 @@ def test_two_networks_and_the_models_of_folds_share_one_backbone(
     sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(network_fit, "build_backbone", lambda name, weights, size: make_eye(size))
-    network_fit._frozen_embedder.cache_clear()
+    network_fit.load_backbone.cache_clear()
     preprocessor = MixedDataPreprocessor(SCHEMA, image_size=8)
     network = MixedDataRegressor(
         SCHEMA, preprocessor=preprocessor, image_branch="pretrained", image_weights=None, members=1, units=4
     )
     with little_work():
         stack = StackedRegressor(network).fit(sales[:16], sales["price"][:16])
-    network_fit._frozen_embedder.cache_clear()
+    network_fit.load_backbone.cache_clear()
     save_bundle(stack, tmp_path / "bundle", folds=[stack])
     files = [file.relative_to(tmp_path / "bundle").as_posix() for file in (tmp_path / "bundle").rglob("*.keras")]
     networks = [f"{place}{name}/model.keras" for place in ("", "folds/0/") for name in ("network", "photos")]
     assert sorted(files) == sorted(["network/backbone.keras", *networks])
     for path in (tmp_path / "bundle", tmp_path / "bundle" / "folds" / "0"):
-        loaded = load_bundle(path)
+        loaded = load(path)
         np.testing.assert_array_equal(loaded.predict(sales[:5]), stack.predict(sales[:5]))
         for part in (loaded, loaded.network_, loaded.photos_):
-            assert part.embedder_._cached  # as of a fitted one: no photo is read twice
+            assert part.embedder_.cached  # as of a fitted one: no photo is read twice
     (tmp_path / "bundle" / "network" / "backbone.keras").unlink()
     with pytest.raises(BundleError, match="backbone that reads the photos is missing or was changed"):
-        load_bundle(tmp_path / "bundle" / "folds" / "0")
+        load(tmp_path / "bundle" / "folds" / "0")
 
 
 # Trees that a stranger wrote
@@ -209,10 +208,10 @@ def test_trees_that_others_wrote_are_refused_with_the_reason(
     fits = skops.io.load(copy / "trees.skops", trusted=TRUSTED)
     skops.io.dump(change(fits, ""), copy / "trees.skops")
     with pytest.raises(BundleError, match=r"missing, added or changed since it was saved: trees\.skops"):
-        load_bundle(copy)
+        load(copy)
     sign(copy)
     with pytest.raises(BundleError, match=message):
-        load_bundle(copy)
+        load(copy)
 
 
 class Foreign:
@@ -232,7 +231,7 @@ def test_foreign_types_and_functions_in_the_trees_are_refused_by_name(copy: Path
     skops.io.dump(content, copy / "trees.skops")
     sign(copy)
     with pytest.raises(BundleError, match=f"cannot be loaded: .*{name}"):
-        load_bundle(copy)
+        load(copy)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +241,7 @@ def test_what_is_no_archive_of_trees_is_refused(copy: Path, content: bytes) -> N
     (copy / "trees.skops").write_bytes(content)
     sign(copy)
     with pytest.raises(BundleError, match="cannot be loaded"):
-        load_bundle(copy)
+        load(copy)
 
 
 # Other files that a stranger wrote
@@ -260,11 +259,11 @@ def test_what_is_no_archive_of_trees_is_refused(copy: Path, content: bytes) -> N
         ("stack.json", ["weights", "nothing"], [5.0, 5.0], "golden rows are predicted differently"),
         ("features.json", ["codeorder"], None, "expected the parts"),
         ("target.json", ["mean"], 0.0, "golden rows are predicted differently"),
-        ("manifest.json", ["kind"], "network", "expected a network or a stack of two, got 'network'"),
-        ("manifest.json", ["kind"], "forest", "expected a network or a stack of two, got 'forest'"),
+        ("manifest.json", ["kind"], "network", "expected a network, got"),
+        ("manifest.json", ["kind"], "forest", "expected a bundle of 'network' or 'stack', got 'forest'"),
         ("manifest.json", ["networks", "photos"], {}, "'parameters' is missing"),
-        ("manifest.json", ["networks", "../network"], {}, "expected a network or a stack of two"),
-        ("manifest.json", ["networks"], {}, "expected a network or a stack of two"),
+        ("manifest.json", ["networks", "../network"], {}, "expected a stack of two networks"),
+        ("manifest.json", ["networks"], {}, "expected a stack of two networks"),
     ],
     ids=str,
 )
@@ -274,7 +273,7 @@ def test_a_stack_that_others_wrote_is_refused_with_the_reason(
     edit(copy / file, path, value)
     sign(copy)
     with pytest.raises(BundleError, match=message):
-        load_bundle(copy)
+        load(copy)
 
 
 def test_networks_that_changed_places_are_refused(copy: Path) -> None:
@@ -283,4 +282,4 @@ def test_networks_that_changed_places_are_refused(copy: Path) -> None:
     (copy / "aside").rename(copy / "photos")
     sign(copy)
     with pytest.raises(BundleError, match=r"cannot be loaded|predicted differently"):
-        load_bundle(copy)
+        load(copy)

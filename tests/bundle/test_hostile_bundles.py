@@ -17,12 +17,11 @@ from estimator_helpers import SCHEMA
 from hostile_helpers import CHANGED, REFUSED, SECTION, Attack, edit, nothing_outside, refuse, sign, write
 from reliability import Case, documented
 
-from mixed_data.bundle import load_bundle
-from mixed_data.estimator import MixedDataRegressor
+from mixed_data.estimator import MixedDataRegressor, load
 from mixed_data.files.checked_json import MOST_BYTES, write_json
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.network.checked_keras_files import write_keras
-from mixed_data.network.fused_network import build_network, make_predictor
+from mixed_data.network.fused_network import NetworkSettings, build_network, make_predictor
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 
 DIFFERENT = "the golden rows are predicted differently"
@@ -94,7 +93,7 @@ def take_photo_size(folder: Path, sales: pd.DataFrame) -> None:
 
 
 def take_network(folder: Path, sales: pd.DataFrame) -> None:
-    network = build_network(num_features=3, image_shape=(2, 16, 16, 3), units=4)
+    network = build_network(3, (2, 16, 16, 3), NetworkSettings(units=4))
     write_keras(make_predictor(network), folder / "model.keras")
 
 
@@ -226,9 +225,14 @@ def claim_pixels(side: int) -> Attack:
 
 MANIFESTS = [
     Case(
-        "a bundle of another format version", REFUSED, change_manifest(lambda m: m.update(version=4)), "version 3, got"
+        "a bundle of another format version", REFUSED, change_manifest(lambda m: m.update(version=3)), "version 4, got"
     ),
-    Case("a bundle of an unknown kind", REFUSED, change_manifest(lambda m: m.update(kind="x")), "a network or a stack"),
+    Case(
+        "a bundle of an unknown kind",
+        REFUSED,
+        change_manifest(lambda m: m.update(kind="x")),
+        "a bundle of 'network' or 'stack'",
+    ),
     Case("a manifest that is too large", REFUSED, put_hole("manifest.json", MOST_BYTES + 1), "larger than 32 MB"),
     Case(
         "digests that are no texts", REFUSED, change_manifest(lambda m: m["files"].update(a=[])), "'a' must be a text"
@@ -302,7 +306,7 @@ def test_weights_that_the_settings_name_are_not_opened(case: Case, copied_bundle
     set_parameter("image_weights", case.given)(copied_bundle)
     set_parameter("image_branch", "pretrained")(copied_bundle)
     with nothing_outside():
-        assert load_bundle(copied_bundle).get_params()["image_weights"] == case.given
+        assert load(copied_bundle).get_params()["image_weights"] == case.given
 
 
 # What is not refused
@@ -312,4 +316,4 @@ def test_an_unchanged_bundle_that_was_signed_again_is_loaded(
     copied_bundle: Path, quick_regressor: MixedDataRegressor, sales: pd.DataFrame
 ) -> None:
     sign(copied_bundle)
-    np.testing.assert_array_equal(load_bundle(copied_bundle).predict(sales), quick_regressor.predict(sales))
+    np.testing.assert_array_equal(load(copied_bundle).predict(sales), quick_regressor.predict(sales))

@@ -20,7 +20,7 @@ from reliability import Case, documented
 
 from mixed_data.fusion import FUSIONS
 from mixed_data.network.checked_keras_files import check_classes, read_keras, write_keras
-from mixed_data.network.fused_network import build_network, make_predictor
+from mixed_data.network.fused_network import NetworkSettings, build_network, make_predictor
 
 # The network
 
@@ -263,15 +263,11 @@ def test_the_closed_list_has_all_that_networks_are_made_of(fusion: str) -> None:
         for image_shape in ((2, 16, 16, 3), (2, 5)):
             branch = "cnn" if len(image_shape) == 4 else "pretrained"
             network = build_network(
-                num_features=3,
-                image_shape=image_shape,
-                fusion=fusion,
-                image_branch=branch,
-                units=4,
-                normalize=True,
-                modality_dropout=0.1,
-                auxiliary_heads=True,
-                members=2,
+                3,
+                image_shape,
+                NetworkSettings(
+                    fusion=fusion, image_branch=branch, units=4, normalize=True, modality_dropout=0.1, members=2
+                ),
             )
             check_classes(json.loads(make_predictor(network).to_json()))
 

@@ -11,8 +11,9 @@ import pytest
 from estimator_helpers import NUM_ROWS, SCHEMA, eagerly, fit, make_regressor, network_of
 from sklearn.exceptions import NotFittedError
 
-from mixed_data.estimator import MixedDataRegressor, predicted_rows
-from mixed_data.estimator.mixed_data_regressor import NUM_ROWS_PER_STEP
+from mixed_data.estimator import MixedDataRegressor
+from mixed_data.network.member_predictions import NUM_ROWS_PER_STEP
+from mixed_data.prediction import predicted_rows
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema, SchemaError
 
@@ -290,7 +291,7 @@ def test_bad_arguments_are_refused(sales: pd.DataFrame) -> None:
         ({"image_dropout": 1.0}, r"image_dropout must be in \[0, 1\)"),
         ({"modality_dropout": -0.1}, r"modality_dropout must be in \[0, 1\)"),
         ({"members": 0}, "members must be 1 or more, or None"),
-        ({"auxiliary": -1.0, "finetune": -1}, "finetune must be 0 or more; auxiliary must be 0 or more"),
+        ({"weight_decay": -1.0, "finetune": -1}, "weight_decay must be 0 or more; finetune must be 0 or more"),
         ({"finetune": 2}, r"finetune needs image_branch='pretrained'; got \{'finetune': 2\}"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -70,7 +70,7 @@ def test_rows_that_lack_something_have_a_calibration_of_their_own_and_are_less_s
     calibrated: MixedDataRegressor, sales: pd.DataFrame, case: Case
 ) -> None:
     hidden = sales.assign(**case.given)
-    _, difficulty = calibrated.describe(hidden, calibrated.transform(hidden))
+    _, _, difficulty = calibrated.describe_rows(hidden)
     expected = calibrated.calibrator_.predict(
         calibrated.predict(hidden), difficulty=difficulty, pattern=np.full(NUM_ROWS, case.expected), coverage=0.8
     )
@@ -107,7 +107,7 @@ def test_rows_are_described_by_prediction_and_disagreement(
 ) -> None:
     scaled = np.stack([np.arange(72.0), np.arange(72.0) % 5], axis=1)
     monkeypatch.setattr(calibrated, "predict_members", lambda inputs: scaled)
-    mean, difficulty = calibrated.describe(without_some, calibrated.transform(without_some))
+    _, mean, difficulty = calibrated.describe_rows(without_some)
     np.testing.assert_allclose(mean, scaled.mean(axis=1))
     np.testing.assert_allclose(difficulty[:, 0], scaled.mean(axis=1))
     np.testing.assert_allclose(difficulty[:, 1], np.log(np.abs(scaled[:, 0] - scaled[:, 1]) / 2 + 0.02))

@@ -51,7 +51,7 @@ def without_price(table: pd.DataFrame) -> pd.DataFrame:
 def test_a_pattern_says_which_of_the_modalities_that_are_read_is_not_there_at_all(
     quick_regressor: MixedDataRegressor, some: pd.DataFrame, modalities: str, expected: list[str]
 ) -> None:
-    assert name_patterns(quick_regressor.transform(some), modalities).tolist() == expected
+    assert name_patterns(quick_regressor.read_rows(some), modalities).tolist() == expected
 
 
 def test_a_regressor_on_photos_alone_knows_two_of_the_patterns() -> None:
@@ -63,14 +63,14 @@ def test_a_regressor_on_photos_alone_knows_two_of_the_patterns() -> None:
 def test_hiding_gives_the_arrays_of_rows_that_lack_it_up_to_what_is_imputed(
     quick_regressor: MixedDataRegressor, sales: pd.DataFrame, pattern: str
 ) -> None:
-    inputs = quick_regressor.transform(sales)
+    inputs = quick_regressor.read_rows(sales)
     before = {name: array.copy() for name, array in inputs.items()}
     hidden = hide(inputs, pattern)
     lacking = {
         **(NO_PHOTOS if "image" in PATTERNS[pattern] else {}),
         **(NO_TABLE if "tabular" in PATTERNS[pattern] else {}),
     }
-    expected = quick_regressor.transform(sales.assign(**lacking))
+    expected = quick_regressor.read_rows(sales.assign(**lacking))
     assert list(hidden) == list(expected)
     for name, array in expected.items():
         assert hidden[name].dtype == array.dtype
@@ -99,8 +99,8 @@ def test_hiding_a_modality_equals_a_table_in_which_it_is_missing(
     pattern = case.expected
     photos, cells = ("image" in PATTERNS[pattern], "tabular" in PATTERNS[pattern])
     table = sales.assign(**(NO_PHOTOS if photos else {}), **(NO_TABLE if cells else {}))
-    hidden = hide(fitted_regressor.transform(sales), pattern)
-    scaled, _ = fitted_regressor.describe(sales, hidden)
+    hidden = hide(fitted_regressor.read_rows(sales), pattern)
+    scaled, _ = fitted_regressor.describe_inputs(hidden)
     expected = fitted_regressor.target_transformer_.inverse_transform(scaled)
     prediction = fitted_regressor.predict(table)
     np.testing.assert_array_equal(prediction, expected)
@@ -111,7 +111,7 @@ def test_hiding_a_modality_equals_a_table_in_which_it_is_missing(
 def test_what_stands_in_the_arrays_of_a_table_that_is_masked_does_not_matter(
     fitted_regressor: MixedDataRegressor, some: pd.DataFrame
 ) -> None:
-    inputs = fitted_regressor.transform(some)
+    inputs = fitted_regressor.read_rows(some)
     masked = ~inputs["tabular_mask"][:, 0]
     assert masked.tolist() == [name in ("no table", "nothing") for name in EXPECTED]
     other = Inputs({**inputs, "tabular": np.where(masked[:, None], np.float32(1e3), inputs["tabular"])}, [[]] * 12)
@@ -131,11 +131,8 @@ def test_a_row_without_cells_is_predicted_by_its_photos_and_not_as_the_middle_of
         prediction["prediction"][sales["bright"]].median() > 1.3 * prediction["prediction"][~sales["bright"]].median()
     )
     assert prediction["images_used"].tolist() == [2] * NUM_ROWS
-    imputed = Inputs({**fitted_regressor.transform(rows), "tabular_mask": np.ones((NUM_ROWS, 1), bool)})
-    assert not np.any(
-        fitted_regressor.predict_members(imputed)[:, 0]
-        == fitted_regressor.describe(rows, fitted_regressor.transform(rows))[0]
-    )
+    imputed = Inputs({**fitted_regressor.read_rows(rows), "tabular_mask": np.ones((NUM_ROWS, 1), bool)})
+    assert not np.any(fitted_regressor.predict_members(imputed)[:, 0] == fitted_regressor.describe_rows(rows)[1])
 
 
 # Out of fold
@@ -146,7 +143,7 @@ def test_every_row_is_predicted_once_with_each_pattern_that_it_can_have(
     some: pd.DataFrame, without_training: list[dict[str, Any]], modalities: str
 ) -> None:
     regressor = fit(make_regressor(modalities=modalities, validation_fraction=0), some)
-    inputs = regressor.transform(some)
+    inputs = regressor.read_rows(some)
     predicted = predict_patterns(regressor, inputs)
     asked = {pattern: frame["row"].tolist() for pattern, frame in predicted.groupby("pattern")}
     every, with_photos = list(range(12)), [0, 2, 3, 5, 6, 8, 9]

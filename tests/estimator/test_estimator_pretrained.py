@@ -14,11 +14,11 @@ from estimator_helpers import NUM_ROWS, SCHEMA, eagerly, fit, make_eye, network_
 from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor, network_fit
-from mixed_data.estimator.mixed_data_regressor import NUM_ROWS_PER_STEP
 from mixed_data.network import PrincipalComponents
-from mixed_data.network.photo_vectors import PhotoEmbedder
+from mixed_data.network.member_predictions import NUM_ROWS_PER_STEP
 from mixed_data.network.pretrained_backbones import block_sizes, digest_backbone
 from mixed_data.preprocessing import MixedDataPreprocessor
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 NUM_MEMBERS = 3
 
@@ -72,7 +72,7 @@ def test_the_answer_for_a_row_does_not_depend_on_the_other_rows(
 def test_the_prediction_is_the_mean_of_the_members_on_the_scale_of_the_target(
     regressor: MixedDataRegressor, sales: pd.DataFrame
 ) -> None:
-    scaled = regressor.predict_members(regressor.transform(sales))
+    scaled = regressor.predict_members(regressor.read_rows(sales))
     assert scaled.shape == (NUM_ROWS, NUM_MEMBERS)
     assert scaled.dtype == np.float64
     assert np.all(scaled.std(axis=1) > 0)
@@ -106,12 +106,12 @@ def test_rows_with_fewer_photos_or_none_are_predicted(
 def test_the_network_reads_components_that_were_learned_from_vectors_of_the_photos(
     regressor: MixedDataRegressor, sales: pd.DataFrame
 ) -> None:
-    inputs = regressor.transform(sales)
+    inputs = regressor.read_rows(sales)
     assert inputs["images"].shape == (NUM_ROWS, 2, 1856)
     assert isinstance(regressor.embedder_, PhotoEmbedder)
     components = components_of(regressor)
     assert components.num_components == network_fit.NUM_COMPONENTS == 64
-    assert tuple(components.blocks) == block_sizes(regressor.embedder_.backbone) == (576, 1280)
+    assert tuple(components.blocks) == block_sizes(regressor.backbone_) == (576, 1280)
     expected = PrincipalComponents(64, (576, 1280))
     expected.adapt(inputs["images"], inputs["image_mask"])
     for weight, same in zip(components.get_weights(), expected.get_weights(), strict=True):
@@ -124,7 +124,7 @@ def test_components_are_learned_from_the_training_rows_only(
     regressor = fit(make_regressor(validation_fraction=0.25), sales)
     rows = without_training[0]["training_rows"]
     assert len(rows) == NUM_ROWS * 3 // 4
-    inputs = regressor.transform(sales)
+    inputs = regressor.read_rows(sales)
     expected = PrincipalComponents(64, (576, 1280))
     expected.adapt(inputs["images"][rows], inputs["image_mask"][rows])
     np.testing.assert_array_equal(components_of(regressor).get_weights()[0], expected.get_weights()[0])
@@ -149,12 +149,12 @@ def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_state_alone(
     again = clone(regressor)
     assert not hasattr(again, "model_")
     assert again.get_params()["image_weights"] is None
-    network_fit._frozen_embedder.cache_clear()  # as in another process
+    network_fit.load_backbone.cache_clear()  # as in another process
     random.seed(5)
     state = random.getstate()
     fit(again, sales)
     assert random.getstate() == state
-    assert digest_backbone(again.embedder_.backbone) == digest_backbone(regressor.embedder_.backbone)
+    assert digest_backbone(again.backbone_) == digest_backbone(regressor.backbone_)
     np.testing.assert_array_equal(again.predict(sales), regressor.predict(sales))
     assert again.history_ == regressor.history_
 
@@ -169,12 +169,12 @@ def test_without_a_preprocessor_photos_are_read_at_the_size_that_suits(
         return make_eye(size)
 
     monkeypatch.setattr(network_fit, "build_backbone", build)
-    network_fit._frozen_embedder.cache_clear()
+    network_fit.load_backbone.cache_clear()
     regressor = MixedDataRegressor(
         SCHEMA, image_branch="pretrained", backbone="Eye", image_weights=Path("eye.weights.h5")
     )
     fit(regressor, sales[:20])
-    network_fit._frozen_embedder.cache_clear()
+    network_fit.load_backbone.cache_clear()
     assert asked == [("Eye", "eye.weights.h5", (320, 320))]
     assert regressor.preprocessor_.resize == "stretch"
     assert regressor.model_.output_shape == (None, 8)
@@ -205,7 +205,7 @@ def test_what_cannot_be_had_is_refused(sales: pd.DataFrame, tmp_path: Path) -> N
 def test_fine_tuning_changes_the_last_block_and_nothing_before(
     tuned: MixedDataRegressor, regressor: MixedDataRegressor
 ) -> None:
-    backbone, frozen = tuned.embedder_.backbone, regressor.embedder_.backbone
+    backbone, frozen = tuned.backbone_, regressor.backbone_
     changed = {
         weight.path
         for weight, old in zip(backbone.weights, frozen.get_weights(), strict=True)
@@ -214,14 +214,14 @@ def test_fine_tuning_changes_the_last_block_and_nothing_before(
     assert changed == {"Conv_1/kernel"}
     assert digest_backbone(backbone) != digest_backbone(frozen)
     assert frozen.trainable_weights == []
-    again = network_fit.make_embedder(make_regressor(), regressor.preprocessor_)
-    assert digest_backbone(again.backbone) == digest_backbone(frozen)
+    again, _ = make_regressor()._load_backbone(regressor.preprocessor_)
+    assert digest_backbone(again) == digest_backbone(frozen)
 
 
 def test_a_fine_tuned_regressor_predicts_each_row_by_itself(tuned: MixedDataRegressor, sales: pd.DataFrame) -> None:
     assert_rows_are_independent(tuned, sales[:24])
-    vectors = tuned.transform(sales[:2])["images"]
-    expected = tuned.embedder_.backbone.predict_on_batch(
+    vectors = tuned.read_rows(sales[:2])["images"]
+    expected = tuned.backbone_.predict_on_batch(
         MixedDataPreprocessor.transform(tuned.preprocessor_, sales[:2])["images"][0]
     )
     np.testing.assert_allclose(vectors[0], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
@@ -230,12 +230,12 @@ def test_a_fine_tuned_regressor_predicts_each_row_by_itself(tuned: MixedDataRegr
 def test_fine_tuning_trains_from_where_the_network_stands_with_small_steps(
     sales: pd.DataFrame, without_training: list[dict[str, Any]]
 ) -> None:
-    regressor = fit(make_regressor(finetune=2, learning_rate=0.5, auxiliary=0.25), sales[:24])
+    regressor = fit(make_regressor(finetune=2, learning_rate=0.5), sales[:24])
     first, second = without_training
     assert second["learning_rate"] == pytest.approx(0.5 * network_fit.FINETUNE_RATE)
     assert second["epochs"] == network_fit.FINETUNE_EPOCHS
-    assert {name: second[name] for name in ("loss", "auxiliary", "batch_size", "random_state")} == {
-        name: first[name] for name in ("loss", "auxiliary", "batch_size", "random_state")
+    assert {name: second[name] for name in ("loss", "batch_size", "random_state")} == {
+        name: first[name] for name in ("loss", "batch_size", "random_state")
     }
     np.testing.assert_array_equal(second["training_rows"], first["training_rows"])
     np.testing.assert_array_equal(second["target"], first["target"])

@@ -174,7 +174,7 @@ def test_each_pattern_has_intervals_of_its_own_by_level_spread_and_disagreement(
     stack = fitted_stack.stack
     network, trees = ask(stack, new_rows)
     of_rows = np.repeat([stack.weights_[pattern] for pattern in PATTERNS], 2, axis=0)
-    members = stack.network_.predict_members(stack.network_.transform(new_rows))
+    members = stack.network_.predict_members(stack.network_.read_rows(new_rows))
     difficulty = np.column_stack(
         [
             of_rows[:, 0] * network + of_rows[:, 1] * trees,

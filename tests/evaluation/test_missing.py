@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixed_data import bundle
+from mixed_data.estimator import load
 from mixed_data.evaluation.held_out_scores import HeldOut
 from mixed_data.evaluation.hidden_modality_scores import score_patterns
 from mixed_data.metrics import regression_metrics
@@ -38,7 +38,7 @@ def test_what_is_hidden_is_hidden_and_scored_like_the_rows_as_they_are(hold_out_
     scores = json.loads((hold_out_run.folder / "missing.json").read_text(encoding="utf-8"))
     assert [entry["pattern"] for entry in scores] == list(HIDDEN)
     table, schema = read_table(data=hold_out_run.folder / "held_out.csv", schema=_schema(hold_out_run.folder))
-    regressor = bundle.load_bundle(hold_out_run.folder / "bundle")
+    regressor = load(hold_out_run.folder / "bundle")
     assert {*schema.features, *schema.images} == set(HIDDEN["nothing"])
     for entry in scores:
         rows = regressor.predict_rows(table.assign(**dict.fromkeys(HIDDEN[entry.pop("pattern")])), coverage=0.9)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from network_helpers import Arrays, copy_member, precision, randomize, read, run, silu, train_step
 
-from mixed_data.network import IMAGE_BRANCHES, TABULAR_BRANCHES, OrMissing
+from mixed_data.network import IMAGE_BRANCHES, OrMissing, mlp
 
 UNITS, NUM_FEATURES, NUM_ROWS = 6, 5, 7
 # Three views, as pixels for "cnn", as vectors for "pretrained".
@@ -35,7 +35,7 @@ NUM_PARAMETERS = {
     ),
     "pretrained": (0, (3 * (40 + 1) * 256 + 256) + (256 * 6 + 6) + 6),
 }
-every_branch = pytest.mark.parametrize("name", [*TABULAR_BRANCHES, *IMAGE_BRANCHES])
+every_branch = pytest.mark.parametrize("name", ["mlp", *IMAGE_BRANCHES])
 every_image_branch = pytest.mark.parametrize("name", IMAGE_BRANCHES)
 one_or_three = pytest.mark.parametrize("members", [1, 3])
 pooled_or_not = pytest.mark.parametrize("options", [{}, {"pooled": False}], ids=["pooled", "views"])
@@ -51,9 +51,9 @@ def make_model(
 ) -> keras.Model:
     """Build a branch as a model whose weights are all random, none zero or one."""
     keras.utils.set_random_seed(0)
-    if name in TABULAR_BRANCHES:
+    if name == "mlp":
         inputs = {"tabular": keras.Input((members, NUM_FEATURES), name="tabular")}
-        output = TABULAR_BRANCHES[name](inputs["tabular"], units=UNITS, dropout=dropout)  # it has no views to pool
+        output = mlp(inputs["tabular"], units=UNITS, dropout=dropout)  # it has no views to pool
     else:
         shape = image_shape or IMAGE_SHAPES[name]
         axis, dtype = (1, "uint8") if len(shape) == 4 else (members, "float32")
@@ -70,7 +70,7 @@ def make_model(
 def make_arrays(name: str, *, members: int = 3, image_shape: tuple[int, ...] | None = None) -> Arrays:
     """Make rows, others for every member; the first has all photos, the last has none."""
     generator = np.random.default_rng(1)
-    if name in TABULAR_BRANCHES:
+    if name == "mlp":
         return {"tabular": generator.normal(size=(NUM_ROWS, members, NUM_FEATURES)).astype("float32")}
     shape = image_shape or IMAGE_SHAPES[name]
     mask = generator.random((NUM_ROWS, members, shape[0])) < 0.6
@@ -99,7 +99,7 @@ def missing_of(model: keras.Model) -> np.ndarray:
 
 
 def test_every_branch_has_its_row() -> None:
-    assert list(NUM_PARAMETERS) == [*TABULAR_BRANCHES, *IMAGE_BRANCHES]
+    assert list(NUM_PARAMETERS) == ["mlp", *IMAGE_BRANCHES]
     assert list(IMAGE_SHAPES) == list(IMAGE_BRANCHES)
 
 

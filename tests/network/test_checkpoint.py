@@ -11,7 +11,7 @@ import pytest
 from network_helpers import Stopper, make_network, make_rows
 
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
-from mixed_data.network.training import seeded, train
+from mixed_data.network.training import TrainingSettings, seeded, train
 
 EPOCHS = 6
 
@@ -31,15 +31,17 @@ def fit(path: Path, *callbacks: keras.callbacks.Callback, num_validation: int, *
             model,
             rows,
             target,
+            TrainingSettings(
+                epochs=EPOCHS,
+                batch_size=16,
+                learning_rate=0.2 if num_validation else 0.01,
+                weight_decay=0.01,
+                loss="mse",
+                patience=2,
+                random_state=5,
+            ),
             training_rows=np.arange(num_validation, 40),
             validation_rows=np.arange(num_validation),
-            epochs=EPOCHS,
-            batch_size=16,
-            learning_rate=0.2 if num_validation else 0.01,
-            weight_decay=0.01,
-            loss="mse",
-            patience=2,
-            random_state=5,
             callbacks=[*callbacks, EpochCheckpoint(path)],
         )
     return model, losses

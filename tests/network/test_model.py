@@ -295,7 +295,7 @@ def test_mixed_precision_computes_in_float16_and_predicts_in_float32(modalities:
     ("options", "message"),
     [
         ({"fusion": "sum"}, r"fusion: expected one of \['attention', .*'weighted_sum'\], got 'sum'"),
-        ({"tabular_branch": "MLP"}, r"tabular_branch: expected one of \[.*'mlp'.*\], got 'MLP'"),
+        ({"image_branch": "CNN", "image_shape": (2, 9)}, r"image_branch: expected one of \[.*'cnn'.*\], got 'CNN'"),
         ({"modalities": "table"}, r"modalities: expected one of \['both', 'tabular', 'image'\], got 'table'"),
         ({"modality_dropout": 1.0}, "rate: expected a share of the rows"),
     ],

@@ -27,7 +27,7 @@ from network_helpers import (
 
 from mixed_data.fusion import FUSIONS
 from mixed_data.network import IMAGE_BRANCHES, PrincipalComponents
-from mixed_data.network.fused_network import PREDICTION, make_predictor, put_backbone_before
+from mixed_data.network.fused_network import make_predictor, put_backbone_before
 
 every_image_branch = pytest.mark.parametrize("image_branch", IMAGE_BRANCHES)
 # Every fusion, once with each image branch where it takes the views.
@@ -106,13 +106,6 @@ def test_predictor_gives_each_row_to_all_members(packed: tuple[dict[str, Any], k
     np.testing.assert_allclose(run(predictor, rows), run(network, same), rtol=1e-4, atol=1e-5)
 
 
-def test_predictor_leaves_the_auxiliary_heads_out() -> None:
-    network = make_random_network(members=2, image_branch="pretrained", auxiliary_heads=True)
-    predictor, rows = make_predictor(network), make_rows("pretrained")
-    same = {name: np.repeat(array[:, None], 2, axis=1) for name, array in rows.items()}
-    np.testing.assert_allclose(run(predictor, rows), run(network, same)[PREDICTION], rtol=1e-4, atol=1e-5)
-
-
 def test_predictor_shares_the_weights_of_the_network_and_survives_saving(tmp_path: Path) -> None:
     network = make_random_network(members=3, image_branch="pretrained")
     predictor, rows = make_predictor(network), make_rows("pretrained")
@@ -187,20 +180,15 @@ def test_network_behind_a_backbone_predicts_what_it_does_on_the_vectors(modaliti
     np.testing.assert_allclose(prediction, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("auxiliary_heads", [False, True])
-def test_backbone_and_network_learn_together_and_the_components_stay(auxiliary_heads: bool) -> None:
-    network = make_random_network(members=3, image_branch="pretrained", auxiliary_heads=auxiliary_heads)
+def test_backbone_and_network_learn_together_and_the_components_stay() -> None:
+    network = make_random_network(members=3, image_branch="pretrained")
     components, _ = make_components()
     backbone, pixels = make_backbone(), make_pixels()
     together = put_backbone_before(network, components, backbone)
-    names = [PREDICTION, "tabular", "image"] if auxiliary_heads else []
-    assert set(together.output if auxiliary_heads else []) == set(names)
     learning = [*backbone.trainable_weights, *network.trainable_weights]
     assert {weight.path for weight in together.trainable_weights} == {weight.path for weight in learning}
     before, kept = [read(weight) for weight in learning], components.get_weights()
-    target = np.full((30, 3), 10.0)
-    targets = dict.fromkeys(names, target) if auxiliary_heads else target
-    train_step(together, give_members(together, pixels), targets, rate=0.1)
+    train_step(together, give_members(together, pixels), np.full((30, 3), 10.0), rate=0.1)
     for old, weight in zip(before, learning, strict=True):
         assert not np.array_equal(read(weight), old), weight.path
     for old, new in zip(kept, components.get_weights(), strict=True):
@@ -208,37 +196,6 @@ def test_backbone_and_network_learn_together_and_the_components_stay(auxiliary_h
 
 
 # For training only
-
-
-@pytest.mark.parametrize(
-    ("image_branch", "fusion"), [("cnn", "attention"), ("pretrained", "attention"), ("pretrained", "late")]
-)
-def test_auxiliary_heads_predict_from_one_branch_each_and_leave_the_prediction_alone(
-    image_branch: str, fusion: str
-) -> None:
-    options = {"image_branch": image_branch, "fusion": fusion, "members": 2}
-    network = make_random_network(auxiliary_heads=True, **options)
-    arrays = give_members(network, make_rows(image_branch))
-    outputs = run(network, arrays)
-    assert set(outputs) == {PREDICTION, "tabular", "image"}
-    assert {output.shape for output in outputs.values()} == {(NUM_ROWS, 2)}
-    assert {output.dtype for output in outputs.values()} == {np.dtype("float32")}
-    other_table = run(network, {**arrays, "tabular": arrays["tabular"] + 1})
-    other_photos = run(network, {**arrays, "images": arrays["images"][::-1]})
-    for changed, output, same in ((other_table, "tabular", "image"), (other_photos, "image", "tabular")):
-        np.testing.assert_array_equal(changed[same], outputs[same])
-        assert not np.allclose(changed[output], outputs[output])
-        assert not np.allclose(changed[PREDICTION], outputs[PREDICTION])
-    plain = make_network(**options)
-    by_name = {weight.path: read(weight) for weight in network.weights}
-    for weight in plain.weights:
-        weight.assign(by_name[weight.path])
-    np.testing.assert_array_equal(run(plain, arrays), outputs[PREDICTION])
-
-
-@pytest.mark.parametrize("modalities", ["tabular", "image"])
-def test_unimodal_networks_have_no_auxiliary_heads(modalities: str) -> None:
-    assert make_network(modalities=modalities, auxiliary_heads=True).output_shape == (None, 1)
 
 
 @pytest.mark.parametrize("fusion", ["concat", "attention"])

@@ -8,12 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from network_helpers import make_network, make_rows, read
+from network_helpers import make_network, read
 
 from mixed_data.fusion import AttentionPooling, Film, LateFusion, LowRankBilinear, WeightedSum
 from mixed_data.members import MemberDense
-from mixed_data.network.fused_network import PREDICTION
-from mixed_data.network.training import Batches, make_optimizer, seeded, train
+from mixed_data.network.training import Batches, TrainingSettings, make_optimizer, seeded, train
 from mixed_data.preprocessing import Inputs
 
 NAMES = ["tabular", "images", "image_mask"]
@@ -30,13 +29,12 @@ def make_inputs(rows: int = 10) -> Inputs:
     return Inputs(arrays, [[] for _ in numbers])
 
 
-def make_stub(*, orders: int = 1, members: int = 1, names: Any = NAMES, heads: int = 0) -> keras.Model:
-    """Make what says how many orders the inputs have, how many members predict, and how many auxiliary heads."""
+def make_stub(*, orders: int = 1, members: int = 1, names: Any = NAMES) -> keras.Model:
+    """Make what says how many orders the inputs have, and how many members predict."""
     shapes = {"tabular": (2,), "images": (2, 4, 4, 3), "image_mask": (2,)}
     inputs = {name: keras.Input((orders, *shapes[name]), name=name) for name in names}
     flat = keras.layers.Flatten()(inputs[names[0]])
-    outputs = {name: keras.layers.Dense(members, name=f"{name}_head")(flat) for name in (PREDICTION, *"ab"[:heads])}
-    return keras.Model(inputs, outputs if heads else outputs[PREDICTION])
+    return keras.Model(inputs, keras.layers.Dense(members)(flat))
 
 
 def make_batches(*, rows: Any = range(10), seed: int | None = 0, batch_size: int = 4, **network: Any) -> Batches:
@@ -108,14 +106,6 @@ def test_batches_keep_photos_mask_and_target_with_their_row() -> None:
             assert arrays[name].dtype == inputs[name].dtype
         np.testing.assert_array_equal(target, 10.0 * rows)
         assert target.dtype == np.float32
-
-
-def test_every_auxiliary_head_gets_the_same_target() -> None:
-    _, targets = make_batches(orders=2, members=2, heads=2)[0]
-    assert set(targets) == {PREDICTION, "a", "b"}
-    for target in targets.values():
-        np.testing.assert_array_equal(target, targets[PREDICTION])
-        assert target.shape == (4, 2)
 
 
 def test_order_of_the_batches_depends_on_the_seed_only() -> None:
@@ -239,19 +229,24 @@ def train_linear_model(model: keras.Model, **options: Any) -> tuple[dict[str, li
     features = np.random.default_rng(0).normal(size=(24, 8)).astype("float32")
     inputs = Inputs({"tabular": features}, [[]] * 24)
     target = features[:, 0] + np.random.default_rng(5).normal(size=24)
-    settings = {
+    rows = {
         "training_rows": np.arange(16),
         "validation_rows": np.arange(16, 24),
-        "epochs": 12,
-        "batch_size": 8,
-        "learning_rate": 0.3,
-        "weight_decay": 0.01,
-        "loss": "mse",
-        "patience": 3,
-        "random_state": 0,
-        **options,
+        **{name: options.pop(name) for name in ("validation_rows", "callbacks") if name in options},
     }
-    history = train(model, inputs, target, **settings)
+    settings = TrainingSettings(
+        **{
+            "epochs": 12,
+            "batch_size": 8,
+            "learning_rate": 0.3,
+            "weight_decay": 0.01,
+            "loss": "mse",
+            "patience": 3,
+            "random_state": 0,
+            **options,
+        }
+    )
+    history = train(model, inputs, target, settings, **rows)
     prediction = inputs["tabular"] @ model.get_weights()[0][0, :, 0] + model.get_weights()[1][0]
     return history, float(np.mean((prediction - target)[16:] ** 2))
 
@@ -311,38 +306,3 @@ def test_training_that_diverges_later_goes_back_to_its_best_epoch() -> None:
     history, loss = train_linear_model(model, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=poison)])
     assert np.isfinite(history["val_loss"]).tolist() == [True, True, True, True, False]
     assert loss == pytest.approx(np.nanmin(history["val_loss"]), rel=1e-5)
-
-
-# Auxiliary heads
-
-
-class TurnedLosses(keras.callbacks.Callback):
-    """Lets the auxiliary validation losses fall while that of the prediction rises."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Change them."""
-        logs.update({f"val_{PREDICTION}_loss": 1.0 + epoch, "val_loss": 100.0 - epoch})
-
-
-def test_losses_of_the_auxiliary_heads_are_added_with_their_weight_but_do_not_judge_when_to_stop() -> None:
-    model = make_network(image_branch="pretrained", members=2, auxiliary_heads=True, dropout=0.0)
-    history = train(
-        model,
-        Inputs(make_rows("pretrained", num_rows=40), [[]] * 40),
-        np.random.default_rng(0).normal(size=40),
-        training_rows=np.arange(24),
-        validation_rows=np.arange(24, 40),
-        epochs=9,
-        batch_size=8,
-        learning_rate=0.01,
-        weight_decay=0.01,
-        loss="mse",
-        patience=2,
-        random_state=0,
-        auxiliary=0.25,
-        callbacks=[TurnedLosses()],
-    )
-    parts = {name: np.array(history[f"{name}_loss"]) for name in (PREDICTION, "tabular", "image")}
-    expected = parts[PREDICTION] + 0.25 * (parts["tabular"] + parts["image"])
-    np.testing.assert_allclose(history["loss"], expected, rtol=1e-4)
-    assert len(history["loss"]) == 3

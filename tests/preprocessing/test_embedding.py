@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ import pandas as pd
 import pytest
 from embedding_helpers import DECODING, HEIGHT, NUM_FEATURES, WIDTH, count_cached, draw_photos, make_backbone
 
-from mixed_data.network import photo_vectors
-from mixed_data.network.photo_vectors import NUM_PHOTOS_PER_STEP, PhotoEmbedder, find_cache
-from mixed_data.preprocessing import ImagePreprocessor
+from mixed_data.network.pretrained_backbones import make_embedder
+from mixed_data.preprocessing import ImagePreprocessor, photo_vectors
 from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
+from mixed_data.preprocessing.photo_vectors import NUM_PHOTOS_PER_STEP, find_cache
 
 NUM_PHOTOS = NUM_PHOTOS_PER_STEP + 5
 
@@ -47,16 +48,16 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture(scope="module")
 def expected(backbone: keras.Model, photos: list[str]) -> dict[str, np.ndarray]:
     """The vectors as they are computed without any memory."""
-    return PhotoEmbedder(backbone, cached=False).embed(photos, **DECODING)
+    return make_embedder(backbone, cached=False).embed(photos, **DECODING)
 
 
 def embed(
     backbone: keras.Model, paths: list[str], **options: Any
 ) -> tuple[photo_vectors.Embeddings, list[tuple[int, int]]]:
-    """Embed with a new embedder and an empty memory; return the vectors and what `progress` was told."""
+    """Embed with a new embedder and an empty memory; return the vectors and what `on_progress` was told."""
     photo_vectors._memory.clear()
-    embedder, told = PhotoEmbedder(backbone), []
-    embedder.progress = lambda done, total: told.append((done, total))
+    told: list[tuple[int, int]] = []
+    embedder = replace(make_embedder(backbone), on_progress=lambda done, total: told.append((done, total)))
     return embedder.embed(paths, **{**DECODING, **options}), told
 
 
@@ -77,7 +78,7 @@ def test_a_vector_is_what_the_backbone_says_of_the_decoded_photo(
     vectors = keras.ops.convert_to_numpy(backbone(pixels))
     np.testing.assert_allclose([expected[path] for path in photos], vectors, rtol=1e-5, atol=1e-6)
     assert len(np.unique(vectors, axis=0)) == NUM_PHOTOS
-    assert PhotoEmbedder(backbone).num_features == NUM_FEATURES
+    assert make_embedder(backbone).num_features == NUM_FEATURES
 
 
 def test_vectors_are_the_same_computed_remembered_or_read_from_disk(
@@ -93,7 +94,7 @@ def test_vectors_are_the_same_computed_remembered_or_read_from_disk(
     assert count_cached() == NUM_PHOTOS
     find_cache().unlink()
     monkeypatch.setattr(photo_vectors, "open", lambda *_: pytest.fail("a remembered photo was read"), raising=False)
-    assert_same_bits(PhotoEmbedder(backbone).embed(photos, **DECODING), expected)
+    assert_same_bits(make_embedder(backbone).embed(photos, **DECODING), expected)
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -103,7 +104,7 @@ def test_a_vector_does_not_depend_on_the_other_photos_of_the_call(
     (tmp_path / "broken.png").write_bytes(b"no photo")
     broken = str(tmp_path / "broken.png")
     for paths in (photos[3:4], photos[::-1], [*photos[:2], broken, photos[2]], photos[5:7] * 3):
-        vectors = PhotoEmbedder(backbone, cached=cached).embed(paths, **DECODING)
+        vectors = make_embedder(backbone, cached=cached).embed(paths, **DECODING)
         assert isinstance(vectors.pop(broken, PhotoError()), PhotoError)
         assert_same_bits(vectors, {path: expected[path] for path in paths if path != broken})
 
@@ -119,7 +120,7 @@ def test_the_backbone_always_sees_as_many_photos_at_once(
 
     monkeypatch.setattr(backbone, "predict_on_batch", remember)
     for paths in (photos[:1], photos):
-        PhotoEmbedder(backbone, cached=False).embed(paths, **DECODING)
+        make_embedder(backbone, cached=False).embed(paths, **DECODING)
     assert shapes == [(NUM_PHOTOS_PER_STEP, HEIGHT, WIDTH, 3)] * 3
 
 
@@ -152,7 +153,7 @@ def test_another_file_under_the_same_name_gets_a_new_vector(
     backbone: keras.Model, photos: list[str], expected: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
     path = str(tmp_path / "photo.png")
-    embedder = PhotoEmbedder(backbone)
+    embedder = make_embedder(backbone)
     for photo in (photos[0], photos[1], photos[0]):
         shutil.copy(photo, path)
         vector = embedder.embed([path], **DECODING)[path]
@@ -180,7 +181,7 @@ def test_other_weights_another_structure_and_other_pixels_never_get_an_old_vecto
         told = embed(model, paths, **options)[1]
         assert told == [(3, 3)]
     for model, options in ((other, {}), (backbone, {"resize": "pad"})):
-        for path, vector in PhotoEmbedder(model).embed(paths, **{**DECODING, **options}).items():
+        for path, vector in make_embedder(model).embed(paths, **{**DECODING, **options}).items():
             assert not np.allclose(vector, old[path])
     monkeypatch.setattr(photo_vectors, "version", lambda package: "another Pillow")
     assert embed(backbone, paths)[1] == [(3, 3)]
@@ -231,7 +232,7 @@ def test_rows_with_bad_photos_are_masked_and_warned_of_as_with_pixels(
     )
     preprocessor = ImagePreprocessor(["front", "rooms"], size=(HEIGHT, WIDTH)).fit(table[:3])
     _, mask, row_warnings = preprocessor.transform(table)
-    vectors, vector_mask, vector_warnings = preprocessor.transform(table, PhotoEmbedder(backbone))
+    vectors, vector_mask, vector_warnings = preprocessor.transform(table, make_embedder(backbone))
     np.testing.assert_array_equal(vector_mask, mask)
     assert vector_warnings == row_warnings
     assert vectors.shape == (5, 3, NUM_FEATURES)
@@ -315,10 +316,10 @@ def test_vectors_of_a_wrong_size_are_computed_again(
 def test_without_a_cache_nothing_is_written_and_nothing_read(
     backbone: keras.Model, photos: list[str], expected: dict[str, np.ndarray]
 ) -> None:
-    PhotoEmbedder(backbone, cached=False).embed(photos, **DECODING)
+    make_embedder(backbone, cached=False).embed(photos, **DECODING)
     assert not find_cache().exists()
     assert not photo_vectors._memory
     embed(backbone, photos)
     with closing(sqlite3.connect(find_cache())) as connection, connection:
         connection.execute("UPDATE vectors SET vector = ?", (b"\0" * 4 * NUM_FEATURES,))
-    assert_same_bits(PhotoEmbedder(backbone, cached=False).embed(photos, **DECODING), expected)
+    assert_same_bits(make_embedder(backbone, cached=False).embed(photos, **DECODING), expected)

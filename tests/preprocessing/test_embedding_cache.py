@@ -10,8 +10,8 @@ import pooch
 import pytest
 from embedding_helpers import count_cached
 
-from mixed_data.network import photo_vectors
-from mixed_data.network.photo_vectors import find_cache
+from mixed_data.preprocessing import photo_vectors
+from mixed_data.preprocessing.photo_vectors import find_cache
 
 
 def test_many_threads_write_and_read_one_cache_without_loss(caplog: pytest.LogCaptureFixture) -> None:

@@ -119,7 +119,7 @@ def test_models_that_are_not_the_main_one_leave_their_weights(tmp_path):
 def test_the_main_model_is_kept_whole_and_gets_its_settings_back(tmp_path, monkeypatch):
     bundles = []
     monkeypatch.setattr("mixed_data.evaluation.kept_fits.save_bundle", lambda model, path: bundles.append(path))
-    monkeypatch.setattr("mixed_data.evaluation.kept_fits.load_bundle", lambda path: MixedDataRegressor(units=1))
+    monkeypatch.setattr("mixed_data.evaluation.kept_fits.load", lambda path: MixedDataRegressor(units=1))
     kept = KeptFits(tmp_path, "main")
     model = MixedDataRegressor(units=7, intervals=True)
     kept.keep("main", 0, Fit(pd.DataFrame({"prediction": [1.0]}), model, 2.5))

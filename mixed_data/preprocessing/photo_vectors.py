@@ -11,15 +11,14 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import cachetools
-import keras
 import numpy as np
 import pooch
 
-from mixed_data.network.pretrained_backbones import digest_backbone
 from mixed_data.preprocessing.photo_decoding import PhotoError, file_identity, load_photo
 
 logger = logging.getLogger(__name__)
@@ -48,30 +47,28 @@ def find_cache() -> Path:
     return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("mixed_data")) / "embeddings.sqlite"
 
 
+@dataclass(frozen=True)
 class PhotoEmbedder:
     """Turns photo files into vectors, and remembers them.
 
-    A vector is kept under the digests of the file's content, of the backbone with all its weights, and of how the photo
+    A vector is kept under the digests of the file's content, of the network with all its weights, and of how the photo
     is decoded. So another file under the same name, other weights or another size never get an old vector, and the
     same photo under two names is computed once. Several processes may use one cache. A cache that cannot be read or
     written is reported in the log and done without.
 
-    Args:
-        backbone: from `mixed_data.network.pretrained_backbones.build_backbone`.
-        cached: whether to look into the memory and the file of earlier results, and to add to them.
-
     Attributes:
+        compute: the network: uint8 ``(n, H, W, 3)``, RGB, to float ``(n, D)``.
+        digest: of what it computes.
         num_features: ``D``, the length of a vector.
-        digest: of the backbone, see `digest_backbone`.
-        progress: called with how many new photos are computed and how many there are; None for nobody.
+        cached: whether to look into the memory and the file of earlier results, and to add to them.
+        on_progress: called with how many new photos are computed and how many there are; None for nobody.
     """
 
-    def __init__(self, backbone: keras.Model, *, cached: bool = True) -> None:
-        self.backbone = backbone
-        self.progress: Callable[[int, int], None] | None = None
-        self.num_features: int = backbone.output.shape[-1]
-        self._cached = cached
-        self.digest = digest_backbone(backbone)
+    compute: Callable[[np.ndarray], np.ndarray]
+    digest: str
+    num_features: int
+    cached: bool = True
+    on_progress: Callable[[int, int], None] | None = None
 
     def embed(
         self,
@@ -98,28 +95,28 @@ class PhotoEmbedder:
         encoder = hashlib.sha256(json.dumps([self.digest, decoding], sort_keys=True).encode()).hexdigest()
         paths = list(dict.fromkeys(paths))
         identities, results = _identify(paths)
-        if self._cached:
+        if self.cached:
             with _memory_lock:
                 remembered = {path: _memory.get((encoder, identity)) for path, identity in identities.items()}
             results |= {path: vector for path, vector in remembered.items() if vector is not None}
         digests = _digest_files([path for path in paths if path not in results], results)
-        known = _read_cache(encoder, set(digests.values())) if self._cached else {}
+        known = _read_cache(encoder, set(digests.values())) if self.cached else {}
         known = {digest: vector for digest, vector in known.items() if vector.shape == (self.num_features,)}
         first_paths = {digest: path for path, digest in reversed(digests.items()) if digest not in known}
         todo = list(first_paths.items())
         for start in range(0, len(todo), NUM_PHOTOS_PER_STEP):
             step = dict(todo[start : start + NUM_PHOTOS_PER_STEP])
             computed, failed = self._compute(step, height, width, resize, max_pixels)
-            if self._cached:
+            if self.cached:
                 _write_cache(encoder, computed)
             known |= computed
             results |= {path: failed[digest] for path, digest in digests.items() if digest in failed}
-            if self.progress:
-                self.progress(min(start + NUM_PHOTOS_PER_STEP, len(todo)), len(todo))
+            if self.on_progress:
+                self.on_progress(min(start + NUM_PHOTOS_PER_STEP, len(todo)), len(todo))
         for path, digest in digests.items():
             if digest in known:
                 results[path] = known[digest]
-                if self._cached:
+                if self.cached:
                     with _memory_lock:
                         _memory[encoder, identities[path]] = known[digest]
         return results
@@ -143,7 +140,7 @@ class PhotoEmbedder:
             return {}, failed
         batch = np.zeros((NUM_PHOTOS_PER_STEP, height, width, 3), dtype="uint8")
         batch[: len(good)] = np.stack(list(good.values()))
-        vectors = np.asarray(self.backbone.predict_on_batch(batch), dtype="<f4")
+        vectors = np.asarray(self.compute(batch), dtype="<f4")
         # Copies that nobody can change, because they are remembered.
         return {digest: np.frombuffer(vectors[row].tobytes(), "<f4") for row, digest in enumerate(good)}, failed
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +10,9 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.intervals import IntervalCalibrator
-from mixed_data.network.photo_vectors import PhotoEmbedder
 from mixed_data.prediction.missing_patterns import name_patterns
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TargetTransformer
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 NUM_ROWS_AT_ONCE = 1024
 """Rows whose photos are held in memory at once while predicting."""
@@ -38,19 +36,18 @@ class RowRegressor(RegressorMixin):
     calibrator_: IntervalCalibrator | None
 
     @abstractmethod
-    def describe(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
-        """Predict rows and tell easy ones from hard ones.
+    def describe_rows(self, table: pd.DataFrame) -> tuple[Inputs, np.ndarray, np.ndarray]:
+        """Read and predict rows, and tell easy ones from hard ones.
 
         Args:
-            table: the rows.
-            inputs: the same, as `transform` reads them.
+            table: the rows, which fit the schema.
 
         Returns:
-            Predictions on the scale of `target_transformer_`, float64 ``(n,)``, and numbers that may go with the size
-            of the error, float64 ``(n, p)``.
+            The rows as `read_rows` gives them; predictions on the scale of `target_transformer_`, float64 ``(n,)``; and
+            numbers that may go with the size of the error, float64 ``(n, p)``.
         """
 
-    def transform(self, table: pd.DataFrame) -> Inputs:
+    def read_rows(self, table: pd.DataFrame) -> Inputs:
         """Turn rows into what the fitted network reads: `preprocessor_`, with the photos as vectors if it reads those.
 
         Args:
@@ -113,8 +110,7 @@ class RowRegressor(RegressorMixin):
         parts = []
         for start in range(0, max(len(table), 1), NUM_ROWS_AT_ONCE):
             rows = table.iloc[start : start + NUM_ROWS_AT_ONCE]
-            inputs = self.transform(rows)
-            scaled, difficulty = self.describe(rows, inputs)
+            inputs, scaled, difficulty = self.describe_rows(rows)
             columns = {"prediction": self.target_transformer_.inverse_transform(scaled)}
             if coverage is not None and self.calibrator_ is not None:
                 columns["lower"], columns["upper"] = self.calibrator_.predict(
@@ -126,16 +122,3 @@ class RowRegressor(RegressorMixin):
             columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
             parts.append(pd.DataFrame({**columns, "warnings": ["; ".join(row) for row in inputs.row_warnings]}))
         return pd.concat(parts).set_axis(table.index, axis="index")
-
-    def save(self, path: str | os.PathLike[str], *, metrics: dict[str, float] | None = None) -> None:
-        """Write this fitted regressor as a bundle; see `mixed_data.bundle.save_bundle`."""
-        from mixed_data.bundle import save_bundle
-
-        save_bundle(self, path, metrics=metrics)
-
-    @staticmethod
-    def load(path: str | os.PathLike[str]) -> Any:
-        """Read a bundle; see `mixed_data.bundle.load_bundle`."""
-        from mixed_data.bundle import load_bundle
-
-        return load_bundle(path)

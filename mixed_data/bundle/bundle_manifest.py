@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from mixed_data import __version__
@@ -28,7 +27,7 @@ from mixed_data.files.checked_json import (
 )
 
 FORMAT = "mixed_data.bundle"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MANIFEST_FILE = "manifest.json"
 MOST_FILES = 10_000
 MOST_BYTES = 4 * 2**30
@@ -64,7 +63,6 @@ def write_manifest(folder: Path, **fields: Any) -> None:
         "versions": {
             "mixed_data": __version__,
             "python": platform.python_version(),
-            "backend": keras.backend.backend(),
             **{name: version(name) for name in _LIBRARIES},
         },
         **fields,

@@ -6,14 +6,15 @@ Its parts may come from different bundles, or from a stranger, so that they are 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from mixed_data.bundle.manifest import digest_file, make_plain
-from mixed_data.estimator import MixedDataRegressor
-from mixed_data.estimator.settings import check_options
+from mixed_data.bundle import Backbones
+from mixed_data.bundle.bundle_manifest import digest_file, make_plain
 from mixed_data.files.checked_json import (
     NUMBER,
     OBJECT,
@@ -26,12 +27,13 @@ from mixed_data.files.checked_json import (
 )
 from mixed_data.network.checked_keras_files import read_keras, write_keras
 from mixed_data.network.fused_network import INPUT_NAMES
-from mixed_data.network.photo_vectors import PhotoEmbedder
+from mixed_data.network.pretrained_backbones import make_embedder
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 BACKBONE_FILE = "backbone.keras"
 NETWORK_FILE = "model.keras"
-_FIELDS = {"parameters": OBJECT, "backbone": TEXT, "history": OBJECT}
+_FIELDS = {"backend": TEXT, "parameters": OBJECT, "backbone": TEXT, "history": OBJECT}
 _STAND_ELSEWHERE = ("schema", "preprocessor")  # parameters that preprocessing.json holds
 _TEXTS_OR_NULL = ("image_weights", "loss")
 _SETTING = Kind(
@@ -41,15 +43,36 @@ _LOSSES = Kind(
     "a list of numbers or nulls", lambda value: isinstance(value, list) and all(map(optional(NUMBER).accepts, value))
 )
 
-Backbones = dict[str, str]
-"""Digest of a backbone -> digest of the file that it stands in, so that several networks share one file."""
+
+@dataclass(frozen=True)
+class NetworkParts:
+    """What a fitted network consists of.
+
+    Attributes:
+        model: from `make_predictor`.
+        preprocessor: fitted.
+        transformer: fitted.
+        backbone: that reads the photos, or None.
+        embedder: of that backbone, or None.
+        history: losses per epoch.
+    """
+
+    model: keras.Model
+    preprocessor: MixedDataPreprocessor
+    transformer: TargetTransformer
+    backbone: keras.Model | None
+    embedder: PhotoEmbedder | None
+    history: dict[str, Any]
 
 
-def write_network(regressor: MixedDataRegressor, folder: Path, backbones: Backbones) -> dict[str, Any]:
+def write_network(
+    parameters: dict[str, Any], parts: NetworkParts, folder: Path, backbones: Backbones
+) -> dict[str, Any]:
     """Write a network and what it needs, but for a backbone that stands elsewhere already.
 
     Args:
-        regressor: fitted.
+        parameters: of the regressor.
+        parts: of the network.
         folder: exists.
         backbones: those that have been written; a new one is added.
 
@@ -57,59 +80,53 @@ def write_network(regressor: MixedDataRegressor, folder: Path, backbones: Backbo
         What the manifest says of it.
     """
     backbone = ""
-    if regressor.embedder_ is not None:
-        if regressor.embedder_.digest not in backbones:
-            write_keras(regressor.embedder_.backbone, folder / BACKBONE_FILE)
-            backbones[regressor.embedder_.digest] = digest_file(folder / BACKBONE_FILE)
-        backbone = backbones[regressor.embedder_.digest]
+    if parts.backbone is not None and parts.embedder is not None:
+        if parts.embedder.digest not in backbones:
+            write_keras(parts.backbone, folder / BACKBONE_FILE)
+            backbones[parts.embedder.digest] = digest_file(folder / BACKBONE_FILE)
+        backbone = backbones[parts.embedder.digest]
     # Without the optimizer, whose state is twice the size of the network, and which another backend may not know.
-    network = keras.models.clone_model(regressor.model_)
-    network.set_weights(regressor.model_.get_weights())
+    network = keras.models.clone_model(parts.model)
+    network.set_weights(parts.model.get_weights())
     write_keras(network, folder / NETWORK_FILE)
-    regressor.preprocessor_.save(folder / "preprocessing.json")
-    write_json(folder / "target.json", regressor.target_transformer_.get_state())
-    parameters = regressor.get_params(deep=False)
-    if isinstance(parameters["image_weights"], os.PathLike):
-        parameters["image_weights"] = os.fspath(parameters["image_weights"])
-    for name in _STAND_ELSEWHERE:
-        del parameters[name]
-    entry = {"parameters": parameters, "backbone": backbone, "history": regressor.history_}
-    return check_entry(make_plain(entry), folder)
+    parts.preprocessor.save(folder / "preprocessing.json")
+    write_json(folder / "target.json", parts.transformer.get_state())
+    kept = {name: value for name, value in parameters.items() if name not in _STAND_ELSEWHERE}
+    if isinstance(kept["image_weights"], os.PathLike):
+        kept["image_weights"] = os.fspath(kept["image_weights"])
+    backend = keras.backend.backend()
+    entry = {"backend": backend, "parameters": kept, "backbone": backbone, "history": parts.history}
+    return check_entry(make_plain(entry), parameters, folder)
 
 
-def read_network(folder: Path, entry: Any, places: list[Path]) -> MixedDataRegressor:
+def read_network(folder: Path, entry: Mapping[str, Any], places: Sequence[Path]) -> NetworkParts:
     """Read what `write_network` wrote.
 
     Args:
         folder: that it was written to.
-        entry: what the manifest says of it.
+        entry: what the manifest says of it, checked.
         places: further folders in which its backbone may stand.
 
     Raises:
-        BundleError: the backbone is missing or was changed.
-        ValueError: something else is wrong.
+        ValueError: the backbone is missing or was changed, or something else is wrong.
     """
-    entry = check_entry(entry, folder)
     preprocessor = MixedDataPreprocessor.load(folder / "preprocessing.json")
     transformer = TargetTransformer.from_state(read_json(folder / "target.json"))
-    unfitted = MixedDataPreprocessor(**preprocessor.get_params(deep=False))
-    regressor = MixedDataRegressor(preprocessor.schema, preprocessor=unfitted, **entry["parameters"])
-    check_options(regressor)
-    embedder = None
+    backbone = embedder = None
     if entry["backbone"]:
-        embedder = PhotoEmbedder(_read_backbone([folder, *places], entry["backbone"], preprocessor), cached=False)
+        backbone = _read_backbone([folder, *places], entry["backbone"], preprocessor)
+        embedder = make_embedder(backbone, cached=False)
     model = read_keras(folder / NETWORK_FILE)
-    _check_shapes(model, regressor.modalities, preprocessor, embedder)
-    regressor.set_parts(model, preprocessor, transformer, embedder)
-    regressor.history_ = entry["history"]
-    return regressor
+    _check_shapes(model, entry["parameters"]["modalities"], preprocessor, embedder)
+    return NetworkParts(model, preprocessor, transformer, backbone, embedder, entry["history"])
 
 
-def check_entry(entry: Any, folder: Path) -> dict[str, Any]:
+def check_entry(entry: Any, parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Check what the manifest says of a network.
 
     Args:
         entry: of any kind.
+        parameters: of a regressor; text where the entry must hold text.
         folder: of the network, for the message.
 
     Raises:
@@ -117,9 +134,7 @@ def check_entry(entry: Any, folder: Path) -> dict[str, Any]:
     """
     what = f"{folder}: the manifest's entry"
     entry = check_fields(entry, what, _FIELDS)
-    kinds = {
-        name: TEXT if isinstance(value, str) else _SETTING for name, value in MixedDataRegressor().get_params().items()
-    }
+    kinds = {name: TEXT if isinstance(value, str) else _SETTING for name, value in parameters.items()}
     kinds |= dict.fromkeys(_TEXTS_OR_NULL, optional(TEXT))
     for name in _STAND_ELSEWHERE:
         del kinds[name]
@@ -128,7 +143,7 @@ def check_entry(entry: Any, folder: Path) -> dict[str, Any]:
     return entry
 
 
-def _read_backbone(places: list[Path], digest: str, preprocessor: MixedDataPreprocessor) -> keras.Model:
+def _read_backbone(places: Sequence[Path], digest: str, preprocessor: MixedDataPreprocessor) -> keras.Model:
     for file in (place / BACKBONE_FILE for place in places):
         if not file.is_symlink() and file.is_file() and digest_file(file) == digest:
             backbone = read_keras(file)

@@ -1,0 +1,227 @@
+"""The bundle: one folder that holds a fitted regressor, loadable on another machine and safe to load from a stranger.
+
+```
+bundle/
+  manifest.json        format, versions, parameters, metrics, digests of the other files, golden predictions
+  model.keras          the network
+  preprocessing.json   what `MixedDataPreprocessor` learned, the schema included
+  target.json          what `TargetTransformer` learned
+  intervals.json       what `IntervalCalibrator` learned, where there are intervals
+  backbone.keras       the frozen network that reads the photos, where there is one
+  README.md            the model card, where there is one
+  golden/              golden.json, the cells of the golden rows, and their photos
+  folds/               of a cross-validated run: a bundle of each model that was scored; they share the backbone
+```
+
+That of a stack has two networks in folders, ``network/`` and ``photos/``, and beside them ``trees.skops`` (the trees),
+``features.json`` (how they read the table) and ``stack.json`` (how much each counts).
+
+There is no pickle in it. The golden rows are made up (cells around the learned medians and levels, photos of coloured
+clouds), so that a bundle never gives away a row it was trained on. `load_bundle` predicts them again, from the photo
+files on, and refuses the bundle when the numbers differ from those at saving.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from mixed_data.bundle.bundle_manifest import BundleError, check_digests, is_bundle, read_manifest, write_manifest
+from mixed_data.bundle.golden_rows import compare_golden, read_golden_rows, write_golden_rows
+from mixed_data.files.checked_json import read_json, write_json
+from mixed_data.files.whole_files import exchange, name_unwritten
+from mixed_data.intervals import IntervalCalibrator
+
+Backbones = dict[str, str]
+"""Digest of a backbone -> digest of the file that it stands in, so that several networks share one file."""
+
+_FOLDS = "folds"
+_INTERVALS_FILE = "intervals.json"
+
+
+class Bundled(Protocol):
+    """What a regressor must know to be kept as a bundle: to write and to read its own part of one.
+
+    Attributes:
+        kind: its name in the manifest.
+        networks_: folder in the bundle -> each network in it that reads photos by an embedder of its own.
+        fusion_weights_: branch -> weight of the fusion.
+    """
+
+    kind: str
+    networks_: dict[str, Any]
+    fusion_weights_: dict[str, float]
+
+    def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
+        """Write all but golden rows, intervals and manifest.
+
+        Args:
+            folder: exists.
+            backbones: those that were written already; new ones are added.
+
+        Returns:
+            What the manifest says of each network.
+        """
+
+    @classmethod
+    def read_parts(cls, folder: Path, entries: dict[str, Any], places: Sequence[Path]) -> Self:
+        """Read what `write_parts` wrote.
+
+        Args:
+            folder: of the bundle.
+            entries: what the manifest says of each network.
+            places: further folders in which a backbone may stand.
+
+        Raises:
+            ValueError: something is missing, was changed, or does not belong together.
+        """
+
+
+def save_bundle(
+    regressor: Any,
+    path: str | os.PathLike[str],
+    *,
+    metrics: dict[str, float] | None = None,
+    folds: Sequence[Any] = (),
+    card: str | None = None,
+) -> None:
+    """Write a fitted regressor as a bundle, whole or not at all.
+
+    An existing bundle at ``path`` is replaced; any other existing folder is left alone.
+
+    Args:
+        regressor: fitted; see `Bundled`.
+        path: the folder to write.
+        metrics: of held-out rows, kept in the manifest.
+        folds: the models of a cross-validation, each of which has not seen the rows of its fold.
+        card: the model card, Markdown.
+
+    Raises:
+        FileExistsError: ``path`` exists and is not a bundle.
+        NotFittedError: the regressor is not fitted.
+    """
+    check_is_fitted(regressor)
+    path = Path(path)
+    if path.exists() and not is_bundle(path):
+        raise FileExistsError(f"{path} exists and is not a bundle; choose another folder or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        if card is not None:
+            (temporary / "README.md").write_text(card, "utf-8")
+        _write(regressor, temporary, {}, metrics or {}, folds)
+        os.chmod(temporary, 0o755)  # mkdtemp makes a folder that only its owner can read
+        _replace_folder(temporary, path)
+    except OSError as error:
+        raise name_unwritten(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def load_bundle(path: str | os.PathLike[str], kinds: Mapping[str, Any]) -> Any:
+    """Read a bundle, check it, and predict its golden rows again.
+
+    Args:
+        path: a folder written by `save_bundle`.
+        kinds: kind of a bundle -> the class that reads it, see `Bundled`; `mixed_data.estimator.KINDS` has all.
+
+    Returns:
+        A fitted regressor; it predicts what the saved one predicted.
+
+    Raises:
+        BundleError: the folder is not a bundle of this format version, a file is missing or was changed, something
+            cannot be loaded, or a golden row is predicted differently.
+    """
+    path = Path(path)
+    manifest = read_manifest(path)
+    check_digests(path, manifest)
+    try:
+        regressor = _assemble(path, manifest, kinds)
+        predicted = _predict_golden(regressor, path / "golden")
+        problem = compare_golden(manifest["golden_predictions"], predicted)
+        for network in regressor.networks_.values():
+            if network.embedder_ is not None:  # only the golden photos had to be computed here and now
+                network.embedder_ = replace(network.embedder_, cached=True)
+    except Exception as error:  # A stranger's files may be wrong in any way, and Keras raises errors of all kinds.
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise BundleError(f"{path} cannot be loaded: {kind}{error!s:.2000}") from error
+    if problem:
+        raise BundleError(f"{path}: {problem}")
+    return regressor
+
+
+def _predict_golden(regressor: Any, folder: Path) -> np.ndarray:
+    """Predict the golden rows as `predict` would, and use all else that was loaded."""
+    _, scaled, difficulty = regressor.describe_rows(read_golden_rows(folder, regressor.preprocessor_.schema))
+    calibrator = regressor.calibrator_
+    if calibrator is not None:
+        expected = (difficulty.shape[1], regressor.target_transformer_.log_)
+        found = (calibrator.num_inputs_, calibrator.target_transformer_.log_)
+        if found != expected:
+            raise ValueError(f"{_INTERVALS_FILE}: expected (inputs, log) = {expected} as of the target, got {found}")
+    if not all(np.isfinite(weight) for weight in regressor.fusion_weights_.values()):
+        raise ValueError(f"the fusion's weights are {regressor.fusion_weights_}")
+    return regressor.target_transformer_.inverse_transform(scaled)
+
+
+def _write(regressor: Any, folder: Path, backbones: Backbones, metrics: dict[str, float], folds: Sequence[Any]) -> None:
+    """Write a bundle into a folder that exists; ``backbones`` grows by what was written."""
+    networks = regressor.write_parts(folder, backbones)
+    if regressor.calibrator_ is not None:
+        write_json(folder / _INTERVALS_FILE, regressor.calibrator_.get_state())
+    for number, fold in enumerate(folds):
+        inner = folder / _FOLDS / str(number)
+        inner.mkdir(parents=True)
+        _write(fold, inner, dict(backbones), {}, ())
+    golden = write_golden_rows(regressor.preprocessor_, folder / "golden")
+    write_manifest(
+        folder,
+        kind=regressor.kind,
+        networks=networks,
+        metrics=metrics,
+        fusion_weights=regressor.fusion_weights_,
+        golden_predictions=regressor.predict(golden).tolist(),
+    )
+
+
+def _assemble(path: Path, manifest: dict[str, Any], kinds: Mapping[str, Any]) -> Any:
+    kind = manifest["kind"]
+    if kind not in kinds:
+        raise ValueError(f"expected a bundle of {' or '.join(map(repr, kinds))}, got {kind!r:.80}")
+    places = []
+    if path.absolute().parent.name == _FOLDS:  # A fold's backbone stands in the bundle that the fold belongs to.
+        places.append(path.absolute().parent.parent)
+    regressor = kinds[kind].read_parts(path, manifest["networks"], places)
+    if (path / _INTERVALS_FILE).exists():
+        regressor.calibrator_ = IntervalCalibrator.from_state(read_json(path / _INTERVALS_FILE))
+    return regressor
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    """Move ``new`` to ``path``, or exchange it with an old bundle there.
+
+    Where the system knows no exchange, the old one is moved aside first, and back if the move fails: a process that is
+    killed between the two leaves the old bundle in the hidden folder beside ``path``.
+    """
+    if not path.exists():
+        os.replace(new, path)
+        return
+    if exchange(new, path):
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent)) / "bundle"
+    os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except BaseException:  # Also when the user stops the program here.
+        os.replace(old, path)
+        raise
+    finally:
+        shutil.rmtree(old.parent, ignore_errors=True)
