@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.held_out_scores import make_networks
 from mixed_data.evaluation.model_names import BEST, PLACEBO, TABLE, name_without
+from mixed_data.evaluation.placebo import Prepare, leave_as_is, shuffle_photos
 from mixed_data.schema import Schema
-
-Split = tuple[np.ndarray, np.ndarray]
-Prepare = Callable[[pd.DataFrame, Schema, Split, Sequence[int]], pd.DataFrame]
-"""(table, schema, (training rows, held-out rows), seed) -> the table that the model gets to see."""
-
-
-def leave_as_is(table: pd.DataFrame, schema: Schema, split: Split, seed: Sequence[int]) -> pd.DataFrame:
-    """A `Prepare` that changes nothing."""
-    return table
-
-
-def shuffle_photos(table: pd.DataFrame, schema: Schema, split: Split, seed: Sequence[int]) -> pd.DataFrame:
-    """A `Prepare` that gives every row another row's photos, all of them together.
-
-    Training rows exchange theirs among each other, and so do held-out rows. What a network then gains over the one
-    without photos is the share of its size and shape, not of what the photos show.
-
-    Args:
-        table: all rows; not changed.
-        schema: names the image columns.
-        split: positions of the training rows and of the held-out rows.
-        seed: of the shuffles.
-
-    Returns:
-        A copy with shuffled image columns.
-    """
-    random = np.random.default_rng(seed)
-    columns = list(schema.images)
-    giver = np.arange(len(table))
-    for rows in split:
-        giver[rows] = random.permutation(rows)
-    photos = table[columns].iloc[giver].set_axis(table.index, axis="index")
-    return table.assign(**{column: photos[column] for column in columns})
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from sklearn.base import BaseEstimator, clone
 
 from mixed_data import __version__
 from mixed_data.audit import Finding, audit_table
-from mixed_data.evaluation.compared_models import Candidate, Split
+from mixed_data.evaluation.compared_models import Candidate
 from mixed_data.evaluation.held_out_scores import evaluate_held_out
 from mixed_data.evaluation.model_differences import Evidence
+from mixed_data.evaluation.placebo import Split
 from mixed_data.evaluation.task_files import (
     TASKS_FOLDER,
     TaskResult,

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixed_data.evaluation.compared_models import leave_as_is, make_candidates, shuffle_photos
+from mixed_data.evaluation.compared_models import make_candidates
 from mixed_data.evaluation.model_names import is_ablation
+from mixed_data.evaluation.placebo import leave_as_is, shuffle_photos
 from mixed_data.fusion import FUSIONS
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema
