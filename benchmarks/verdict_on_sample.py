@@ -51,7 +51,7 @@ def reach_verdict_on_sample(folder: Path, seed: int, options: argparse.Namespace
     from mixed_data.evaluation.compared_models import make_candidates
     from mixed_data.evaluation.model_names import PLACEBO, TABLE
     from mixed_data.evaluation.repeated_folds import Protocol, run_repeats
-    from mixed_data.evaluation.verdict import answer_questions
+    from mixed_data.evaluation.verdict import reach_verdict
     from mixed_data.preprocessing import MixedDataPreprocessor
     from mixed_data.readers import READERS
 
@@ -65,7 +65,7 @@ def reach_verdict_on_sample(folder: Path, seed: int, options: argparse.Namespace
     candidates = {name: everything[name] for name in (TABLE, options.fusion, PLACEBO)}
     protocol = Protocol(options.repeats, options.folds, random_state=seed)
     run = run_repeats(table, schema, candidates, protocol, folder / f"study-{seed}")
-    return answer_questions(run.evidence, main=options.fusion, fusions=[options.fusion])[0]
+    return reach_verdict(run.evidence, main=options.fusion, fusions=[options.fusion])[0]
 
 
 if __name__ == "__main__":

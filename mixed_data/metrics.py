@@ -1,15 +1,131 @@
 """How good a prediction is: the regression scores and the appraisal field's ratio statistics.
 
-One function computes every score that is shown anywhere, so that a number means the same in a report, in
-``metrics.json`` and in a cross-validation.
+One function computes every score that is shown anywhere, and one table says what each is called and how it is written,
+so that a number means and looks the same in a report, in ``metrics.json`` and in a cross-validation.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
+
+
+def write_decimals(value: object, num_decimals: int) -> str:
+    """Write a number with thousands separators and a true minus, "–" where it is not defined."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return "–"
+    return f"{value:,.{num_decimals}f}".replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a score is called, how it is written, and what is good.
+
+    Attributes:
+        label: e.g. "MAPE".
+        unit: e.g. "%"; empty for a pure number and for target units.
+        decimals: how many are written; None for the three figures that suit any target's units.
+        best: value of a perfect prediction: 0 where lower is better, 100 or 1 where higher is; NaN for a count.
+        meaning: what it says, in plain words.
+        loss: (target ``(n,)``, prediction ``(..., n)``) -> loss of each row, NaN where it is not defined; None for a
+            score that is no function of a mean over rows.
+        of_mean: mean loss -> score.
+    """
+
+    label: str
+    unit: str
+    decimals: int | None
+    best: float
+    meaning: str
+    loss: Callable[[FloatArray, FloatArray], FloatArray] | None = None
+    of_mean: Callable[[ArrayLike], FloatArray] = np.asarray
+
+    @property
+    def heading(self) -> str:
+        """The label with its unit, for a column of numbers."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+    def count_decimals(self, value: object) -> int:
+        """Return how many decimals this value is written with."""
+        if self.decimals is not None:
+            return self.decimals
+        if not isinstance(value, int | float) or not math.isfinite(value) or value == 0:
+            return 0
+        return max(0, 2 - math.floor(math.log10(abs(value))))
+
+    def write(self, value: object) -> str:
+        """Write a value without its unit, e.g. "23.6"; "–" where it is not defined."""
+        return write_decimals(value, self.count_decimals(value))
+
+    def write_with_unit(self, value: object) -> str:
+        """Write a value, e.g. "23.6 %"."""
+        return f"{self.write(value)} {self.unit}".rstrip()
+
+
+def _relative_error(target: FloatArray, prediction: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(target == 0, np.nan, np.abs(prediction - target) / np.abs(target))
+
+
+def _squared_error_of_log(target: FloatArray, prediction: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.log(prediction) - np.log(target)
+    return np.where((target > 0) & (prediction > 0), error**2, np.nan)
+
+
+METRICS: dict[str, Metric] = {
+    "n": Metric("rows", "", 0, math.nan, "number of rows"),
+    "mape": Metric(
+        "MAPE",
+        "%",
+        1,
+        0,
+        "mean error in percent of the actual value; lower is better",
+        loss=_relative_error,
+        of_mean=lambda mean: 100 * np.asarray(mean),
+    ),
+    "median_ape": Metric("median APE", "%", 1, 0, "half of the rows are off by less than this"),
+    "ppe10": Metric("within 10 %", "% of rows", 0, 100, "predicted within 10 % of the actual value; higher is better"),
+    "ppe20": Metric("within 20 %", "% of rows", 0, 100, "predicted within 20 % of the actual value; higher is better"),
+    "mae": Metric(
+        "MAE",
+        "",
+        None,
+        0,
+        "mean absolute error in units of the target",
+        loss=lambda target, prediction: np.abs(prediction - target),
+    ),
+    "rmse": Metric(
+        "RMSE",
+        "",
+        None,
+        0,
+        "root mean square error in units of the target",
+        loss=lambda target, prediction: (prediction - target) ** 2,
+        of_mean=np.sqrt,
+    ),
+    "rmse_log": Metric(
+        "RMSE of log",
+        "",
+        3,
+        0,
+        "root mean square of the log of predicted over actual; about the error as a share",
+        loss=_squared_error_of_log,
+        of_mean=np.sqrt,
+    ),
+    "r2": Metric("R²", "", 3, 1, "share of the variance that is explained: 1 is perfect, 0 no better than the mean"),
+    "median_ratio": Metric("median ratio", "", 2, 1, "median of the ratios predicted to actual; below 1 is low"),
+    "cod": Metric("COD", "", 1, 0, "spread of the ratios predicted to actual around their median, in percent"),
+    "prd": Metric("PRD", "", 2, 1, "mean ratio over the ratio of the sums; above 1, dear rows are predicted low"),
+    "prb": Metric("PRB", "", 3, 0, "share by which ratios rise when a value doubles; below 0 they fall"),
+}
+"""Every score of `regression_metrics`, in its order."""
 
 
 def regression_metrics(target: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
@@ -65,16 +181,15 @@ def regression_metrics(target: ArrayLike, prediction: ArrayLike) -> dict[str, fl
             f"target and prediction must score the same rows, got {len(target)} targets and "
             f"{len(prediction)} predictions."
         )
-    error = prediction - target
-    return {
+    losses = {name: metric.loss(target, prediction) for name, metric in METRICS.items() if metric.loss}
+    scores = {
         "n": len(target),
-        **_relative_errors(target, error),
-        "mae": float(np.mean(np.abs(error))),
-        "rmse": float(np.sqrt(np.mean(error**2))),
-        "rmse_log": _rmse_log(target, prediction),
-        "r2": _r2(target, error),
+        **{name: float(METRICS[name].of_mean(np.mean(loss))) for name, loss in losses.items()},
+        **_score_shares(losses["mape"]),
+        "r2": _r2(target, prediction - target),
         **_ratio_statistics(target, prediction),
     }
+    return {name: scores[name] for name in METRICS}
 
 
 def _check_vector(values: ArrayLike, name: str) -> FloatArray:
@@ -92,22 +207,14 @@ def _check_vector(values: ArrayLike, name: str) -> FloatArray:
     return vector
 
 
-def _relative_errors(target: FloatArray, error: FloatArray) -> dict[str, float]:
-    if np.any(target == 0):
-        return dict.fromkeys(("mape", "median_ape", "ppe10", "ppe20"), np.nan)
-    relative = np.abs(error) / np.abs(target)
+def _score_shares(relative: FloatArray) -> dict[str, float]:
+    if np.isnan(relative).any():
+        return dict.fromkeys(("median_ape", "ppe10", "ppe20"), np.nan)
     return {
-        "mape": float(100 * np.mean(relative)),
         "median_ape": float(100 * np.median(relative)),
         "ppe10": float(100 * np.mean(relative <= 0.10)),
         "ppe20": float(100 * np.mean(relative <= 0.20)),
     }
-
-
-def _rmse_log(target: FloatArray, prediction: FloatArray) -> float:
-    if np.any(target <= 0) or np.any(prediction <= 0):
-        return np.nan
-    return float(np.sqrt(np.mean((np.log(prediction) - np.log(target)) ** 2)))
 
 
 def _r2(target: FloatArray, error: FloatArray) -> float:

@@ -89,6 +89,8 @@ def make_run(
     schema = {"target": target, "numeric": ["area"], "codes": [zipcode], "images": list(VIEWS), "id": "id"}
     config = {
         "command": "python -m mixed_data train --rows 60",
+        "main": "weighted_sum",
+        "unit": "US dollars" if data_set == "sample" else "",
         "options": {"dataset": data_set, "random_state": 17},
         "schema": schema,
         "bad_rows": ["2 of 62 rows skipped:\n- line 7: area is 'many', no usable number"],
@@ -99,7 +101,7 @@ def make_run(
 
 
 def make_comparison(folder: Path) -> Path:
-    """Write the files of a `compare` run: two repeats, no main model."""
+    """Write the files of a `compare` run: two repeats, about concat."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = make_rows(folder)
     rows.to_csv(folder / "held_out.csv", index=False)
@@ -132,7 +134,13 @@ def make_comparison(folder: Path) -> Path:
     write(folder / "ablation.json", ablation)
     write(folder / "findings.json", ["sets of rows that share a photo: 1 (L1 = L2)"])
     schema = {"target": "price", "numeric": ["area"], "codes": ["zipcode"], "images": list(VIEWS), "id": "id"}
-    config = {"command": "python -m mixed_data compare", "options": {"dataset": "sample"}, "schema": schema}
+    config = {
+        "command": "python -m mixed_data compare",
+        "main": "concat",
+        "unit": "US dollars",
+        "options": {"dataset": "sample"},
+        "schema": schema,
+    }
     write(folder / "config.json", config)
     return folder
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 import math
 
 from mixed_data.evaluation.model_differences import HELPS, HURTS, NOT_SHOWN, Difference
-
-LABELS = {"mape": "MAPE", "rmse_log": "RMSE of log", "mae": "mean absolute error"}
-_DECIMALS = {"mape": 1, "rmse_log": 3}
-_UNITS = {"mape": " %"}
-_UNITS_OF_DIFFERENCE = {"mape": " points"}
+from mixed_data.metrics import METRICS, write_decimals
 
 # Where a hundred times the rows would be needed, more rows are no remedy.
 _HOPELESS = 100
@@ -43,26 +39,22 @@ def say(differences: Differences, subject: str, verbs: tuple[str, str], models: 
     else:
         verb = verbs[0] if difference.claim == HELPS else verbs[1]
         figures = f"{write_difference(difference)}, {_write_folds(difference)}"
-        answer = f"{subject} {verb} {LABELS[difference.metric]} from {_write_scores(difference)} ({figures})."
+        answer = f"{subject} {verb} {METRICS[difference.metric].label} from {_write_scores(difference)} ({figures})."
     return " ".join(
         [answer, *(_second_opinion(difference, other) for other in rest if other.claim != difference.claim)]
     )
 
 
-def write_score(score: float, metric: str) -> str:
-    """Write a metric with its unit, e.g. "23.6 %"."""
-    return f"{score:,.{_count_decimals(metric, score)}f}{_UNITS.get(metric, '')}"
-
-
 def write_difference(difference: Difference) -> str:
     """Write a difference with its interval, e.g. "−1.5 points, 95 % interval −2.2 to −0.8"."""
-    unit = _UNITS_OF_DIFFERENCE.get(difference.metric, "")
+    unit = " points" if METRICS[difference.metric].unit == "%" else ""
     return f"{_write_signed(difference.difference, difference)}{unit}, {_write_interval(difference)}"
 
 
 def _say_not_shown(difference: Difference, models: tuple[str, str]) -> str:
-    first, second = (write_score(score, difference.metric) for score in (difference.first, difference.second))
-    what = f"{LABELS[difference.metric]} {first} {models[0]} against {second} {models[1]}"
+    metric = METRICS[difference.metric]
+    first, second = map(metric.write_with_unit, (difference.first, difference.second))
+    what = f"{metric.label} {first} {models[0]} against {second} {models[1]}"
     answer = f"No difference can be shown with {difference.num_rows:,} rows ({what}, {_write_interval(difference)})"
     if difference.num_rows_needed > _HOPELESS * difference.num_rows:
         return f"{answer}; if there is one, it is too small for more rows to be the way to show it."
@@ -75,7 +67,7 @@ def _say_not_shown(difference: Difference, models: tuple[str, str]) -> str:
 
 def _second_opinion(deciding: Difference, other: Difference) -> str:
     figures = write_difference(other)
-    label = LABELS[other.metric]
+    label = METRICS[other.metric].label
     if other.claim == NOT_SHOWN:
         return f"{label} alone does not show it ({figures})."
     if deciding.claim == NOT_SHOWN:
@@ -84,7 +76,7 @@ def _second_opinion(deciding: Difference, other: Difference) -> str:
 
 
 def _write_scores(difference: Difference) -> str:
-    return f"{write_score(difference.second, difference.metric)} to {write_score(difference.first, difference.metric)}"
+    return " to ".join(map(METRICS[difference.metric].write_with_unit, (difference.second, difference.first)))
 
 
 def _write_interval(difference: Difference) -> str:
@@ -99,19 +91,12 @@ def _write_folds(difference: Difference) -> str:
 
 def _write_signed(value: float, difference: Difference) -> str:
     """Write with a sign, with one decimal more than the score where an end would look like zero."""
-    decimals = _count_decimals(difference.metric, difference.second)
+    decimals = METRICS[difference.metric].count_decimals(difference.second)
     shown = (difference.difference, *difference.interval)
     if any(number and round(number, decimals) == 0 for number in shown):
         decimals += 1
-    text = f"{value:+,.{decimals}f}"
-    return text.lstrip("+-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
-
-
-def _count_decimals(metric: str, score: float) -> int:
-    """Three figures, where the metric does not say how many decimals it has."""
-    if metric in _DECIMALS:
-        return _DECIMALS[metric]
-    return max(0, 2 - math.floor(math.log10(abs(score)))) if score else 0
+    rounded = round(value, decimals)
+    return f"{'+' if rounded > 0 else ''}{write_decimals(rounded or 0.0, decimals)}"
 
 
 def _round_up(number: float) -> int:

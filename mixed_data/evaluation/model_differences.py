@@ -9,7 +9,6 @@ predictions as they are. A difference counts as shown only where both intervals 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,47 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.evaluation.significance import (
-    NUM_DRAWS,
-    FloatArray,
-    corrected_t_test,
-    count_rows_needed,
-    grouped_bootstrap,
-)
+from mixed_data.evaluation.significance import NUM_DRAWS, count_rows_needed, estimate_by_bootstrap, estimate_by_t_test
+from mixed_data.metrics import METRICS, FloatArray
 
 HELPS, HURTS, NOT_SHOWN = "helps", "hurts", "no difference shown"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A score that is a function of a mean over rows.
-
-    Attributes:
-        loss: (target, prediction) -> loss of each row; NaN where it is not defined.
-        of_mean: mean loss -> score.
-    """
-
-    loss: Callable[[FloatArray, FloatArray], FloatArray]
-    of_mean: Callable[[FloatArray], FloatArray]
-
-
-def _absolute_percentage_error(target: FloatArray, prediction: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(target == 0, np.nan, 100 * np.abs(prediction - target) / np.abs(target))
-
-
-def _squared_error_of_log(target: FloatArray, prediction: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.log(prediction) - np.log(target)
-    return np.where((target > 0) & (prediction > 0), error**2, np.nan)
-
-
-METRICS: dict[str, Metric] = {
-    "mape": Metric(_absolute_percentage_error, np.asarray),
-    "rmse_log": Metric(_squared_error_of_log, np.sqrt),
-    "mae": Metric(lambda target, prediction: np.abs(prediction - target), np.asarray),
-}
-"""As `mixed_data.metrics.regression_metrics` defines them; lower is better in each."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +48,7 @@ class Difference:
     """The first model's metric minus the second's; below zero the first is better.
 
     Attributes:
-        metric: a name in `METRICS`.
+        metric: a name in `METRICS` with a loss for each row.
         first: mean over the repeats of the pooled metric of the first model.
         first_sd: its standard deviation over the repeats; NaN with one repeat.
         second: as ``first``, of the second model.
@@ -142,10 +104,8 @@ class Difference:
     def to_dict(self) -> dict[str, Any]:
         """The fields with ``interval``, ``p_value`` and ``claim``, fit for JSON: what is not finite is None."""
         values = {**asdict(self), "interval": self.interval, "p_value": self.p_value, "claim": self.claim}
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in values.items()
-        }
+        is_gap = {name: isinstance(value, float) and not math.isfinite(value) for name, value in values.items()}
+        return {name: None if is_gap[name] else value for name, value in values.items()}
 
 
 def compare_models(
@@ -163,7 +123,7 @@ def compare_models(
         evidence: the predictions.
         first: name of a model.
         second: name of another.
-        metric: a name in `METRICS`.
+        metric: a name in `METRICS` with a loss for each row.
         num_draws: of the bootstrap.
         random_state: seed of the bootstrap.
 
@@ -184,11 +144,11 @@ def compare_models(
         >>> found.first, found.second, found.folds_won, found.claim
         (10.0, 25.0, 2, 'no difference shown')
     """
-    of_mean = _metric(metric).of_mean
-    fold_of = _fold_numbers(evidence, first)
-    if not np.array_equal(fold_of, _fold_numbers(evidence, second)):
+    fold_of = _number_folds(evidence, first)
+    if not np.array_equal(fold_of, _number_folds(evidence, second)):
         raise ValueError(f"the models {first!r} and {second!r} were not held out on the same folds")
-    losses = np.stack([_losses(evidence, model, metric) for model in (first, second)])
+    losses = np.stack([_find_losses(evidence, model, metric) for model in (first, second)])
+    of_mean = METRICS[metric].of_mean
     if np.isnan(losses).any():
         return None
     by_repeat = of_mean(losses.mean(axis=2))
@@ -198,8 +158,8 @@ def compare_models(
     num_tested = np.bincount(fold_of.ravel())
     by_fold = of_mean(np.stack([np.bincount(fold_of.ravel(), model.ravel()) for model in losses]) / num_tested)
     num_rows = len(evidence.target)
-    t_test = corrected_t_test(by_fold[0] - by_fold[1], float(np.mean(num_tested / (num_rows - num_tested))))
-    bootstrap = grouped_bootstrap(
+    t_test = estimate_by_t_test(by_fold[0] - by_fold[1], float(np.mean(num_tested / (num_rows - num_tested))))
+    bootstrap = estimate_by_bootstrap(
         losses, evidence.groups, of_mean=of_mean, num_draws=num_draws, random_state=random_state
     )
     return Difference(
@@ -228,34 +188,32 @@ def score_repeats(evidence: Evidence, model: str, metric: str) -> FloatArray:
     Args:
         evidence: the predictions.
         model: name of a model.
-        metric: a name in `METRICS`.
+        metric: a name in `METRICS` with a loss for each row.
 
     Raises:
         ValueError: as in `compare_models`.
     """
-    return _metric(metric).of_mean(_losses(evidence, model, metric).mean(axis=1))
+    losses = _find_losses(evidence, model, metric)
+    return METRICS[metric].of_mean(losses.mean(axis=1))
 
 
-def _metric(name: str) -> Metric:
-    if name not in METRICS:
-        raise ValueError(f"metric: expected one of {list(METRICS)}, got {name!r}")
-    return METRICS[name]
-
-
-def _losses(evidence: Evidence, model: str, metric: str) -> FloatArray:
+def _find_losses(evidence: Evidence, model: str, metric: str) -> FloatArray:
     """Return the loss of each row in each repeat, (repeats, n)."""
-    return _metric(metric).loss(evidence.target, _cells(evidence, model, "prediction"))
+    losses = {name: known.loss for name, known in METRICS.items() if known.loss}
+    if metric not in losses:
+        raise ValueError(f"metric: expected one of {list(losses)}, got {metric!r}")
+    return losses[metric](evidence.target, _read_cells(evidence, model, "prediction"))
 
 
-def _fold_numbers(evidence: Evidence, model: str) -> NDArray[np.int64]:
+def _number_folds(evidence: Evidence, model: str) -> NDArray[np.int64]:
     """Return the fold of each row (repeats, n), numbered from 0 through all repeats."""
-    folds = _cells(evidence, model, "fold")
+    folds = _read_cells(evidence, model, "fold")
     pairs = np.stack([np.repeat(np.arange(len(folds)), folds.shape[1]), folds.ravel()], axis=1)
     _, numbers = np.unique(pairs, axis=0, return_inverse=True)
     return numbers.reshape(folds.shape)
 
 
-def _cells(evidence: Evidence, model: str, column: str) -> FloatArray:
+def _read_cells(evidence: Evidence, model: str, column: str) -> FloatArray:
     """Return a column of one model as (repeats, n), in the order of the table."""
     lines = evidence.predictions[evidence.predictions["model"] == model]
     if lines.empty:

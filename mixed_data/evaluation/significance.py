@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
-FloatArray = NDArray[np.float64]
+from mixed_data.metrics import FloatArray
 
 CONFIDENCE = 0.95
 POWER = 0.80
@@ -41,8 +41,8 @@ class Estimate:
     p_value: float
 
 
-def corrected_t_test(fold_differences: ArrayLike, test_share: float) -> Estimate:
-    """Judge a mean difference by its folds, whose training rows overlap.
+def estimate_by_t_test(fold_differences: ArrayLike, test_share: float) -> Estimate:
+    """Judge a mean difference by its folds, whose training rows overlap: the corrected resampled t-test.
 
     With d_1 ... d_J the difference in each fold of all repeats and s^2 their variance (divided by J - 1), the standard
     error is sqrt((1 / J + n_test / n_train) s^2); t has J - 1 degrees of freedom. Without the second term the folds
@@ -59,7 +59,7 @@ def corrected_t_test(fold_differences: ArrayLike, test_share: float) -> Estimate
         ValueError: there are fewer than two folds.
 
     Example:
-        >>> found = corrected_t_test([-2.0, -1.0, -3.0, -2.0], 1 / 3)
+        >>> found = estimate_by_t_test([-2.0, -1.0, -3.0, -2.0], 1 / 3)
         >>> round(found.error, 3), round(found.low, 2), round(found.high, 2)
         (0.624, -3.98, -0.02)
 
@@ -80,7 +80,7 @@ def corrected_t_test(fold_differences: ArrayLike, test_share: float) -> Estimate
     return Estimate(mean - reach * error, mean + reach * error, error, reach, p_value)
 
 
-def grouped_bootstrap(
+def estimate_by_bootstrap(
     losses: FloatArray,
     groups: ArrayLike,
     *,
@@ -88,7 +88,7 @@ def grouped_bootstrap(
     num_draws: int = NUM_DRAWS,
     random_state: int = 0,
 ) -> Estimate:
-    """Judge a difference by drawing whole groups of rows with replacement, as many as there are.
+    """Judge a difference by drawing whole groups of rows with replacement, as many as there are: a grouped bootstrap.
 
     Rows of one group (the same house twice) rise and fall together, so that drawing single rows would promise too
     much. Only sums per group are drawn. The predictions stay as they are.

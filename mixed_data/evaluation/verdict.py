@@ -1,7 +1,7 @@
 """The answers in plain sentences: do the photos help, which fusion, is the network worth it.
 
-A sentence claims no more than both intervals of `mixed_data.evaluation.model_differences` bear out; "no
-difference can be shown" is an answer.
+This is the only place that answers "do the photos help?". A sentence claims no more than both intervals of
+`mixed_data.evaluation.model_differences` bear out; "no difference can be shown" is an answer.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Any
 
 from mixed_data.audit import Finding
 from mixed_data.audit.findings import KEPT_TOGETHER
-from mixed_data.evaluation.difference_sentences import LABELS, Differences, judge, say, write_difference, write_score
+from mixed_data.evaluation.difference_sentences import Differences, judge, say, write_difference
 from mixed_data.evaluation.model_differences import HELPS, NOT_SHOWN, Evidence, compare_models, score_repeats
 from mixed_data.evaluation.model_names import BEST, BOOSTING, PLACEBO, TABLE, lacks_part_of
 from mixed_data.evaluation.significance import CONFIDENCE, adjust_holm
+from mixed_data.metrics import METRICS
 
 Entry = dict[str, Any]
 """``question``, ``answer``, ``claim`` (of `differences`), ``first`` and ``second`` (names of models), ``differences``
@@ -27,18 +28,38 @@ def reach_verdict(
 ) -> list[Entry]:
     """Say what the evidence shows, and before that what is wrong with the rows it stands on.
 
+    A question whose models are not in the evidence is left out.
+
     Args:
-        evidence: held-out predictions on identical folds.
+        evidence: held-out predictions on identical folds; models are known by the names of
+            `mixed_data.evaluation.model_names`.
         main: the network that the questions are about.
         fusions: names of the fused networks.
         findings: of `mixed_data.audit.audit_table`.
 
     Returns:
-        The entries of `answer_questions`; where there are findings, one with them comes first, without a claim.
+        One entry per question, in the order of asking; where there are findings, one with them comes first, without a
+        claim.
     """
-    entries = answer_questions(evidence, main=main, fusions=fusions)
+    entries = []
+    models = set(evidence.models)
     if findings:
-        entries.insert(0, _entry("Is something wrong with the data?", _say_wrong(findings), None, main, None, {}))
+        entries.append(_entry("Is something wrong with the data?", _say_wrong(findings), None, main, None, {}))
+    if main in fusions and {main, TABLE} <= models:
+        entries.append(_answer_photos(evidence, main))
+    if {main, PLACEBO} <= models:
+        question = "Is it what the photos show, or only the larger network?"
+        subject = "Each row's own photos, instead of photos shuffled among the rows (placebo),"
+        words = ("with own photos", "with shuffled ones")
+        entries.append(_compare(evidence, question, main, PLACEBO, subject, ("lower", "raise"), words))
+    compared = [name for name in evidence.models if name in fusions]
+    if len(compared) > 1:
+        entries.append(_answer_fusion(evidence, compared))
+    for name, what in ((main, "network"), (BEST, "stack")):
+        if {name, BOOSTING} <= models:
+            question = f"Is the {what} worth it over gradient boosting?"
+            subject, words = f"The {what} ({name}), instead of gradient boosting,", (f"by the {what}", "by boosting")
+            entries.append(_compare(evidence, question, name, BOOSTING, subject, ("lowers", "raises"), words))
     return entries
 
 
@@ -50,38 +71,11 @@ def _say_wrong(findings: Sequence[Finding]) -> str:
     return " ".join(["Yes.", *(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in sentences)])
 
 
-def answer_questions(evidence: Evidence, *, main: str, fusions: Sequence[str]) -> list[Entry]:
-    """Answer what the models in the evidence can tell; a question whose models are not there is left out.
-
-    Args:
-        evidence: held-out predictions on identical folds; models are known by the names of
-            `mixed_data.evaluation.model_names`.
-        main: the network that the questions are about.
-        fusions: names of the fused networks.
-
-    Returns:
-        One entry per question, in the order of asking.
-    """
-    entries = []
-    models = set(evidence.models)
-    if main in fusions and {main, TABLE} <= models:
-        entries.append(_answer_photos(evidence, main))
-    if {main, PLACEBO} <= models:
-        entries.append(_answer_placebo(evidence, main))
-    compared = [name for name in evidence.models if name in fusions]
-    if len(compared) > 1:
-        entries.append(_answer_fusion(evidence, compared))
-    for name, what in ((main, "network"), (BEST, "stack")):
-        if {name, BOOSTING} <= models:
-            entries.append(_answer_boosting(evidence, name, what))
-    return entries
-
-
 def describe_ablations(evidence: Evidence, *, main: str) -> list[dict[str, Any]]:
     """Say what the main network loses without each of its parts.
 
     Args:
-        evidence: as for `answer_questions`.
+        evidence: as for `reach_verdict`.
         main: the whole network.
 
     Returns:
@@ -112,36 +106,28 @@ def _deciding_metric(evidence: Evidence) -> str:
     return "mape" if (evidence.target != 0).all() else "mae"
 
 
+def _compare(
+    evidence: Evidence,
+    question: str,
+    first: str,
+    second: str,
+    subject: str,
+    verbs: tuple[str, str],
+    words: tuple[str, str],
+) -> Entry:
+    differences = find_differences(evidence, first, second)
+    return _entry(question, say(differences, subject, verbs, words), judge(differences), first, second, differences)
+
+
 def _answer_photos(evidence: Evidence, main: str) -> Entry:
-    differences = find_differences(evidence, main, TABLE)
-    answer = say(differences, "Photos", ("lower", "raise"), ("with photos", "without"))
-    claim = judge(differences)
+    words = ("with photos", "without")
+    entry = _compare(evidence, "Do the photos help?", main, TABLE, "Photos", ("lower", "raise"), words)
     has_placebo = PLACEBO in evidence.models
-    if claim == HELPS and has_placebo and judge(find_differences(evidence, main, PLACEBO)) != HELPS:
+    if entry["claim"] == HELPS and has_placebo and judge(find_differences(evidence, main, PLACEBO)) != HELPS:
         # The fused network has more weights and more noise in training, which may help by itself.
-        claim = NOT_SHOWN
-        answer += " But this cannot be put down to what they show: see the placebo."
-    return _entry("Do the photos help?", answer, claim, main, TABLE, differences)
-
-
-def _answer_placebo(evidence: Evidence, main: str) -> Entry:
-    differences = find_differences(evidence, main, PLACEBO)
-    answer = say(
-        differences,
-        "Each row's own photos, instead of photos shuffled among the rows (placebo),",
-        ("lower", "raise"),
-        ("with own photos", "with shuffled ones"),
-    )
-    question = "Is it what the photos show, or only the larger network?"
-    return _entry(question, answer, judge(differences), main, PLACEBO, differences)
-
-
-def _answer_boosting(evidence: Evidence, name: str, what: str) -> Entry:
-    differences = find_differences(evidence, name, BOOSTING)
-    subject = f"The {what} ({name}), instead of gradient boosting,"
-    answer = say(differences, subject, ("lowers", "raises"), (f"by the {what}", "by boosting"))
-    question = f"Is the {what} worth it over gradient boosting?"
-    return _entry(question, answer, judge(differences), name, BOOSTING, differences)
+        entry["claim"] = NOT_SHOWN
+        entry["answer"] += " But this cannot be put down to what they show: see the placebo."
+    return entry
 
 
 def _answer_fusion(evidence: Evidence, fusions: Sequence[str]) -> Entry:
@@ -155,9 +141,9 @@ def _answer_fusion(evidence: Evidence, fusions: Sequence[str]) -> Entry:
     level = [name for name in others if name not in worse]
 
     def show(names: Sequence[str]) -> str:
-        return ", ".join(f"{name} ({write_score(scores[name], metric)})" for name in names)
+        return ", ".join(f"{name} ({METRICS[metric].write_with_unit(scores[name])})" for name in names)
 
-    answer = f"{best} has the lowest {LABELS[metric]}, {write_score(scores[best], metric)}"
+    answer = f"{best} has the lowest {METRICS[metric].label}, {METRICS[metric].write_with_unit(scores[best])}"
     answer += f", but cannot be told apart from {show(level)}." if level else "."
     answer += f" Shown to be worse: {show(worse)}." if worse else ""
     answer += f" The best of {len(fusions)} on the same folds looks better than it is."

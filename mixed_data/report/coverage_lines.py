@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from mixed_data.intervals import coverage_table
-from mixed_data.report.row_groups import Grouping
+from mixed_data.report.row_groups import Group, Grouping
 
 NOMINAL = 90.0
 """Percent of new rows that `lower` and `upper` of predictions.csv promise to hold."""
@@ -37,37 +37,19 @@ class CoverageLine:
     relative_width: float
 
 
-def cover(rows: pd.DataFrame, groupings: Sequence[Grouping]) -> list[CoverageLine]:
+def count_coverage(rows: pd.DataFrame, groupings: Sequence[Grouping] = ()) -> list[CoverageLine]:
     """Count covered rows: all of them, then each group of each grouping.
 
     Args:
         rows: ``target``, ``prediction``, ``lower`` and ``upper``.
-        groupings: of the rows; every row is in one group of each.
+        groupings: of the rows.
     """
-    labels = {"all rows": "all rows"}
-    by = {}
-    for number, grouping in enumerate(groupings):
-        codes = np.empty(len(rows), dtype=object)
-        for place, group in enumerate(grouping.groups):
-            code = f"{number}.{place:04d}"  # sorts as the groups stand
-            codes[group.rows] = code
-            labels[code] = group.label
-        if grouping.groups:
-            by[str(number)] = codes
-    table = coverage_table(rows["target"], rows["prediction"], rows["lower"], rows["upper"], by=by)
-    table.loc[table["by"] == "all", "group"] = "all rows"
-    table = table[table["group"].isin(labels)]
-    return [_make_line(labels[line["group"]], line) for line in table.to_dict("records")]
+    groups = [Group("all rows", np.arange(len(rows))), *(group for part in groupings for group in part.groups)]
+    return [_count_group(group.label, rows.iloc[group.rows]) for group in groups]
 
 
-def _make_line(label: str, line: dict) -> CoverageLine:
-    num_rows = int(line["n"])
-    share = binomtest(round(line["coverage"] * num_rows / 100), num_rows).proportion_ci(method="wilson")
-    return CoverageLine(
-        label=label,
-        num_rows=num_rows,
-        covered=line["coverage"],
-        bounds=(100 * float(share.low), 100 * float(share.high)),
-        median_width=line["median_width"],
-        relative_width=line["mean_relative_width"],
-    )
+def _count_group(label: str, rows: pd.DataFrame) -> CoverageLine:
+    line = coverage_table(rows["target"], rows["prediction"], rows["lower"], rows["upper"]).iloc[0]
+    share = binomtest(round(line["coverage"] * len(rows) / 100), len(rows)).proportion_ci(method="wilson")
+    bounds = (100 * float(share.low), 100 * float(share.high))
+    return CoverageLine(label, len(rows), line["coverage"], bounds, line["median_width"], line["mean_relative_width"])

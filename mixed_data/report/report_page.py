@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mixed_data.files.whole_files import replacing
+from mixed_data.metrics import METRICS
 from mixed_data.report.figures import MIN_BOX_ROWS, Picture, draw_predictions, draw_shares
 from mixed_data.report.ratio_standards import judge_ratios
 from mixed_data.report.report_sections import (
@@ -23,10 +24,10 @@ from mixed_data.report.report_sections import (
     list_models,
 )
 from mixed_data.report.row_groups import Grouping, group_by_level, group_by_photos, group_by_target
-from mixed_data.report.run_answers import Contrast, ErrorScale, answer_questions, contrast_models
+from mixed_data.report.run_answers import ErrorScale, answer_questions, choose_rivals
 from mixed_data.report.run_contents import Run, read_run
 from mixed_data.report.templates import render
-from mixed_data.report.wording import Unit, clip, decimals, describe_model, percent
+from mixed_data.report.wording import Unit, clip, describe_model
 from mixed_data.report.worst_rows import describe_worst
 from mixed_data.split import find_links, join_links
 
@@ -64,7 +65,6 @@ def collect_facts(run: Run) -> dict[str, Any]:
     scale = ErrorScale.of(run, unit)
     links = [] if run.cells is None else find_links(run.cells, run.schema)
     groups = join_links(links, len(run.rows))
-    contrasts = contrast_models(run, scale, groups)
     target, prediction = run.rows["target"].to_numpy(), run.rows["prediction"].to_numpy()
     by_target, by_level, by_photos = _sort_rows(run, unit)
     return {
@@ -74,12 +74,12 @@ def collect_facts(run: Run) -> dict[str, Any]:
         "main_error": scale.write(run.metrics[scale.score]),
         "answers": [
             *((clip(entry["question"], 200), clip(entry["answer"], 800)) for entry in run.verdict),
-            *answer_questions(run, scale, groups, contrasts),
+            *answer_questions(run, scale, groups),
         ],
         "differences": [line for entry in run.verdict for line in list_differences(entry)],
         "models": list_models(run),
         "predictions": draw_predictions(target, prediction, unit),
-        "shares": _draw_shares(run, scale, contrasts),
+        "shares": _draw_shares(run, scale),
         "errors": describe_errors(run, scale, (by_target, by_level, by_photos)),
         "coverage": describe_coverage(run, unit, by_target, by_photos),
         "missing": describe_missing(run, scale),
@@ -87,7 +87,7 @@ def collect_facts(run: Run) -> dict[str, Any]:
         "ablations": list_ablations(run, scale),
         "ratios": judge_ratios(run.metrics),
         "worst": describe_worst(run, unit, links),
-        "audit": describe_audit(run, links),
+        "audit": describe_audit(run),
         "making": describe_making(run),
     }
 
@@ -139,20 +139,19 @@ def _list_names(names: Sequence[str]) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
 
 
-def _draw_shares(run: Run, scale: ErrorScale, contrasts: Sequence[Contrast]) -> Picture:
+def _draw_shares(run: Run, scale: ErrorScale) -> Picture:
     target = run.rows["target"].to_numpy()
-    shown = {run.main: run.rows["prediction"]}
-    names = [contrast.other for contrast in contrasts if contrast.other in run.others]
-    shown |= {name: run.others[name] for name in names}
-    errors = {name: np.abs(scale.signed(target, prediction.to_numpy())) for name, prediction in shown.items()}
+    shown = {name: run.others[name] for name in choose_rivals(run, scale) if name in run.others}
+    predictions = {run.main: run.rows["prediction"], **shown}
+    errors = {name: np.abs(scale.signed(target, values.to_numpy())) for name, values in predictions.items()}
     return draw_shares(errors, scale.unit, is_percent=scale.is_percent)
 
 
 def _make_tiles(run: Run, scale: ErrorScale) -> list[tuple[str, str]]:
-    metrics = run.metrics
-    tiles = [(scale.write(metrics[scale.score]), "mean error on rows it had not seen")]
+    written = {name: metric.write(run.metrics.get(name)) for name, metric in METRICS.items()}
+    tiles = [(scale.write(run.metrics[scale.score]), "mean error on rows it had not seen")]
     if scale.is_percent:
-        tiles.append((percent(metrics.get("median_ape"), 1), "half of the rows are off by less than this"))
-        tiles.append((percent(metrics.get("ppe20"), 0), "of the rows are predicted within 20\u00a0% of their value"))
-    tiles.append((decimals(metrics.get("r2"), 2), "R²: 1 is perfect, 0 no better than the mean"))
+        tiles.append((f"{written['median_ape']}\u00a0%", "half of the rows are off by less than this"))
+        tiles.append((f"{written['ppe20']}\u00a0%", "of the rows are predicted within 20\u00a0% of their value"))
+    tiles.append((written["r2"], "R²: 1 is perfect, 0 no better than the mean"))
     return tiles

@@ -3,74 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mixed_data.evaluation.model_names import lacks_part_of
-from mixed_data.report.coverage_lines import NOMINAL, CoverageLine, cover
-from mixed_data.report.figures import Picture, draw_coverage, draw_errors, draw_weights
+from mixed_data.metrics import METRICS, write_decimals
+from mixed_data.report.coverage_lines import NOMINAL, CoverageLine, count_coverage
+from mixed_data.report.figures import draw_coverage, draw_errors, draw_weights
 from mixed_data.report.row_groups import Group, Grouping
 from mixed_data.report.run_answers import ErrorScale
 from mixed_data.report.run_contents import Run
-from mixed_data.report.wording import (
-    UNIMODAL,
-    Unit,
-    clip,
-    decimals,
-    describe_model,
-    describe_pattern,
-    is_reference,
-)
-from mixed_data.split.rows_kept_together import Link, describe_links
+from mixed_data.report.wording import UNIMODAL, Unit, clip, describe_model, describe_pattern, is_reference
 
-_SCORES = {
-    "mape": ("MAPE, %", 1, "mean error in percent of the actual value; lower is better"),
-    "median_ape": ("median APE, %", 1, "half of the rows are off by less than this"),
-    "ppe20": ("within 20 %", 0, "percent of the rows predicted within 20 % of the actual value; higher is better"),
-    "rmse_log": ("RMSE of log", 3, "root mean square of the log of predicted over actual; about the error as a share"),
-    "r2": ("R²", 3, "share of the variance that is explained: 1 is perfect, 0 no better than the mean"),
-    "cod": ("COD", 1, "spread of the ratios predicted to actual around their median, in percent"),
-    "mae": ("MAE", 0, "mean absolute error in units of the target"),
-}
+_SCORES = ("mape", "median_ape", "ppe20", "rmse_log", "r2", "cod", "mae")
 _MAX_TEXTS = 20
 _MAX_MODELS = 60
 _NUM_WARNINGS = 5
 
 
-@dataclass(frozen=True)
-class ErrorSection:
-    """Errors by one grouping: a figure with its numbers, or the reason why not."""
-
-    by: str
-    picture: Picture | None
-    lines: list[tuple[str, ...]]
-    reason: str
-
-
 def list_models(run: Run) -> dict[str, Any]:
     """Return headings with their meaning, and one line of scores per model."""
     entries = run.comparison[:_MAX_MODELS]
-    scores = {name: entry for name, entry in _SCORES.items() if any(line.get(name) is not None for line in entries)}
+    scores = [name for name in _SCORES if any(entry.get(name) is not None for entry in entries)]
     if "mape" in scores:
-        scores.pop("mae", None)
+        scores.remove("mae")
     lines = []
     for entry in entries:
-        name, cells = entry["model"], {key: decimals(entry.get(key), scores[key][1]) for key in scores}
+        name, cells = entry["model"], {score: METRICS[score].write(entry.get(score)) for score in scores}
         if entry.get("mape_sd") is not None and "mape" in cells:
-            cells["mape"] += f" ± {decimals(entry['mape_sd'], 1)}"
+            cells["mape"] += f" ± {METRICS['mape'].write(entry['mape_sd'])}"
         lines.append(
             {
                 "name": clip(name, 60),
                 "what": describe_model(name),
                 "is_main": name == run.main,
                 "is_reference": is_reference(name),
-                "cells": [*cells.values(), decimals(entry["seconds"], 0) if entry.get("seconds") is not None else ""],
+                "cells": [*cells.values(), "" if entry.get("seconds") is None else write_decimals(entry["seconds"], 0)],
             }
         )
-    headings = [(heading, meaning) for heading, _, meaning in scores.values()]
+    headings = [(METRICS[score].heading, METRICS[score].meaning) for score in scores]
     return {"headings": [*headings, ("seconds", "to fit and to predict, all folds")], "lines": lines}
 
 
@@ -80,36 +52,33 @@ def list_differences(entry: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for metric, found in differences.items() if isinstance(differences, Mapping) else ():
         if not isinstance(found, Mapping) or metric not in _SCORES:
             continue
-        heading, num_decimals, _ = _SCORES[metric]
         low, high = found.get("interval") or (None, None)
+        num_decimals = METRICS[metric].count_decimals(found.get("second")) + 1
         yield (
             f"{clip(entry.get('first'), 60)} − {clip(entry.get('second'), 60)}",
-            heading,
-            *(decimals(found.get(name), num_decimals) for name in ("first", "second")),
-            decimals(found.get("difference"), num_decimals + 1),
-            f"{decimals(low, num_decimals + 1)} to {decimals(high, num_decimals + 1)}",
+            METRICS[metric].heading,
+            *(METRICS[metric].write(found.get(name)) for name in ("first", "second")),
+            write_decimals(found.get("difference"), num_decimals),
+            f"{write_decimals(low, num_decimals)} to {write_decimals(high, num_decimals)}",
             f"{found.get('folds_won', '–')} of {found.get('num_folds', '–')}",
         )
 
 
-def describe_errors(run: Run, scale: ErrorScale, groupings: Iterable[Grouping]) -> list[ErrorSection]:
-    """Draw and count the main model's errors in each group of each grouping."""
+def describe_errors(run: Run, scale: ErrorScale, groupings: Iterable[Grouping]) -> list[dict[str, Any]]:
+    """Draw and count the main model's errors in each group of each grouping, or say why not."""
     errors = scale.signed(run.rows["target"].to_numpy(), run.rows["prediction"].to_numpy())
     label = f"error, % of actual {scale.unit.name}" if scale.is_percent else f"error, {scale.unit.label}"
+    write = METRICS[scale.score].write
     sections = []
     for grouping in groupings:
-        if not grouping.groups:
-            sections.append(ErrorSection(grouping.by, None, [], grouping.reason))
-            continue
-        picture = draw_errors(grouping.groups, errors, grouping.by, label)
-        lines = [_write_errors(group.label, errors[group.rows]) for group in grouping.groups]
-        sections.append(ErrorSection(grouping.by, picture, lines, ""))
+        lines = [
+            (group.label, f"{len(group.rows):,}", write(float(np.median(part))), write(float(np.abs(part).mean())))
+            for group in grouping.groups
+            for part in [errors[group.rows]]
+        ]
+        picture = draw_errors(grouping.groups, errors, grouping.by, label) if lines else None
+        sections.append({"by": grouping.by, "picture": picture, "lines": lines, "reason": grouping.reason})
     return sections
-
-
-def _write_errors(label: str, errors: NDArray[np.float64]) -> tuple[str, ...]:
-    mean = decimals(float(np.abs(errors).mean()), 1)
-    return label, f"{len(errors):,}", decimals(float(np.median(errors)), 1), mean
 
 
 def describe_coverage(run: Run, unit: Unit, by_target: Grouping, by_photos: Grouping) -> dict[str, Any]:
@@ -120,7 +89,7 @@ def describe_coverage(run: Run, unit: Unit, by_target: Grouping, by_photos: Grou
     if not has_interval.all():
         return {"reason": f"{np.sum(~has_interval):,} of {len(run.rows):,} rows have no interval"}
     named = [Group(f"{clip(unit.name, 20)} {group.label}", group.rows) for group in by_target.groups]
-    lines = cover(run.rows, [Grouping(by_target.by, named), by_photos])
+    lines = count_coverage(run.rows, [Grouping(by_target.by, named), by_photos])
     picture = draw_coverage(
         [f"{line.label}  ({line.num_rows:,})" for line in lines],
         [line.covered for line in lines],
@@ -132,9 +101,9 @@ def describe_coverage(run: Run, unit: Unit, by_target: Grouping, by_photos: Grou
 
 
 def _write_coverage(line: CoverageLine, unit: Unit) -> tuple[str, ...]:
-    bounds = " to ".join(decimals(bound, 0) for bound in line.bounds)
-    widths = (unit.exact(line.median_width), decimals(line.relative_width, 0))
-    return line.label, f"{line.num_rows:,}", decimals(line.covered, 1), bounds, *widths
+    bounds = " to ".join(write_decimals(bound, 0) for bound in line.bounds)
+    widths = (unit.exact(line.median_width), write_decimals(line.relative_width, 0))
+    return line.label, f"{line.num_rows:,}", write_decimals(line.covered, 1), bounds, *widths
 
 
 def describe_missing(run: Run, scale: ErrorScale) -> dict[str, Any]:
@@ -148,15 +117,9 @@ def describe_missing(run: Run, scale: ErrorScale) -> dict[str, Any]:
     lines = []
     for label, entry in shown:
         error, width = (entry.get(name) for name in (scale.score, "median_width"))
-        lines.append(
-            (
-                label,
-                "–" if error is None else scale.write(error),
-                decimals(entry.get("rmse_log"), 3),
-                decimals(entry.get("coverage"), 1),
-                "–" if width is None else scale.unit.exact(width),
-            )
-        )
+        error, width = "–" if error is None else scale.write(error), "–" if width is None else scale.unit.exact(width)
+        coverage = write_decimals(entry.get("coverage"), 1)
+        lines.append((label, error, METRICS["rmse_log"].write(entry.get("rmse_log")), coverage, width))
     return {"reason": "", "lines": lines}
 
 
@@ -167,8 +130,8 @@ def describe_weights(run: Run) -> dict[str, Any]:
     lines = []
     for fusion, entry in run.weights.items():
         for modality, part in entry.items():
-            spread = "one fit" if part.get("sd") is None else f"± {decimals(part['sd'], 3)}"
-            lines.append((clip(fusion, 60), clip(modality, 60), decimals(part["mean"], 3), spread))
+            spread = "one fit" if part.get("sd") is None else f"± {write_decimals(part['sd'], 3)}"
+            lines.append((clip(fusion, 60), clip(modality, 60), write_decimals(part["mean"], 3), spread))
     return {"reason": "", "lines": lines, "picture": draw_weights(run.weights)}
 
 
@@ -179,42 +142,27 @@ def list_ablations(run: Run, scale: ErrorScale) -> list[tuple[str, str, str, str
     for entry in run.comparison:
         name, error = entry["model"], entry.get(scale.score)
         if lacks_part_of(name, run.main) and error is not None:
-            difference = clip(answers[name], 200) if name in answers else scale.write_change(error - own)
-            lines.append((clip(name, 60), describe_model(name), scale.write(error), difference))
+            change = f"{'−' if error < own else '+'}{scale.write_size(error - own)}"
+            lines.append(
+                (clip(name, 60), describe_model(name), scale.write(error), clip(answers.get(name, change), 200))
+            )
     return lines
 
 
-def describe_audit(run: Run, links: list[Link]) -> dict[str, Any]:
+def describe_audit(run: Run) -> dict[str, Any]:
     """List what is wrong with the rows: repeats, shared photos, warnings at prediction."""
-    if run.findings is not None:
-        sentences, scope, note = run.findings, "all rows", "Nothing wrong was found."
-    elif run.cells is not None:
-        sentences, scope = describe_links(links, run.cells, run.schema), "the held-out rows"
-        note = "No repeated row and no shared photo among the held-out rows."
-    else:
-        sentences, scope = [], ""
-        note = f"Repeated rows and shared photos were not looked for: {run.no_cells}."
+    note = "What the audit found was not kept." if run.findings is None else "Nothing wrong was found."
+    findings = (run.findings or [])[:_MAX_TEXTS]
     doubtful = run.rows[run.rows["warnings"] != ""] if "warnings" in run.rows else None
-    warnings = []
-    if doubtful is not None:
-        shown = doubtful.head(_NUM_WARNINGS)
-        warnings = [(clip(id, 60), clip(text, 300)) for id, text in zip(shown["id"], shown["warnings"], strict=True)]
+    shown = run.rows[:0].assign(warnings="") if doubtful is None else doubtful.head(_NUM_WARNINGS)
+    bad_rows = run.config.get("bad_rows")
     return {
-        "sentences": [_start_large(clip(text, 600)) for text in sentences[:_MAX_TEXTS]],
-        "scope": scope,
-        "note": "" if sentences else note,
-        "bad_rows": [clip(text, 600) for text in _texts(run.config.get("bad_rows"))],
+        "sentences": [text[:1].upper() + text[1:] for text in (clip(found, 600) for found in findings)],
+        "note": "" if findings else note,
+        "bad_rows": [clip(text, 600) for text in bad_rows] if isinstance(bad_rows, list) else [],
         "num_doubtful": None if doubtful is None else len(doubtful),
-        "warnings": warnings,
+        "warnings": [(clip(id, 60), clip(text, 300)) for id, text in zip(shown["id"], shown["warnings"], strict=True)],
     }
-
-
-def _texts(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
-
-
-def _start_large(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def describe_making(run: Run) -> dict[str, Any]:

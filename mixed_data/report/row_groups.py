@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixed_data.intervals import value_bands
 from mixed_data.report.wording import Unit, clip
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
@@ -57,14 +58,12 @@ def group_by_target(target: NDArray[np.float64], unit: Unit) -> Grouping:
         At most `NUM_BANDS` bands of at least `MIN_BAND_ROWS` rows.
     """
     by = f"{unit.name} band"
-    num_bands = min(NUM_BANDS, len(target) // MIN_BAND_ROWS)
-    found = []
-    if num_bands > 1 and np.ptp(target) > 0:
-        bands = pd.qcut(target, num_bands, labels=False, duplicates="drop")
-        found = [np.flatnonzero(bands == band) for band in np.unique(bands)]
+    bands = value_bands(target, max(1, min(NUM_BANDS, len(target) // MIN_BAND_ROWS)))
+    found = [np.flatnonzero(bands == band) for band in np.unique(bands)]
     if len(found) < 2:
         return Grouping(by, [], f"{len(target)} rows are too few, or too alike, for bands")
-    return Grouping(by, [Group(_range_label(target[rows], unit), rows) for rows in found])
+    ends = [(unit.compact(target[rows].min()), unit.compact(target[rows].max())) for rows in found]
+    return Grouping(by, [Group(f"{low} to {high}", rows) for (low, high), rows in zip(ends, found, strict=True)])
 
 
 def group_by_level(cells: pd.DataFrame, schema: Schema) -> Grouping:
@@ -109,7 +108,3 @@ def group_by_photos(images_used: NDArray[np.float64]) -> Grouping:
 def count_photos(count: float) -> str:
     """Write "no photo", "1 photo", "4 photos"."""
     return "no photo" if count == 0 else f"{count:.0f} photo{'' if count == 1 else 's'}"
-
-
-def _range_label(values: NDArray[np.float64], unit: Unit) -> str:
-    return f"{unit.compact(values.min())} to {unit.compact(values.max())}"

@@ -1,20 +1,23 @@
-"""What may be said of the main model: its error beside the others', and how much of that resampling could make."""
+"""What may be said of the main model: its error with an interval, the others' errors, and what only `compare` shows.
+
+Whether photos help is decided in one place, `mixed_data.evaluation.verdict`; a page without its answers gives figures.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixed_data.evaluation.model_names import BEST
-from mixed_data.evaluation.significance import FloatArray, grouped_bootstrap
+from mixed_data.evaluation.model_names import BEST, TABLE
+from mixed_data.evaluation.significance import estimate_by_bootstrap
+from mixed_data.metrics import METRICS, FloatArray
 from mixed_data.report.run_contents import Run
-from mixed_data.report.wording import BASELINES, UNIMODAL, Unit, clip, describe_model, percent
+from mixed_data.report.wording import BASELINES, UNIMODAL, Unit, clip, describe_model
 
 NUM_RESAMPLES = 2000
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -45,126 +48,74 @@ class ErrorScale:
 
     def write(self, error: float) -> str:
         """Write an error, e.g. "23.5 %"."""
-        return percent(error, 1) if self.is_percent else self.unit.exact(error)
+        return f"{METRICS['mape'].write(error)}\u00a0%" if self.is_percent else self.unit.exact(error)
 
-    def write_change(self, change: float, *, sign: bool = True) -> str:
-        """Write a difference of two errors, e.g. "−1.5 points"."""
-        mark = "" if not sign else "−" if change < 0 else "+"
-        return mark + (f"{abs(change):.1f} points" if self.is_percent else self.unit.exact(abs(change)))
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """The main model beside another one on the same rows.
-
-    Attributes:
-        other: the other model.
-        question: that the comparison answers.
-        error: mean error of the main model.
-        other_error: mean error of the other.
-        interval: 95 % interval of ``error - other_error``, or None where the other's predictions were not kept.
-    """
-
-    other: str
-    question: str
-    error: float
-    other_error: float
-    interval: Interval | None
+    def write_size(self, change: float) -> str:
+        """Write the size of a difference of two errors, e.g. "1.5 points"."""
+        return f"{METRICS['mape'].write(abs(change))} points" if self.is_percent else self.unit.exact(abs(change))
 
 
-def bootstrap_mean(errors: FloatArray, others: FloatArray, groups: NDArray[np.int64]) -> Interval:
-    """Return the 95 % interval of a difference of mean errors, from drawing whole groups of rows anew.
+def find_interval(errors: FloatArray, groups: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the 95 % interval of a mean error, from drawing whole groups of rows anew.
 
     Args:
-        errors: of the first model, ``(repeats, n)``.
-        others: of the second, of the same shape; zeros for the mean of ``errors`` itself.
+        errors: ``(repeats, n)``.
         groups: number of each row's group, ``(n,)``.
     """
-    estimate = grouped_bootstrap(np.stack([errors, others]), groups, num_draws=NUM_RESAMPLES)
+    estimate = estimate_by_bootstrap(np.stack([errors, np.zeros_like(errors)]), groups, num_draws=NUM_RESAMPLES)
     return estimate.low, estimate.high
 
 
-def contrast_models(run: Run, scale: ErrorScale, groups: NDArray[np.int64]) -> list[Contrast]:
-    """Set the main model beside the best baseline and beside the same network without photos.
-
-    Args:
-        run: what the folder holds.
-        scale: of the errors.
-        groups: of each row, for the intervals.
-    """
+def choose_rivals(run: Run, scale: ErrorScale) -> list[str]:
+    """Return the names of the best baseline and of the network without photos, where the run has them."""
     errors = {entry["model"]: entry[scale.score] for entry in run.comparison if entry.get(scale.score) is not None}
-    questions = {}
-    if baselines := [name for name in BASELINES if name in errors and name != run.main]:
-        questions[min(baselines, key=lambda name: errors[name])] = "Is it better than the best baseline?"
-    if run.main not in UNIMODAL and "table" in errors:
-        without = "Is it better than the network on the columns alone?" if run.main == BEST else "Do the photos help?"
-        questions["table"] = without
-    target = run.rows["target"].to_numpy()
-    own = np.abs(scale.signed(target, run.rows[["prediction"]].to_numpy().T))
-    contrasts = []
-    for other, question in questions.items():
-        interval = None
-        if other in run.others:
-            theirs = np.abs(scale.signed(target, run.others[[other]].to_numpy().T))
-            interval = bootstrap_mean(own, theirs, groups)
-        contrasts.append(Contrast(other, question, errors[run.main], errors[other], interval))
-    return contrasts
+    baselines = [name for name in BASELINES if name in errors and name != run.main]
+    best = [min(baselines, key=lambda name: errors[name])] if baselines else []
+    return best + ([TABLE] if run.main not in UNIMODAL and TABLE in errors else [])
 
 
-def answer_questions(
-    run: Run, scale: ErrorScale, groups: NDArray[np.int64], contrasts: Iterable[Contrast]
-) -> Iterator[tuple[str, str]]:
+def answer_questions(run: Run, scale: ErrorScale, groups: NDArray[np.int64]) -> Iterator[tuple[str, str]]:
     """Yield what a stranger asks first, each question with its answer and no more than the files can show.
 
     Args:
         run: what the folder holds.
         scale: of the errors.
-        groups: of each row, for the intervals.
-        contrasts: of `contrast_models`.
+        groups: of each row, for the interval.
     """
     errors = np.abs(scale.signed(run.rows["target"].to_numpy(), run.repeated))
-    low, high = map(scale.write, bootstrap_mean(errors, np.zeros_like(errors), groups))
+    low, high = map(scale.write, find_interval(errors, groups))
     mean, half = scale.write(run.metrics[scale.score]), scale.write(float(np.median(errors, axis=1).mean()))
-    yield (
-        "How far off is it?",
+    answer = (
         f"On {errors.shape[1]:,} rows that it had not seen, {clip(run.main)} is off by {mean} on average (95 % "
-        f"interval {low} to {high}). Half of the rows are off by less than {half}.",
+        f"interval {low} to {high}). Half of the rows are off by less than {half}."
     )
-    if run.verdict:  # `compare` has answered the others on better grounds.
+    if run.verdict:  # `compare` has answered the others.
+        yield "How far off is it?", answer
         return
-    for contrast in contrasts:
-        yield contrast.question, _say_contrast(contrast, scale)
-    yield "What can this run not say?", _say_limits(run)
-
-
-def _say_contrast(contrast: Contrast, scale: ErrorScale) -> str:
-    difference = contrast.error - contrast.other_error
-    word, size = "lower" if difference < 0 else "higher", scale.write_change(difference, sign=False)
-    figures = (
-        f"{clip(contrast.other)} ({describe_model(contrast.other)}) has a mean error of "
-        f"{scale.write(contrast.other_error)}; this one's is {size} {word}"
+    limits = (
+        " The interval comes from drawing the held-out rows anew. It leaves out that another split or another seed "
+        "trains other models, which can change the figures as much."
     )
-    if contrast.interval is None:
-        answer = "Yes, on these rows" if difference < 0 else "Not on these rows"
-        return f"{answer}: {figures}. What of this is chance cannot be said, because the run kept no predictions of it."
-    low, high = contrast.interval
-    figures += f" (95 % interval of the difference {scale.write_change(low)} to {scale.write_change(high)})"
-    if low <= 0 <= high:
-        return f"No difference is shown with these rows: {figures}."
-    return f"{'Yes' if high < 0 else 'No'}: {figures}."
+    yield "How far off is it?", answer + limits
+    if rivals := choose_rivals(run, scale):
+        yield "How far off are others?", " ".join(_say_error(run, scale, name) for name in rivals)
+    is_fused = run.main not in UNIMODAL
+    question = "Do the photos help?" if is_fused else "Is the network worth it over simpler models?"
+    yield question, _say_what_can_show_it(run, is_fused=is_fused)
 
 
-def _say_limits(run: Run) -> str:
-    stack = (
-        " Whether the photos help cannot be read from them either, because the network without photos lacks the trees "
-        "of the stack too; `compare` asks it of the network."
-    )
-    split = (
-        f"Every row was predicted once, by the one of {run.num_folds} models that had not seen it."
-        if run.num_folds > 1
-        else "This is one split into training rows and held-out rows; another would give other figures."
-    )
+def _say_error(run: Run, scale: ErrorScale, other: str) -> str:
+    own, theirs = (run.of_model(name)[scale.score] for name in (run.main, other))
+    error, size = scale.write(theirs), scale.write_size(theirs - own)
+    return f"{clip(other)} ({describe_model(other)}) is off by {error}, {size} {'less' if theirs < own else 'more'}."
+
+
+def _say_what_can_show_it(run: Run, *, is_fused: bool) -> str:
+    how = f"one round of {run.num_folds} folds" if run.num_folds > 1 else "one split into training and held-out rows"
+    trees = f" Besides, {TABLE} lacks the trees of the stack, too." if run.main == BEST and run.of_model(TABLE) else ""
+    placebo = " sets photos shuffled among the rows beside the real ones," if is_fused else ""
     return (
-        f"{split} The intervals come from drawing the held-out rows anew. They leave out that another split or another "
-        f"seed trains other models, which can change the figures as much.{stack if run.main == BEST else ''}"
+        f"This run cannot show it: {how} cannot tell a difference from chance.{trees} To find out, run python -m "
+        f"mixed_data compare with the same data options. It holds every row out in several rounds of folds,{placebo} "
+        "and claims a difference only where two tests agree."
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mixed_data.evaluation.model_names import BEST, BOOSTING, IMAGE, PLACEBO, TABLE, is_ablation
+from mixed_data.metrics import write_decimals
 
-DOLLAR_DATA_SETS = ("houses", "sample")
-"""Data sets whose target is in US dollars; of any other table only the column's name is known."""
+DOLLARS = "US dollars"
 
 BASELINES = {
     "median": "the median of the training rows, for every row",
@@ -57,15 +56,13 @@ class Unit:
 
     @classmethod
     def of(cls, target: str, config: Mapping[str, Any]) -> Unit:
-        """Choose the unit by the data set that a run's ``config.json`` names."""
-        options = config.get("options")
-        data_set = options.get("dataset") if isinstance(options, dict) else None
-        return cls(clip(target, 40), data_set in DOLLAR_DATA_SETS)
+        """Read the unit in a run's ``config.json``; of a table without one, only the column's name is known."""
+        return cls(clip(target, 40), config.get("unit") == DOLLARS)
 
     @property
     def label(self) -> str:
         """The target with its unit, e.g. for an axis."""
-        return f"{self.name}, US dollars" if self.is_dollars else self.name
+        return f"{self.name}, {DOLLARS}" if self.is_dollars else self.name
 
     def exact(self, value: float) -> str:
         """Write a value in full, e.g. "$776,900"."""
@@ -102,13 +99,6 @@ def describe_pattern(pattern: object) -> str:
     return _PATTERNS.get(str(pattern), clip(pattern, 60))
 
 
-def decimals(value: object, num_decimals: int) -> str:
-    """Write a score, "–" where it is not defined."""
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        return "–"
-    return f"{value:,.{num_decimals}f}".replace("-", "−")
-
-
-def percent(value: object, num_decimals: int) -> str:
+def write_percent(value: object, num_decimals: int) -> str:
     """Write a percentage, unbroken at the end of a line."""
-    return f"{decimals(value, num_decimals)}\u00a0%"
+    return f"{write_decimals(value, num_decimals)}\u00a0%"

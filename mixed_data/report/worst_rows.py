@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from PIL import Image
 
 from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
 from mixed_data.report.run_contents import Run
-from mixed_data.report.wording import Unit, clip, percent
+from mixed_data.report.wording import Unit, clip, write_percent
 from mixed_data.schema.cell_values import canonical_text, parse_numbers, split_paths
 from mixed_data.split import Link
 
@@ -29,46 +29,6 @@ _A_ZERO = (6.25, 16.0)  # without the zero, within a factor of 1.6 of the predic
 _DIFFERENT = 1.1
 
 
-@dataclass(frozen=True)
-class Thumbnail:
-    """A small photo, or why there is none.
-
-    Attributes:
-        name: the column it stands in.
-        source: ``data:`` address of a JPEG, or "".
-        problem: why there is none, or "".
-    """
-
-    name: str
-    source: str
-    problem: str
-
-
-@dataclass(frozen=True)
-class WorstRow:
-    """A row far from its prediction.
-
-    Attributes:
-        id: what the row is called.
-        target: known value, written.
-        prediction: predicted value, written.
-        error: how far off, in words.
-        cells: column and value of the row's features.
-        photos: at most `MAX_PHOTOS`.
-        num_more_photos: how many are not shown.
-        reasons: facts that may explain the error; may be empty.
-    """
-
-    id: str
-    target: str
-    prediction: str
-    error: str
-    cells: list[tuple[str, str]]
-    photos: list[Thumbnail]
-    num_more_photos: int
-    reasons: list[str]
-
-
 def rank_rows(target: NDArray[np.float64], prediction: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the positions of all rows, the worst first.
 
@@ -80,30 +40,35 @@ def rank_rows(target: NDArray[np.float64], prediction: NDArray[np.float64]) -> N
     return np.argsort(-distance, kind="stable")
 
 
-def describe_worst(run: Run, unit: Unit, links: Sequence[Link]) -> list[WorstRow]:
+def describe_worst(run: Run, unit: Unit, links: Sequence[Link]) -> list[dict[str, Any]]:
     """Describe the `NUM_WORST` worst rows.
 
     Args:
         run: what the folder holds.
         unit: of the target.
         links: what `find_links` found among the rows.
+
+    Returns:
+        One dict per row: ``id``, ``target``, ``prediction`` and ``error`` as texts, ``cells`` (column and value of the
+        features), ``photos`` (at most `MAX_PHOTOS`: ``name`` of the column, ``source``, the ``data:`` address of a
+        JPEG, or "" and the ``problem``), ``num_more_photos`` that are not shown, and ``reasons``, which may be empty.
     """
     target, prediction = run.rows["target"].to_numpy(), run.rows["prediction"].to_numpy()
     by_factor = _all_positive(target, prediction)
     worst = []
     for row in map(int, rank_rows(target, prediction)[:NUM_WORST]):
-        photos, num_more = _make_thumbnails(run, row)
+        paths = _list_photos(run, row)
         worst.append(
-            WorstRow(
-                id=clip(run.rows["id"].iloc[row], 60),
-                target=unit.exact(target[row]),
-                prediction=unit.exact(prediction[row]),
-                error=_say_error(target[row], prediction[row], unit, by_factor=by_factor),
-                cells=_list_cells(run, row),
-                photos=photos,
-                num_more_photos=num_more,
-                reasons=list(find_reasons(run, row, unit, links)),
-            )
+            {
+                "id": clip(run.rows["id"].iloc[row], 60),
+                "target": unit.exact(target[row]),
+                "prediction": unit.exact(prediction[row]),
+                "error": _say_error(target[row], prediction[row], unit, by_factor=by_factor),
+                "cells": _list_cells(run, row),
+                "photos": [_shrink_photo(name, path) for name, path in paths[:MAX_PHOTOS]],
+                "num_more_photos": max(0, len(paths) - MAX_PHOTOS),
+                "reasons": list(find_reasons(run, row, unit, links)),
+            }
         )
     return worst
 
@@ -145,7 +110,7 @@ def _compare_with_alike(run: Run, cells: pd.DataFrame, row: int, unit: Unit) -> 
         return
     factor = target[row] / np.median(target[alike])
     if not 1 / far < factor < far:
-        size = f"{factor:.2g} ×" if factor > 1 else f"{percent(100 * factor, 1)} of"
+        size = f"{factor:.2g} ×" if factor > 1 else f"{write_percent(100 * factor, 1)} of"
         fact = f"{unit.name} is {size} the median of the {alike.sum()} other held-out rows{what}"
         yield fact + _guess_typing_error(target[row], run.rows["prediction"].iloc[row])
 
@@ -189,7 +154,7 @@ def _say_error(target: float, prediction: float, unit: Unit, *, by_factor: bool)
     return (
         f"{factor:.1f} × too {direction}"
         if factor >= 2
-        else f"{percent(100 * abs(prediction / target - 1), 0)} too {direction}"
+        else f"{write_percent(100 * abs(prediction / target - 1), 0)} too {direction}"
     )
 
 
@@ -203,22 +168,21 @@ def _list_cells(run: Run, row: int) -> list[tuple[str, str]]:
     return listed
 
 
-def _make_thumbnails(run: Run, row: int) -> tuple[list[Thumbnail], int]:
+def _list_photos(run: Run, row: int) -> list[tuple[str, str]]:
     if run.cells is None:
-        return [], 0
-    paths = [(name, path) for name in run.schema.images for path in split_paths(run.cells[name].iloc[row])]
-    shown = [_make_thumbnail(clip(name, 40), path) for name, path in paths[:MAX_PHOTOS]]
-    return shown, len(paths) - len(shown)
+        return []
+    return [(name, path) for name in run.schema.images for path in split_paths(run.cells[name].iloc[row])]
 
 
-def _make_thumbnail(name: str, path: str) -> Thumbnail:
+def _shrink_photo(name: str, path: str) -> dict[str, str]:
+    photo = {"name": clip(name, 40), "source": "", "problem": ""}
     try:
         pixels = load_photo(path, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH)
     except PhotoError as error:
-        return Thumbnail(name, "", clip(error))
+        return {**photo, "problem": clip(error)}
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=72, optimize=True)
-    return Thumbnail(name, f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}", "")
+    return {**photo, "source": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"}
 
 
 def _all_positive(target: NDArray[np.float64], prediction: NDArray[np.float64]) -> bool:

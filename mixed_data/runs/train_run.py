@@ -28,7 +28,7 @@ from mixed_data.evaluation.held_out_scores import (
 )
 from mixed_data.evaluation.kept_fits import KeptFits
 from mixed_data.evaluation.hidden_modality_scores import score_patterns
-from mixed_data.report import read_card_facts, write_card, write_report
+from mixed_data.report import read_run, write_card, write_report
 from mixed_data.files.checked_json import write_json
 from mixed_data.files.whole_files import write_csv
 from mixed_data.metrics import regression_metrics
@@ -207,8 +207,8 @@ def write_run(
         if plan.folds:
             final = _fit_on_all_rows(main, table, table[schema.target], watch, kept)
             folds, num_rows = main.fitted, len(table)
-        facts = read_card_facts(folder, num_training_rows=num_rows, created=date.today().isoformat())
-        save_bundle(final, folder / "bundle", metrics=metrics, folds=folds, card=write_card(facts))
+        card = write_card(read_run(folder), num_training_rows=num_rows, created=date.today().isoformat())
+        save_bundle(final, folder / "bundle", metrics=metrics, folds=folds, card=card)
     write_report(folder)
 
 

@@ -10,10 +10,10 @@ import pytest
 from comparison_helpers import NUM_ROWS, make_errors, make_evidence
 
 from mixed_data.audit.findings import KEPT_TOGETHER, Case, Finding
-from mixed_data.evaluation.difference_sentences import judge, say, write_difference, write_score
+from mixed_data.evaluation.difference_sentences import judge, say, write_difference
 from mixed_data.evaluation.model_differences import HELPS, HURTS, NOT_SHOWN, Difference, Evidence, compare_models
 from mixed_data.evaluation.significance import adjust_holm
-from mixed_data.evaluation.verdict import answer_questions, describe_ablations, find_differences, reach_verdict
+from mixed_data.evaluation.verdict import describe_ablations, find_differences, reach_verdict
 
 FUSIONS = ["concat", "gated", "weighted_sum"]
 
@@ -93,17 +93,6 @@ def test_an_end_that_would_look_like_zero_gets_one_decimal_more():
     assert write_difference(make_difference(25.0, 25.0, -0.001, 0.5)) == "0.00 points, 95 % interval 0.00 to +0.50"
 
 
-def test_scores_are_written_as_their_metric_is():
-    assert write_score(25.06, "mape") == "25.1 %"
-    assert write_score(0.34449, "rmse_log") == "0.344"
-    assert [write_score(score, "mae") for score in (123_456.7, 12.345, 0.012345, 0.0)] == [
-        "123,457",
-        "12.3",
-        "0.0123",
-        "0",
-    ]
-
-
 def make_log_difference(low, high):
     return make_difference(0.340, 0.350, low, high, metric="rmse_log", difference=(low + high) / 2)
 
@@ -160,7 +149,7 @@ def evidence():
 def ask(evidence, models=None, main="weighted_sum"):
     lines = evidence.predictions
     kept = lines if models is None else lines[lines["model"].isin(models)]
-    entries = answer_questions(Evidence(kept, evidence.target, evidence.groups), main=main, fusions=FUSIONS)
+    entries = reach_verdict(Evidence(kept, evidence.target, evidence.groups), main=main, fusions=FUSIONS)
     return {entry["question"]: entry for entry in entries}
 
 
@@ -262,7 +251,7 @@ def test_a_target_of_zero_is_judged_by_the_absolute_error(evidence):
     found = find_differences(Evidence(evidence.predictions, target, evidence.groups), "weighted_sum", "table")
     assert list(found) == ["mae"]
     entry = ask(Evidence(evidence.predictions, target, evidence.groups))["Do the photos help?"]
-    assert entry["answer"].startswith("Photos lower mean absolute error from ")
+    assert entry["answer"].startswith("Photos lower MAE from ")
 
 
 def test_leaked_rows_are_named_first_and_claim_nothing(evidence):

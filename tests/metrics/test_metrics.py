@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as sk
 from sklearn.linear_model import LinearRegression
 
-from mixed_data.metrics import regression_metrics
+from mixed_data.metrics import METRICS, regression_metrics, write_decimals
 
 PERCENTS = {"mape", "median_ape", "ppe10", "ppe20"}
 RATIOS = {"median_ratio", "cod", "prd", "prb"}
@@ -45,6 +45,7 @@ def houses_like() -> tuple[np.ndarray, np.ndarray]:
 def test_there_are_exactly_thirteen_scores_and_they_are_python_numbers(houses_like):
     scores = regression_metrics(*houses_like)
     assert set(scores) == KEYS
+    assert list(scores) == list(METRICS)
     assert len(KEYS) == 13
     assert type(scores.pop("n")) is int
     assert {type(score) for score in scores.values()} == {float}
@@ -95,7 +96,36 @@ def test_the_published_example_of_the_iaao_standard():
 def test_a_perfect_prediction():
     target = np.array([1.0, 2.0, 3.0])
     perfect = {"n": 3, "r2": 1, "ppe10": 100, "ppe20": 100, "median_ratio": 1, "prd": 1}
-    assert regression_metrics(target, target) == dict.fromkeys(KEYS, 0) | perfect
+    scores = regression_metrics(target, target)
+    assert scores == dict.fromkeys(KEYS, 0) | perfect
+    del scores["n"]
+    assert {name: METRICS[name].best for name in scores} == scores
+
+
+def test_a_score_that_is_a_function_of_a_mean_is_one_of_the_losses_of_the_rows(houses_like):
+    scores = regression_metrics(*houses_like)
+    means = {name: metric for name, metric in METRICS.items() if metric.loss}
+    assert list(means) == ["mape", "mae", "rmse", "rmse_log"]
+    for name, metric in means.items():
+        assert metric.of_mean(np.mean(metric.loss(*houses_like))) == scores[name]
+
+
+def test_scores_are_written_as_the_table_says():
+    assert (METRICS["mape"].heading, METRICS["mape"].write_with_unit(25.06)) == ("MAPE, %", "25.1 %")
+    assert (METRICS["r2"].heading, METRICS["r2"].write_with_unit(-0.34449)) == ("R²", "−0.344")
+    assert (METRICS["ppe20"].heading, METRICS["ppe20"].write(74.6)) == ("within 20 %, % of rows", "75")
+    assert [METRICS["mae"].write(value) for value in (123_456.7, 12.345, 0.012345, 0.0)] == [
+        "123,457",
+        "12.3",
+        "0.0123",
+        "0",
+    ]
+    assert [METRICS["mae"].write(value) for value in (None, math.nan, "1")] == ["–", "–", "–"]
+
+
+def test_scores_that_are_not_defined_are_dashes():
+    values = (None, np.nan, "1", -1.25, 1234.56)
+    assert [write_decimals(value, 1) for value in values] == ["–", "–", "–", "−1.2", "1,234.6"]
 
 
 def test_prb_says_by_which_share_ratios_fall_when_the_value_doubles():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import escape as escape_html
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,8 +15,7 @@ from reliability import Case, documented
 from report_helpers import make_rows, make_run, read, write
 
 from mixed_data.files.whole_files import write_csv
-from mixed_data.report import write_report
-from mixed_data.report.model_card import CardFacts, write_card
+from mixed_data.report import read_run, write_card, write_report
 from mixed_data.schema import Schema
 
 AS_TEXT = "shown as that text"
@@ -87,14 +87,15 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     write(folder / "missing.json", [{"pattern": text, "mape": 1.0, "rmse_log": text} for text in HOSTILE])
     write(folder / "verdict.json", [{"question": text, "answer": text} for text in HOSTILE])
     config = read(folder, "config.json")
-    config |= {"command": f"train {HOSTILE[0]}", "versions": {text: text for text in HOSTILE}}
+    config |= {"command": f"train {HOSTILE[0]}", "main": HOSTILE[3], "versions": {text: text for text in HOSTILE}}
     config["schema"]["reasons"] = {zipcode: HOSTILE[0]}
     write(folder / "config.json", config)
     source = write_report(folder).read_text("utf-8")
     schema = Schema(target=target, numeric=HOSTILE[:4], codes=HOSTILE[4:7], images=HOSTILE[7:])
     scores = [{"model": f"without {text}", "mape": 1.0} for text in HOSTILE]
-    facts = CardFacts(schema, scores[1]["model"], scores, 1, 1, 1, "now", config, HOSTILE)
-    return Shown(source, Page(source), write_card(facts), Page(harmless))
+    run = replace(read_run(folder), schema=schema, main=scores[1]["model"], comparison=scores)
+    card = write_card(run, num_training_rows=1, created="now")
+    return Shown(source, Page(source), card, Page(harmless))
 
 
 @documented("Pages", CASES)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from report_helpers import make_run, read, write
 
-from mixed_data.report import CardFacts, read_card_facts, write_card
+from mixed_data.report import read_run, write_card
 from mixed_data.report.model_card import escape, quote
 from mixed_data.schema import Schema
 
@@ -23,7 +24,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def card(folder):
-    return write_card(read_card_facts(folder, num_training_rows=180, created="2026-02-03"))
+    return write_card(read_run(folder), num_training_rows=180, created="2026-02-03")
 
 
 def test_a_card_has_the_sections_of_its_form_and_how_to_load(card):
@@ -69,12 +70,11 @@ def test_the_coverage_is_that_of_the_held_out_rows(folder, card):
 
 
 def test_what_was_not_kept_is_said_so(tmp_path):
-    facts = read_card_facts(make_run(tmp_path, extras=False), num_training_rows=180, created="2026-02-03")
-    card = write_card(facts)
+    card = write_card(read_run(make_run(tmp_path, extras=False)), num_training_rows=180, created="2026-02-03")
     assert "The intervals were not scored." in card
     assert "What the audit found was not kept." in card
     write(tmp_path / "findings.json", [])
-    card = write_card(read_card_facts(tmp_path, num_training_rows=180, created="2026-02-03"))
+    card = write_card(read_run(tmp_path), num_training_rows=180, created="2026-02-03")
     assert "The audit found nothing wrong." in card
 
 
@@ -82,15 +82,15 @@ def test_folds_are_told_apart_from_the_model_in_the_bundle(tmp_path):
     folder = make_run(tmp_path)
     predictions = pd.read_csv(folder / "predictions.csv")
     predictions.assign(fold=np.arange(60) % 5).to_csv(folder / "predictions.csv", index=False)
-    card = write_card(read_card_facts(folder, num_training_rows=60, created="2026-02-03"))
+    card = write_card(read_run(folder), num_training_rows=60, created="2026-02-03")
     assert "60 rows (all of them; the scores below are of 5 other models" in card
     assert "60 held-out rows, grouped 5-fold, every row scored once." in card
 
 
-def test_the_least_facts_make_a_card():
-    entry = {"model": "table", "mape": None, "mae": 3.0}
-    facts = CardFacts(Schema(target="yield"), "table", [entry], 10, 5, 1, "2026-02-03")
-    card = write_card(facts)
+def test_the_least_facts_make_a_card(tmp_path):
+    write(tmp_path / "comparison.json", [{"model": "table", "mape": None, "mae": 3.0}])
+    (tmp_path / "predictions.csv").write_text("id,target,prediction\n1,2,5\n")
+    card = write_card(read_run(tmp_path), num_training_rows=10, created="2026-02-03")
     assert "in the units of that column" in card
     assert "| **`table`** | – | – | – | – | – | – |" in card
     assert "Reads" not in card
@@ -98,12 +98,15 @@ def test_the_least_facts_make_a_card():
     assert "off by" not in card
 
 
-def test_texts_from_the_data_cannot_become_marks_or_html():
+def test_texts_from_the_data_cannot_become_marks_or_html(folder):
     hostile = "</code>`` <script>\n# Heading\n| cell ![x](http://evil/x.png)"
     schema = Schema(target=hostile, numeric=["a" + hostile], codes=["b" + hostile], images=["c" + hostile])
     config = {"command": f"train\n{hostile}", "versions": {hostile: hostile}}
-    facts = CardFacts(schema, hostile, [{"model": hostile, "mape": 1.0}], 1, 1, 1, "now", config, [hostile])
-    card = write_card(facts)
+    comparison = [{"model": hostile, "mape": 1.0}]
+    run = replace(
+        read_run(folder), schema=schema, main=hostile, comparison=comparison, config=config, findings=[hostile]
+    )
+    card = write_card(run, num_training_rows=1, created="now")
     outside = re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", card)  # without code spans and blocks
     outside = re.sub(r"(?m)^ {6}.*$", "", outside)  # without the command, an indented block
     assert re.search(r"(?<!\\)<", outside) is None

@@ -8,24 +8,24 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from report_helpers import NUM_ROWS, make_rows, make_run, predict_rows, read, write
+from report_helpers import NUM_ROWS, make_comparison, make_rows, make_run, read, write
 
-from mixed_data.report.coverage_lines import cover
+from mixed_data.report.coverage_lines import count_coverage
 from mixed_data.report.figures import draw_predictions
 from mixed_data.report.ratio_standards import judge_ratios
 from mixed_data.report.report_sections import list_ablations
 from mixed_data.report.row_groups import Grouping, group_by_level, group_by_photos, group_by_target
-from mixed_data.report.run_answers import ErrorScale, answer_questions, bootstrap_mean, contrast_models
+from mixed_data.report.run_answers import ErrorScale, answer_questions, choose_rivals, find_interval
 from mixed_data.report.run_contents import read_run
-from mixed_data.report.wording import Unit, clip, decimals, describe_model, is_reference
+from mixed_data.report.wording import Unit, clip, describe_model, is_reference
 from mixed_data.schema import Schema
 
 DOLLARS = Unit("price", is_dollars=True)
 
 
 def answers(run):
-    scale, groups = ErrorScale.of(run, DOLLARS), np.arange(len(run.rows))
-    return dict(answer_questions(run, scale, groups, contrast_models(run, scale, groups)))
+    found = dict(answer_questions(run, ErrorScale.of(run, DOLLARS), np.arange(len(run.rows))))
+    return {question: answer.replace("\u00a0", " ") for question, answer in found.items()}
 
 
 # Groups.
@@ -82,7 +82,7 @@ def test_rows_are_grouped_by_the_number_of_their_photos():
 def test_the_error_is_answered_with_mean_interval_and_median(tmp_path):
     run = read_run(make_run(tmp_path))
     error = 100 * np.abs(run.rows["prediction"] / run.rows["target"] - 1)
-    text = answers(run)["How far off is it?"].replace("\u00a0", " ")
+    text = answers(run)["How far off is it?"]
     assert f"weighted_sum is off by {error.mean():.1f} % on average" in text
     assert f"less than {error.median():.1f} %." in text
     low, high = map(float, re.search(r"interval ([\d.]+) % to ([\d.]+) %", text).groups())
@@ -93,43 +93,57 @@ def test_the_error_is_answered_with_mean_interval_and_median(tmp_path):
 
 def test_rows_of_one_group_are_drawn_together():
     errors = np.repeat(np.random.default_rng(0).normal(10.0, 2.0, 50), 4)[None]
-    nothing = np.zeros_like(errors)
-    low, high = bootstrap_mean(errors, nothing, np.arange(200))
-    low_grouped, high_grouped = bootstrap_mean(errors, nothing, np.repeat(np.arange(50), 4))
+    low, high = find_interval(errors, np.arange(200))
+    low_grouped, high_grouped = find_interval(errors, np.repeat(np.arange(50), 4))
     assert (high_grouped - low_grouped) / (high - low) == pytest.approx(2.0, rel=0.15)
 
 
-def test_a_difference_is_claimed_only_where_its_interval_excludes_zero(tmp_path):
+def test_others_are_set_beside_it_by_their_errors_alone(tmp_path):
+    run = read_run(make_run(tmp_path))
+    own, ridge, table = (run.of_model(name)["mape"] for name in ("weighted_sum", "ridge", "table"))
+    assert answers(run)["How far off are others?"] == (
+        f"ridge (ridge regression on the columns) is off by {ridge:.1f} %, {ridge - own:.1f} points more. "
+        f"table (network, columns only) is off by {table:.1f} %, {table - own:.1f} points more."
+    )
+
+
+def test_another_model_that_is_better_is_said_to_be(tmp_path):
+    folder = make_run(tmp_path)
+    comparison = read(folder, "comparison.json")
+    own = next(entry for entry in comparison if entry["model"] == "weighted_sum")["mape"]
+    next(entry for entry in comparison if entry["model"] == "table")["mape"] = own - 2.04
+    write(folder / "comparison.json", comparison)
+    assert f"is off by {own - 2.04:.1f} %, 2.0 points less." in answers(read_run(folder))["How far off are others?"]
+
+
+@pytest.mark.parametrize(
+    ("num_folds", "how"), [(1, "one split into training and held-out rows"), (5, "one round of 5 folds")]
+)
+def test_no_run_of_train_says_whether_photos_help_but_what_can_say_it(tmp_path, num_folds, how):
     rows = make_rows(tmp_path)
     folder = make_run(tmp_path, rows=rows)
-    worse, same = predict_rows(rows["price"], spread=0.6, seed=9), pd.read_csv(folder / "predictions.csv")["prediction"]
-    pd.DataFrame({"ridge": worse, "table": same}).to_csv(folder / "model_predictions.csv", index=False)
+    predictions = pd.read_csv(folder / "predictions.csv")
+    predictions.assign(fold=np.arange(NUM_ROWS) % num_folds).to_csv(folder / "predictions.csv", index=False)
+    comparison = read(folder, "comparison.json")
+    said = set()
+    for table in (1.0, 99.0):  # however good or bad the network without photos is
+        next(entry for entry in comparison if entry["model"] == "table")["mape"] = table
+        write(folder / "comparison.json", comparison)
+        said.add(answers(read_run(folder))["Do the photos help?"])
+    (answer,) = said
+    assert answer.startswith(f"This run cannot show it: {how} cannot tell a difference from chance. To find out,")
+    assert "run python -m mixed_data compare with the same data options" in answer
+    assert "photos shuffled among the rows" in answer
+
+
+def test_a_network_on_the_columns_is_not_asked_about_photos(tmp_path):
+    folder = make_run(tmp_path)
+    write(folder / "metrics.json", next(each for each in read(folder, "comparison.json") if each["model"] == "table"))
+    write(folder / "config.json", {**read(folder, "config.json"), "main": "table"})
     found = answers(read_run(folder))
-    assert found["Is it better than the best baseline?"].startswith("Yes: ridge (ridge regression on the columns) has")
-    assert found["Do the photos help?"].startswith("No difference is shown with these rows: table (network, columns")
-    better = rows["price"] * 1.01
-    pd.DataFrame({"ridge": worse, "table": better}).to_csv(folder / "model_predictions.csv", index=False)
-    assert answers(read_run(folder))["Do the photos help?"].startswith("No: table")
-
-
-def test_the_contrast_of_two_models_is_paired_row_by_row(tmp_path):
-    run = read_run(make_run(tmp_path))
-    scale = ErrorScale.of(run, DOLLARS)
-    ridge, table = contrast_models(run, scale, np.arange(NUM_ROWS))
-    assert (ridge.other, table.other) == ("ridge", "table")
-    target = run.rows["target"]
-    paired = 100 * ((run.rows["prediction"] - target).abs() - (run.others["table"] - target).abs()) / target
-    assert table.error - table.other_error == pytest.approx(paired.mean())
-    assert sum(table.interval) / 2 == pytest.approx(paired.mean(), abs=0.5)
-    half = (table.interval[1] - table.interval[0]) / 2
-    assert half == pytest.approx(1.96 * paired.std() / np.sqrt(NUM_ROWS), rel=0.15)
-
-
-def test_without_the_other_models_predictions_no_difference_is_called_more_than_chance(tmp_path):
-    run = read_run(make_run(tmp_path, extras=False))
-    text = answers(run)["Do the photos help?"]
-    assert text.startswith("Yes, on these rows: table")
-    assert text.endswith("What of this is chance cannot be said, because the run kept no predictions of it.")
+    assert [*found][1:] == ["How far off are others?", "Is the network worth it over simpler models?"]
+    assert "photos" not in found["Is the network worth it over simpler models?"]
+    assert "table" not in found["How far off are others?"]
 
 
 def test_what_a_stack_gains_over_a_network_on_the_columns_is_not_put_down_to_the_photos(tmp_path):
@@ -137,11 +151,9 @@ def test_what_a_stack_gains_over_a_network_on_the_columns_is_not_put_down_to_the
     comparison = read(folder, "comparison.json")
     next(entry for entry in comparison if entry["model"] == "weighted_sum")["model"] = "best"
     write(folder / "comparison.json", comparison)
+    write(folder / "config.json", {**read(folder, "config.json"), "main": "best"})
     run = read_run(folder)
-    found = answers(run)
-    assert "Do the photos help?" not in found
-    assert "Is it better than the network on the columns alone?" in found
-    assert "cannot be read from them either" in found["What can this run not say?"]
+    assert "Besides, table lacks the trees of the stack, too." in answers(run)["Do the photos help?"]
     assert list_ablations(run, ErrorScale.of(run, DOLLARS)) == []
 
 
@@ -151,15 +163,12 @@ def test_the_best_baseline_is_the_one_with_the_lowest_error(tmp_path):
     comparison.insert(0, {**comparison[0], "model": "boosting", "mape": comparison[0]["mape"] - 1.0})
     comparison.insert(0, {**comparison[0], "model": "median", "mape": 99.0})
     write(folder / "comparison.json", comparison)
-    assert "boosting (gradient-boosted trees" in answers(read_run(folder))["Is it better than the best baseline?"]
+    run = read_run(folder)
+    assert choose_rivals(run, ErrorScale.of(run, DOLLARS)) == ["boosting", "table"]
 
 
-def test_what_one_split_cannot_say_depends_on_the_folds(tmp_path):
-    folder = make_run(tmp_path)
-    assert answers(read_run(folder))["What can this run not say?"].startswith("This is one split")
-    predictions = pd.read_csv(folder / "predictions.csv")
-    predictions.assign(fold=np.arange(NUM_ROWS) % 5).to_csv(folder / "predictions.csv", index=False)
-    assert "by the one of 5 models" in answers(read_run(folder))["What can this run not say?"]
+def test_a_comparison_has_answered_all_but_how_far_off_it_is(tmp_path):
+    assert list(answers(read_run(make_comparison(tmp_path)))) == ["How far off is it?"]
 
 
 # Ratios, intervals.
@@ -184,8 +193,8 @@ def test_what_one_split_cannot_say_depends_on_the_folds(tmp_path):
 )
 def test_a_ratio_is_judged_by_the_range_of_the_standard(name, value, judgement):
     lines = dict(zip(("median_ratio", "cod", "prd", "prb"), judge_ratios({name: value}), strict=True))
-    assert lines[name].judgement == judgement
-    assert {line.judgement for other, line in lines.items() if other != name} == {"not defined"}
+    assert lines[name]["judgement"] == judgement
+    assert {line["judgement"] for other, line in lines.items() if other != name} == {"not defined"}
 
 
 def test_coverage_counts_the_rows_inside_ends_included():
@@ -193,12 +202,12 @@ def test_coverage_counts_the_rows_inside_ends_included():
         {"target": [1.0, 2.0, 3.0, 4.0], "prediction": 2.0, "lower": 1.0, "upper": [3.0, 3.0, 3.0, 5.0]}
     )
     grouping = group_by_photos(np.array([2, 2, 2, 0]))
-    total, none, two = cover(rows, [grouping, Grouping("nothing", [], "none")])
+    total, none, two = count_coverage(rows, [grouping, Grouping("nothing", [], "none")])
     assert (total.label, total.num_rows, total.covered) == ("all rows", 4, 100.0)
     assert (none.label, none.num_rows, two.label, two.num_rows) == ("no photo", 1, "2 photos", 3)
     assert (two.median_width, two.relative_width, none.median_width) == (2.0, 100.0, 4.0)
     rows["upper"] = 2.5
-    total, none, two = cover(rows, [grouping])
+    total, none, two = count_coverage(rows, [grouping])
     assert (total.covered, none.covered, two.covered) == (50.0, 0.0, pytest.approx(200 / 3))
     assert total.bounds == pytest.approx((15.0, 85.0), abs=0.05)  # Wilson's interval of 2 in 4
 
@@ -221,16 +230,16 @@ def test_dollars_are_written_in_full_and_in_short(value, exact, compact):
 
 
 def test_other_units_are_never_dollars():
-    unit = Unit.of("yield", {"options": {"dataset": "table"}})
+    unit = Unit.of("yield", {"unit": ""})
     assert (unit.exact(1234.5), unit.exact(0.12345), unit.compact(-2e9), unit.label) == (
         "1,234",
         "0.1235",
         "−2bn",
         "yield",
     )
-    assert Unit.of("price", {"options": {"dataset": "houses"}}).label == "price, US dollars"
-    assert not Unit.of("price", {}).is_dollars
-    assert not Unit.of("price", {"options": 3}).is_dollars
+    assert Unit.of("price", {"unit": "US dollars"}).label == "price, US dollars"
+    assert not Unit.of("price", {"options": {"dataset": "houses"}}).is_dollars
+    assert not Unit.of("price", {"unit": 3}).is_dollars
 
 
 def test_a_strangers_text_is_one_printable_line():
@@ -238,10 +247,6 @@ def test_a_strangers_text_is_one_printable_line():
     assert clip("x" * 1000) == "x" * 159 + "…"
     assert clip("\x00" * 10_000 + "a") == ""
     assert clip(85255) == "85255"
-
-
-def test_scores_that_are_not_defined_are_dashes():
-    assert [decimals(value, 1) for value in (None, np.nan, "1", -1.25, 1234.56)] == ["–", "–", "–", "−1.2", "1,234.6"]
 
 
 def test_models_are_described_in_plain_words():

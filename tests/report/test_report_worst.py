@@ -99,9 +99,9 @@ def test_an_id_is_shown_as_it_stands_in_the_file(tmp_path):
     predictions.loc[[7, 8], "prediction"] = predictions.loc[[7, 8], "target"] * [100, 99]
     predictions.to_csv(folder / "predictions.csv", index=False)
     worst = describe_worst(read_run(folder), DOLLARS, [])
-    assert [(row.id, row.error) for row in worst[:2]] == [("NA", "100.0 × too high"), ("008", "99.0 × too high")]
-    assert worst[1].cells == [("area", f"{rows['area'][8]:.0f}"), ("zipcode", rows["zipcode"][8])]
-    assert worst[1].target == f"${rows['price'][8]:,.0f}"
+    assert [(row["id"], row["error"]) for row in worst[:2]] == [("NA", "100.0 × too high"), ("008", "99.0 × too high")]
+    assert worst[1]["cells"] == [("area", f"{rows['area'][8]:.0f}"), ("zipcode", rows["zipcode"][8])]
+    assert worst[1]["target"] == f"${rows['price'][8]:,.0f}"
 
 
 def test_photos_become_small_jpegs_and_what_is_none_a_note(tmp_path):
@@ -110,9 +110,9 @@ def test_photos_become_small_jpegs_and_what_is_none_a_note(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     rows["kitchen"] = f"{tmp_path}/page.jpg;{tmp_path}/pipe.jpg;{tmp_path}/none.jpg" + f";{tmp_path}/none.jpg" * 4
     row = describe_worst(read_run(make_run(tmp_path, rows=rows)), DOLLARS, [])[0]
-    photo = Image.open(io.BytesIO(base64.b64decode(row.photos[0].source.removeprefix("data:image/jpeg;base64,"))))
+    photo = Image.open(io.BytesIO(base64.b64decode(row["photos"][0]["source"].removeprefix("data:image/jpeg;base64,"))))
     assert (photo.format, photo.size) == ("JPEG", (160, 120))
-    problems = [photo.problem for photo in row.photos]
+    problems = [photo["problem"] for photo in row["photos"]]
     assert problems[1].startswith("not a JPEG, PNG")
     assert problems[2:4] == ["a pipe, socket or device, not a file", "no such file"]
-    assert (len(row.photos), row.num_more_photos) == (6, 2)
+    assert (len(row["photos"]), row["num_more_photos"]) == (6, 2)
