@@ -2,7 +2,7 @@
 
 Rows are linked when they share a byte-identical photo, repeat each other, or carry the same declared group.
 ``find_links`` says which and why, ``find_groups`` turns that into one group number per row for
-``mixed_data.split``, ``describe_links`` tells it to a person.
+``mixed_data.split``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -91,34 +91,6 @@ def find_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
     return [*_photo_links(table, schema), *_row_links(table, schema), *_group_links(table, schema)]
 
 
-def describe_links(links: Sequence[Link], table: pd.DataFrame, schema: Schema) -> list[str]:
-    """Say in sentences what the links are: repeated rows, shared photos, and where their targets disagree.
-
-    Args:
-        links: What ``find_links`` found in this table.
-        table: The rows.
-        schema: Roles of the columns; a row is called by its id, or else by its position.
-
-    Returns:
-        At most four sentences. Each names the five largest sets of rows and counts the others.
-    """
-    sets = {reason: [link for link in links if link.reason == reason] for reason in ("row", "photo", "group")}
-    facts = []
-    if repeated := {link.rows: "" for link in sets["row"]}:
-        cells = "features and target" if schema.target else "features"
-        num_repeats = sum(len(rows) - 1 for rows in repeated)
-        repeats = f"rows that repeat the {cells} of an earlier row: {num_repeats}"
-        facts.append(repeats + _list_sets(repeated, table, schema))
-    if photos := _count_photos(sets["photo"]):
-        facts.append(f"sets of rows that share a photo: {len(photos)}" + _list_sets(photos, table, schema))
-    if schema.target and (ranges := _differing_targets(photos, table[schema.target])):
-        facts.append(f"of these, with different targets: {len(ranges)}" + _list_sets(ranges, table, schema))
-    if declared := sets["group"]:
-        num_rows = sum(len(link.rows) for link in declared)
-        facts.append(f"rows that column {schema.group!r} keeps together: {num_rows} (groups: {len(declared)})")
-    return facts
-
-
 def _photo_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
     rows_of: defaultdict[str, set[int]] = defaultdict(set)
     for column in schema.images:
@@ -187,34 +159,3 @@ def equal_rows(values: pd.Series) -> list[tuple[int, ...]]:
     """List the sets of two or more index labels that have the same value, each ascending."""
     sets = values.groupby(values).groups.values()
     return sorted(tuple(sorted(map(int, rows))) for rows in sets if len(rows) > 1)
-
-
-def _count_photos(links: Iterable[Link]) -> dict[tuple[int, ...], str]:
-    names: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
-    for link in links:
-        names[link.rows].append(link.shared)
-    return {rows: found[0] if len(found) == 1 else f"{len(found)} photos" for rows, found in names.items()}
-
-
-def _differing_targets(sets: Iterable[tuple[int, ...]], target: pd.Series) -> dict[tuple[int, ...], str]:
-    numbers, _ = parse_numbers(target)
-    ranges = {rows: (numbers[list(rows)].min(), numbers[list(rows)].max()) for rows in sets}
-    return {rows: f"{low:,.12g} to {high:,.12g}" for rows, (low, high) in ranges.items() if low < high}
-
-
-def _list_sets(notes: Mapping[tuple[int, ...], str], table: pd.DataFrame, schema: Schema) -> str:
-    """Write " (59 = 72: 3 photos; 331 = 351: 331_frontal.jpg; and 2 more)", the largest sets first."""
-    largest = sorted(notes, key=lambda rows: (-len(rows), rows))
-    shown = []
-    for rows in largest[:NUM_SHOWN]:
-        names = [_name_row(row, table, schema) for row in rows[:NUM_SHOWN]]
-        more = [f"{len(rows) - NUM_SHOWN} more"] if len(rows) > NUM_SHOWN else []
-        shown.append(" = ".join(names + more) + (f": {notes[rows]}" if notes[rows] else ""))
-    if len(largest) > NUM_SHOWN:
-        shown.append(f"and {len(largest) - NUM_SHOWN} more")
-    return f" ({'; '.join(shown)})"
-
-
-def _name_row(row: int, table: pd.DataFrame, schema: Schema) -> str:
-    name = canonical_text(table[schema.id].iloc[[row]]).iloc[0] if schema.id else None
-    return name or f"row {row}"

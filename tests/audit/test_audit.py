@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mixed_data.readers.houses import read_houses
 from mixed_data.schema import Schema
-from mixed_data.split.rows_kept_together import Link, describe_links, find_groups, find_links, join_links
+from mixed_data.split.rows_kept_together import Link, find_groups, find_links, join_links
 
 
 @pytest.fixture
@@ -152,30 +152,6 @@ def test_groups_are_what_painting_every_link_in_one_colour_gives(sets):
     assert groups.tolist() == [names.index(colour) for colour in colours]
 
 
-def test_the_description_names_the_largest_sets_first_and_counts_the_others():
-    table = pd.DataFrame({"price": [1.0] * 99 + [2.0]})
-    links = [Link("photo", (2 * i, 2 * i + 1), f"{i}.jpg") for i in range(6)]
-    links += [Link("photo", tuple(range(20, 100)), "no_photo.jpg")]
-    shared, differing = describe_links(links, table, Schema(target="price"))
-    assert shared == (
-        "sets of rows that share a photo: 7 "
-        "(row 20 = row 21 = row 22 = row 23 = row 24 = 75 more: no_photo.jpg; "
-        "row 0 = row 1: 0.jpg; row 2 = row 3: 1.jpg; row 4 = row 5: 2.jpg; row 6 = row 7: 3.jpg; and 2 more)"
-    )
-    assert differing == (
-        "of these, with different targets: 1 (row 20 = row 21 = row 22 = row 23 = row 24 = 75 more: 1 to 2)"
-    )
-
-
-def test_the_description_of_a_declared_group_and_of_nothing():
-    table = pd.DataFrame({"owner": ["a", "a", "b"]})
-    schema = Schema(group="owner")
-    assert describe_links(find_links(table, schema), table, schema) == [
-        "rows that column 'owner' keeps together: 2 (groups: 1)"
-    ]
-    assert describe_links([], table, schema) == []
-
-
 def test_the_known_duplicates_of_the_houses_are_found(houses_root):
     table, schema = read_houses(houses_root)
     links = find_links(table, schema)
@@ -191,10 +167,3 @@ def test_the_known_duplicates_of_the_houses_are_found(houses_root):
     groups = find_groups(table, schema)
     assert groups.max() + 1 == 535 - 7
     assert list(groups[:58]) == list(range(58))
-    assert describe_links(links, table, schema) == [
-        "rows that repeat the features and target of an earlier row: 5 "
-        "(59 = 72; 199 = 214; 232 = 266; 270 = 305; 345 = 353)",
-        "sets of rows that share a photo: 4 (59 = 72: 3 photos; 199 = 214: 4 photos; "
-        "292 = 293: 292_frontal.jpg; 331 = 351: 331_frontal.jpg)",
-        "of these, with different targets: 2 (292 = 293: 100,000 to 125,000; 331 = 351: 97,000 to 154,900)",
-    ]
