@@ -73,51 +73,42 @@ def _relative_error(target: FloatArray, prediction: FloatArray) -> FloatArray:
         return np.where(target == 0, np.nan, np.abs(prediction - target) / np.abs(target))
 
 
+def _absolute_error(target: FloatArray, prediction: FloatArray) -> FloatArray:
+    return np.abs(prediction - target)
+
+
+def _squared_error(target: FloatArray, prediction: FloatArray) -> FloatArray:
+    return (prediction - target) ** 2
+
+
 def _squared_error_of_log(target: FloatArray, prediction: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.log(prediction) - np.log(target)
     return np.where((target > 0) & (prediction > 0), error**2, np.nan)
 
 
+def _to_percent(share: ArrayLike) -> FloatArray:
+    return 100 * np.asarray(share)
+
+
 METRICS: dict[str, Metric] = {
     "n": Metric("rows", "", 0, math.nan, "number of rows"),
     "mape": Metric(
-        "MAPE",
-        "%",
-        1,
-        0,
-        "mean error in percent of the actual value; lower is better",
-        loss=_relative_error,
-        of_mean=lambda mean: 100 * np.asarray(mean),
+        "MAPE", "%", 1, 0, "mean error in percent of the actual value; lower is better", _relative_error, _to_percent
     ),
     "median_ape": Metric("median APE", "%", 1, 0, "half of the rows are off by less than this"),
     "ppe10": Metric("within 10 %", "% of rows", 0, 100, "predicted within 10 % of the actual value; higher is better"),
     "ppe20": Metric("within 20 %", "% of rows", 0, 100, "predicted within 20 % of the actual value; higher is better"),
-    "mae": Metric(
-        "MAE",
-        "",
-        None,
-        0,
-        "mean absolute error in units of the target",
-        loss=lambda target, prediction: np.abs(prediction - target),
-    ),
-    "rmse": Metric(
-        "RMSE",
-        "",
-        None,
-        0,
-        "root mean square error in units of the target",
-        loss=lambda target, prediction: (prediction - target) ** 2,
-        of_mean=np.sqrt,
-    ),
+    "mae": Metric("MAE", "", None, 0, "mean absolute error in units of the target", _absolute_error),
+    "rmse": Metric("RMSE", "", None, 0, "root mean square error in units of the target", _squared_error, np.sqrt),
     "rmse_log": Metric(
         "RMSE of log",
         "",
         3,
         0,
         "root mean square of the log of predicted over actual; about the error as a share",
-        loss=_squared_error_of_log,
-        of_mean=np.sqrt,
+        _squared_error_of_log,
+        np.sqrt,
     ),
     "r2": Metric("R²", "", 3, 1, "share of the variance that is explained: 1 is perfect, 0 no better than the mean"),
     "median_ratio": Metric("median ratio", "", 2, 1, "median of the ratios predicted to actual; below 1 is low"),

@@ -37,12 +37,12 @@ def say(differences: Differences, subject: str, verbs: tuple[str, str], models: 
     if difference.claim == NOT_SHOWN:
         answer = _say_not_shown(difference, models)
     else:
-        verb = verbs[0] if difference.claim == HELPS else verbs[1]
-        figures = f"{write_difference(difference)}, {_write_folds(difference)}"
+        verb, won = verbs[0], difference.folds_won
+        if difference.claim == HURTS:
+            verb, won = verbs[1], difference.num_folds - won
+        figures = f"{write_difference(difference)}, {won} of {difference.num_folds} folds"
         answer = f"{subject} {verb} {METRICS[difference.metric].label} from {_write_scores(difference)} ({figures})."
-    return " ".join(
-        [answer, *(_second_opinion(difference, other) for other in rest if other.claim != difference.claim)]
-    )
+    return " ".join([answer, *(_say_other(difference, other) for other in rest if other.claim != difference.claim)])
 
 
 def write_difference(difference: Difference) -> str:
@@ -59,13 +59,12 @@ def _say_not_shown(difference: Difference, models: tuple[str, str]) -> str:
     if difference.num_rows_needed > _HOPELESS * difference.num_rows:
         return f"{answer}; if there is one, it is too small for more rows to be the way to show it."
     if difference.num_rows_needed > difference.num_rows:
-        return (
-            f"{answer}; you would need about {_round_up(difference.num_rows_needed):,} if it is as large as it looks."
-        )
+        rows = _round_up(difference.num_rows_needed)
+        return f"{answer}; you would need about {rows:,} if it is as large as it looks."
     return f"{answer}."
 
 
-def _second_opinion(deciding: Difference, other: Difference) -> str:
+def _say_other(deciding: Difference, other: Difference) -> str:
     figures = write_difference(other)
     label = METRICS[other.metric].label
     if other.claim == NOT_SHOWN:
@@ -82,11 +81,6 @@ def _write_scores(difference: Difference) -> str:
 def _write_interval(difference: Difference) -> str:
     low, high = (_write_signed(end, difference) for end in difference.interval)
     return f"95 % interval {low} to {high}"
-
-
-def _write_folds(difference: Difference) -> str:
-    won = difference.folds_won if difference.claim == HELPS else difference.num_folds - difference.folds_won
-    return f"{won} of {difference.num_folds} folds"
 
 
 def _write_signed(value: float, difference: Difference) -> str:

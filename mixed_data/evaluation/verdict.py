@@ -44,22 +44,33 @@ def reach_verdict(
     entries = []
     models = set(evidence.models)
     if findings:
-        entries.append(_entry("Is something wrong with the data?", _say_wrong(findings), None, main, None, {}))
+        entries.append(_make_entry("Is something wrong with the data?", _say_wrong(findings), None, (main, None), {}))
     if main in fusions and {main, TABLE} <= models:
         entries.append(_answer_photos(evidence, main))
     if {main, PLACEBO} <= models:
-        question = "Is it what the photos show, or only the larger network?"
-        subject = "Each row's own photos, instead of photos shuffled among the rows (placebo),"
-        words = ("with own photos", "with shuffled ones")
-        entries.append(_compare(evidence, question, main, PLACEBO, subject, ("lower", "raise"), words))
+        placebo = _compare(
+            evidence,
+            "Is it what the photos show, or only the larger network?",
+            pair=(main, PLACEBO),
+            subject="Each row's own photos, instead of photos shuffled among the rows (placebo),",
+            verbs=("lower", "raise"),
+            words=("with own photos", "with shuffled ones"),
+        )
+        entries.append(placebo)
     compared = [name for name in evidence.models if name in fusions]
     if len(compared) > 1:
         entries.append(_answer_fusion(evidence, compared))
     for name, what in ((main, "network"), (BEST, "stack")):
         if {name, BOOSTING} <= models:
-            question = f"Is the {what} worth it over gradient boosting?"
-            subject, words = f"The {what} ({name}), instead of gradient boosting,", (f"by the {what}", "by boosting")
-            entries.append(_compare(evidence, question, name, BOOSTING, subject, ("lowers", "raises"), words))
+            boosting = _compare(
+                evidence,
+                f"Is the {what} worth it over gradient boosting?",
+                pair=(name, BOOSTING),
+                subject=f"The {what} ({name}), instead of gradient boosting,",
+                verbs=("lowers", "raises"),
+                words=(f"by the {what}", "by boosting"),
+            )
+            entries.append(boosting)
     return entries
 
 
@@ -95,33 +106,39 @@ def describe_ablations(evidence: Evidence, *, main: str) -> list[dict[str, Any]]
 def find_differences(evidence: Evidence, first: str, second: str) -> Differences:
     """Compare two models by every metric that is defined; the first in the dict decides.
 
-    That is the MAPE, or where a target is zero the mean absolute error.
+    That is the MAPE, or where a target is zero the mean absolute error (MAE).
     """
-    metrics = ("mape", "rmse_log") if _deciding_metric(evidence) == "mape" else ("mae",)
+    metrics = ("mape", "rmse_log") if _choose_metric(evidence) == "mape" else ("mae",)
     found = {metric: compare_models(evidence, first, second, metric=metric) for metric in metrics}
     return {metric: difference for metric, difference in found.items() if difference is not None}
 
 
-def _deciding_metric(evidence: Evidence) -> str:
+def _choose_metric(evidence: Evidence) -> str:
     return "mape" if (evidence.target != 0).all() else "mae"
 
 
 def _compare(
     evidence: Evidence,
     question: str,
-    first: str,
-    second: str,
+    *,
+    pair: tuple[str, str],
     subject: str,
     verbs: tuple[str, str],
     words: tuple[str, str],
 ) -> Entry:
-    differences = find_differences(evidence, first, second)
-    return _entry(question, say(differences, subject, verbs, words), judge(differences), first, second, differences)
+    differences = find_differences(evidence, *pair)
+    return _make_entry(question, say(differences, subject, verbs, words), judge(differences), pair, differences)
 
 
 def _answer_photos(evidence: Evidence, main: str) -> Entry:
-    words = ("with photos", "without")
-    entry = _compare(evidence, "Do the photos help?", main, TABLE, "Photos", ("lower", "raise"), words)
+    entry = _compare(
+        evidence,
+        "Do the photos help?",
+        pair=(main, TABLE),
+        subject="Photos",
+        verbs=("lower", "raise"),
+        words=("with photos", "without"),
+    )
     has_placebo = PLACEBO in evidence.models
     if entry["claim"] == HELPS and has_placebo and judge(find_differences(evidence, main, PLACEBO)) != HELPS:
         # The fused network has more weights and more noise in training, which may help by itself.
@@ -132,7 +149,7 @@ def _answer_photos(evidence: Evidence, main: str) -> Entry:
 
 def _answer_fusion(evidence: Evidence, fusions: Sequence[str]) -> Entry:
     """Compare all fusions with the one that is best on average, corrected for their number."""
-    metric = _deciding_metric(evidence)
+    metric = _choose_metric(evidence)
     scores = {name: float(score_repeats(evidence, name, metric).mean()) for name in fusions}
     best, *others = sorted(scores, key=lambda name: scores[name])
     differences = {name: find_differences(evidence, best, name) for name in others}
@@ -148,22 +165,16 @@ def _answer_fusion(evidence: Evidence, fusions: Sequence[str]) -> Entry:
     answer += f" Shown to be worse: {show(worse)}." if worse else ""
     answer += f" The best of {len(fusions)} on the same folds looks better than it is."
     claim = NOT_SHOWN if level else HELPS
-    entry = _entry("Which fusion?", answer, claim, best, others[0], differences[others[0]])
+    entry = _make_entry("Which fusion?", answer, claim, (best, others[0]), differences[others[0]])
     against = {name: {"differences": _to_dicts(differences[name]), "p_holm": adjusted[name]} for name in others}
     return {**entry, "others": against}
 
 
-def _entry(
-    question: str, answer: str, claim: str | None, first: str, second: str | None, differences: Differences
+def _make_entry(
+    question: str, answer: str, claim: str | None, pair: tuple[str, str | None], differences: Differences
 ) -> Entry:
-    return {
-        "question": question,
-        "answer": answer,
-        "claim": claim,
-        "first": first,
-        "second": second,
-        "differences": _to_dicts(differences),
-    }
+    entry = {"question": question, "answer": answer, "claim": claim, "first": pair[0], "second": pair[1]}
+    return {**entry, "differences": _to_dicts(differences)}
 
 
 def _to_dicts(differences: Differences) -> dict[str, dict[str, Any]]:

@@ -9,8 +9,7 @@ from typing import Any
 from mixed_data.metrics import METRICS, write_decimals
 from mixed_data.report.coverage_lines import NOMINAL, count_coverage
 from mixed_data.report.run_contents import Run
-from mixed_data.report.templates import render
-from mixed_data.report.wording import DOLLARS, Unit, clip, describe_model, describe_pattern
+from mixed_data.report.wording import DOLLARS, Unit, clip, describe_model, describe_pattern, render
 
 _SCORES = ("mape", "median_ape", "ppe20", "rmse_log", "r2", "cod")
 # Also what makes an address of a text without any mark: "://", "@", and the point behind "www".

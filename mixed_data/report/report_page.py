@@ -26,8 +26,7 @@ from mixed_data.report.report_sections import (
 from mixed_data.report.row_groups import Grouping, group_by_level, group_by_photos, group_by_target
 from mixed_data.report.run_answers import ErrorScale, answer_questions, choose_rivals
 from mixed_data.report.run_contents import Run, read_run
-from mixed_data.report.templates import render
-from mixed_data.report.wording import Unit, clip, describe_model
+from mixed_data.report.wording import Unit, clip, describe_model, render
 from mixed_data.report.worst_rows import describe_worst
 from mixed_data.split import find_links, join_links
 

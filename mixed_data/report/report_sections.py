@@ -90,12 +90,8 @@ def describe_coverage(run: Run, unit: Unit, by_target: Grouping, by_photos: Grou
         return {"reason": f"{np.sum(~has_interval):,} of {len(run.rows):,} rows have no interval"}
     named = [Group(f"{clip(unit.name, 20)} {group.label}", group.rows) for group in by_target.groups]
     lines = count_coverage(run.rows, [Grouping(by_target.by, named), by_photos])
-    picture = draw_coverage(
-        [f"{line.label}  ({line.num_rows:,})" for line in lines],
-        [line.covered for line in lines],
-        [line.bounds for line in lines],
-        NOMINAL,
-    )
+    labels = [f"{line.label}  ({line.num_rows:,})" for line in lines]
+    picture = draw_coverage(labels, [line.covered for line in lines], [line.bounds for line in lines], NOMINAL)
     written = [_write_coverage(line, unit) for line in lines]
     return {"reason": "", "lines": written, "picture": picture, "nominal": f"{NOMINAL:.0f}"}
 
@@ -143,9 +139,8 @@ def list_ablations(run: Run, scale: ErrorScale) -> list[tuple[str, str, str, str
         name, error = entry["model"], entry.get(scale.score)
         if lacks_part_of(name, run.main) and error is not None:
             change = f"{'−' if error < own else '+'}{scale.write_size(error - own)}"
-            lines.append(
-                (clip(name, 60), describe_model(name), scale.write(error), clip(answers.get(name, change), 200))
-            )
+            answer = clip(answers.get(name, change), 200)
+            lines.append((clip(name, 60), describe_model(name), scale.write(error), answer))
     return lines
 
 
@@ -153,14 +148,15 @@ def describe_audit(run: Run) -> dict[str, Any]:
     """List what is wrong with the rows: repeats, shared photos, warnings at prediction."""
     note = "What the audit found was not kept." if run.findings is None else "Nothing wrong was found."
     findings = (run.findings or [])[:_MAX_TEXTS]
-    doubtful = run.rows[run.rows["warnings"] != ""] if "warnings" in run.rows else None
-    shown = run.rows[:0].assign(warnings="") if doubtful is None else doubtful.head(_NUM_WARNINGS)
+    has_warnings = "warnings" in run.rows
+    doubtful = run.rows[run.rows["warnings"] != ""] if has_warnings else run.rows[:0].assign(warnings="")
+    shown = doubtful.head(_NUM_WARNINGS)
     bad_rows = run.config.get("bad_rows")
     return {
         "sentences": [text[:1].upper() + text[1:] for text in (clip(found, 600) for found in findings)],
         "note": "" if findings else note,
         "bad_rows": [clip(text, 600) for text in bad_rows] if isinstance(bad_rows, list) else [],
-        "num_doubtful": None if doubtful is None else len(doubtful),
+        "num_doubtful": len(doubtful) if has_warnings else None,
         "warnings": [(clip(id, 60), clip(text, 300)) for id, text in zip(shown["id"], shown["warnings"], strict=True)],
     }
 

@@ -1,10 +1,11 @@
-"""How numbers, models and strangers' texts are written, the same everywhere on the page and the card."""
+"""How numbers, models and strangers' texts are written, the same everywhere on the page and the card, and templates."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mixed_data.evaluation.model_names import BEST, BOOSTING, IMAGE, PLACEBO, TABLE, is_ablation
@@ -102,3 +103,26 @@ def describe_pattern(pattern: object) -> str:
 def write_percent(value: object, num_decimals: int) -> str:
     """Write a percentage, unbroken at the end of a line."""
     return f"{write_decimals(value, num_decimals)}\u00a0%"
+
+
+def render(template: str, facts: Mapping[str, Any]) -> str:
+    """Fill one of this package's templates; a page escapes every text, because ids, paths and warnings are strangers'.
+
+    Args:
+        template: file name.
+        facts: name -> value.
+
+    Raises:
+        UndefinedError: the template asks for a name that is not there (a mistake in this package).
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=template.endswith(".html.jinja"),  # a card quotes by itself
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(facts)

@@ -35,8 +35,8 @@ def rank_rows(target: NDArray[np.float64], prediction: NDArray[np.float64]) -> N
     Positive values are judged by the factor between both, so that half and double are equally wrong; with others among
     them, by the absolute error.
     """
-    positive = _all_positive(target, prediction)
-    distance = np.abs(np.log(prediction / target) if positive else prediction - target)
+    by_factor = min(target.min(), prediction.min()) > 0
+    distance = np.abs(np.log(prediction / target) if by_factor else prediction - target)
     return np.argsort(-distance, kind="stable")
 
 
@@ -54,7 +54,7 @@ def describe_worst(run: Run, unit: Unit, links: Sequence[Link]) -> list[dict[str
         JPEG, or "" and the ``problem``), ``num_more_photos`` that are not shown, and ``reasons``, which may be empty.
     """
     target, prediction = run.rows["target"].to_numpy(), run.rows["prediction"].to_numpy()
-    by_factor = _all_positive(target, prediction)
+    by_factor = min(target.min(), prediction.min()) > 0
     worst = []
     for row in map(int, rank_rows(target, prediction)[:NUM_WORST]):
         paths = _list_photos(run, row)
@@ -150,12 +150,9 @@ def _say_error(target: float, prediction: float, unit: Unit, *, by_factor: bool)
     direction = "high" if prediction > target else "low"
     if not by_factor:
         return f"{unit.exact(abs(prediction - target))} too {direction}"
-    factor = max(prediction / target, target / prediction)
-    return (
-        f"{factor:.1f} × too {direction}"
-        if factor >= 2
-        else f"{write_percent(100 * abs(prediction / target - 1), 0)} too {direction}"
-    )
+    if (factor := max(prediction / target, target / prediction)) >= 2:
+        return f"{factor:.1f} × too {direction}"
+    return f"{write_percent(100 * abs(prediction / target - 1), 0)} too {direction}"
 
 
 def _list_cells(run: Run, row: int) -> list[tuple[str, str]]:
@@ -183,7 +180,3 @@ def _shrink_photo(name: str, path: str) -> dict[str, str]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=72, optimize=True)
     return {**photo, "source": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"}
-
-
-def _all_positive(target: NDArray[np.float64], prediction: NDArray[np.float64]) -> bool:
-    return bool((target > 0).all() and (prediction > 0).all())
