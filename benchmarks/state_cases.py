@@ -99,7 +99,7 @@ def make_originals(folder: Path) -> Originals:
         }
     )
     table.loc[3, "area"] = np.nan
-    preprocessor = MixedDataPreprocessor(SCHEMA, image_size=8, min_frequency=2, piecewise_linear_bins=3).fit(table)
+    preprocessor = MixedDataPreprocessor(SCHEMA, image_size=8, min_frequency=2).fit(table)
     features = make_features(SCHEMA, TabularPreprocessor(SCHEMA))
     features.fit_transform(table, table["price"])
     difficulty = random.normal(size=(num_rows, 2))

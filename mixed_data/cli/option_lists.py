@@ -64,7 +64,6 @@ PREPROCESSING_OPTIONS: dict[str, tuple[Any, str]] = {
     "resize": (str, "crop, pad or stretch"),
     "montage": (bool, "tile the photos of a row into one picture"),
     "log": (str, "logarithm of skewed columns: auto or never"),
-    "piecewise_linear_bins": (int, "quantile bins per numeric column"),
     "ratios": (bool, "add ratios of numeric columns, such as area per bedroom"),
     "min_frequency": (int, "rarer levels share one feature"),
 }

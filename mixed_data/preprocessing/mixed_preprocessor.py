@@ -82,7 +82,6 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         resize: "crop", "pad" or "stretch"; see `ImagePreprocessor`.
         montage: Put the photos of a row into one; see `ImagePreprocessor`.
         log: "auto" or "never"; see `TabularPreprocessor`, also for the rest.
-        piecewise_linear_bins: Quantile bins per numeric column; 0 for none.
         ratios: Whether to add ratios of numeric columns.
         min_frequency: Levels of fewer training rows are merged into "other".
         code_prefixes: Lengths of the leading parts of codes that get levels of their own.
@@ -111,7 +110,6 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         resize: str = "crop",
         montage: bool = False,
         log: str = "auto",
-        piecewise_linear_bins: int = 0,
         ratios: bool = True,
         min_frequency: int = 1,
         code_prefixes: Sequence[int] = (3, 2),
@@ -121,7 +119,6 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         self.resize = resize
         self.montage = montage
         self.log = log
-        self.piecewise_linear_bins = piecewise_linear_bins
         self.ratios = ratios
         self.min_frequency = min_frequency
         self.code_prefixes = code_prefixes
@@ -146,7 +143,6 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         tabular = TabularPreprocessor(
             self.schema,
             log=self.log,
-            piecewise_linear_bins=self.piecewise_linear_bins,
             ratios=self.ratios,
             min_frequency=self.min_frequency,
             code_prefixes=self.code_prefixes,

@@ -1,4 +1,4 @@
-"""One numeric column: impute, perhaps take the logarithm, scale robustly, clip smoothly, perhaps bin."""
+"""One numeric column: impute, perhaps take the logarithm, scale robustly, clip smoothly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mixed_data.files.checked_json import FLAG, NUMBER, NUMBERS, TEXT, check_fields, optional
+from mixed_data.files.checked_json import FLAG, NUMBER, TEXT, check_fields, optional
 
 SKEWNESS_FOR_LOG = 1.0  # the skewness of an exponential distribution is 2, of a symmetric one 0
 DISTINCT_FOR_LOG = 20  # counts such as bedrooms have fewer distinct values, and stay linear
@@ -43,24 +43,6 @@ def smooth_clip(values: np.ndarray) -> np.ndarray:
     return bounded / np.sqrt(1.0 + (bounded / CLIP) ** 2)
 
 
-def piecewise_linear(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Encode each value by how far it fills each bin: 1 for bins below it, 0 above, a share in its own.
-
-    Departs from the paper in one thing: the outermost bins are clipped to 0..1 too, so that an outlier stays
-    bounded (the scaled value beside it still tells how far out it is).
-
-    Args:
-        values: float64 (n,).
-        edges: float64 (bins + 1,), strictly increasing.
-
-    Returns:
-        float64 (n, bins), each in 0..1.
-
-    Reference: Gorishniy et al. 2022, "On Embeddings for Numerical Features", arXiv:2203.05556.
-    """
-    return np.clip((values[:, None] - edges[:-1]) / np.diff(edges), 0.0, 1.0)
-
-
 @dataclass(frozen=True)
 class NumericColumn:
     """What was learned about one numeric column.
@@ -73,7 +55,6 @@ class NumericColumn:
         log_above: None for a linear column; else the smallest training value. From there on the logarithm is
             taken, below it its tangent, so that 0 or a negative number stays finite and in order.
         indicator: Whether a feature says that the cell was missing.
-        bin_edges: Of the piecewise-linear encoding, after the log if any; empty without it.
     """
 
     name: str
@@ -81,12 +62,9 @@ class NumericColumn:
     scale: float | None
     log_above: float | None
     indicator: bool
-    bin_edges: tuple[float, ...]
 
     @classmethod
-    def learn(
-        cls, name: str, values: np.ndarray, *, log: str, piecewise_linear_bins: int
-    ) -> tuple[NumericColumn | None, list[str]]:
+    def learn(cls, name: str, values: np.ndarray, *, log: str) -> tuple[NumericColumn | None, list[str]]:
         """Learn from the training values.
 
         The log is taken (`log="auto"`) where all values are positive, at least 20 differ, their skewness is
@@ -96,7 +74,6 @@ class NumericColumn:
             name: The column.
             values: float64 (n,), NaN where missing.
             log: "auto" or "never".
-            piecewise_linear_bins: How many quantile bins; 0 for none.
 
         Returns:
             The column, None if it says nothing; and what a person should know about it.
@@ -116,14 +93,12 @@ class NumericColumn:
         if scale is None:
             kept = "only whether it is missing is kept" if indicator else "dropped"
             notes.append(f"{name}: the same value in every training row ({median:.10g}): {kept}")
-            return (cls(name, median, None, None, True, ()) if indicator else None), notes
-        edges = _bin_edges(observed, piecewise_linear_bins)
-        return cls(name, median, scale, log_above, indicator, edges), notes
+            return (cls(name, median, None, None, True) if indicator else None), notes
+        return cls(name, median, scale, log_above, indicator), notes
 
     def feature_names(self) -> list[str]:
         """Name the features, in the order of `encode`."""
         names = [] if self.scale is None else [self.name]
-        names += [f"{self.name}[bin {number}]" for number in range(1, len(self.bin_edges))]
         return names + ([f"{self.name}=<missing>"] if self.indicator else [])
 
     def encode(self, values: np.ndarray) -> np.ndarray:
@@ -141,8 +116,6 @@ class NumericColumn:
             if self.scale is not None:
                 worked = self._work(np.where(missing, self.median, values))
                 features.append(smooth_clip(self._spreads_from_median(worked))[:, None])
-                if self.bin_edges:
-                    features.append(piecewise_linear(worked, np.array(self.bin_edges)))
         if self.indicator:
             features.append(missing[:, None])
         return np.hstack(features).astype(np.float32)
@@ -164,7 +137,7 @@ class NumericColumn:
 
     def get_state(self) -> dict[str, Any]:
         """Return what was learned as a JSON-able dict."""
-        return {"kind": "numeric", **vars(self), "bin_edges": list(self.bin_edges)}
+        return {"kind": "numeric", **vars(self)}
 
     @classmethod
     def from_state(cls, state: Any) -> NumericColumn:
@@ -180,12 +153,10 @@ class NumericColumn:
             "scale": optional(NUMBER),
             "log_above": optional(NUMBER),
             "indicator": FLAG,
-            "bin_edges": NUMBERS,
         }
         state = check_fields(state, "numeric column", fields)
         scale, log_above = (None if state[name] is None else float(state[name]) for name in ("scale", "log_above"))
-        edges = tuple(float(edge) for edge in state["bin_edges"])
-        column = cls(state["name"], float(state["median"]), scale, log_above, state["indicator"], edges)
+        column = cls(state["name"], float(state["median"]), scale, log_above, state["indicator"])
         column._check()
         return column
 
@@ -195,10 +166,8 @@ class NumericColumn:
             problems.append(f"scale must be positive, got {self.scale}")
         if self.log_above is not None and self.log_above <= 0:
             problems.append(f"log_above must be positive, got {self.log_above}")
-        if len(self.bin_edges) == 1 or np.any(np.diff(self.bin_edges) <= 0):
-            problems.append(f"bin_edges must be two or more, strictly increasing, got {self.bin_edges}")
-        if self.scale is None and (self.bin_edges or not self.indicator):
-            problems.append("scale may be null only where there are no bins, but an indicator")
+        if self.scale is None and not self.indicator:
+            problems.append("scale may be null only beside an indicator")
         if problems:
             raise ValueError(f"numeric column {self.name!r}: {'; '.join(problems)}.")
 
@@ -233,11 +202,3 @@ def _spread(values: np.ndarray) -> float | None:
         if spread > noise:
             return float(spread)
     return None
-
-
-def _bin_edges(values: np.ndarray, bins: int) -> tuple[float, ...]:
-    # One single bin, or any bins of a two-valued column, would only repeat the scaled value.
-    if not bins or len(np.unique(values)) < 3:
-        return ()
-    edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, bins + 1)))
-    return tuple(edges.tolist()) if len(edges) > 2 else ()

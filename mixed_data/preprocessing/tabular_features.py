@@ -35,7 +35,7 @@ from mixed_data.schema import Schema
 logger = logging.getLogger(__name__)
 
 _FORMAT = "mixed_data.TabularPreprocessor"
-_VERSION = 1
+_VERSION = 2
 _LOGS = ("auto", "never")
 
 
@@ -47,7 +47,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     - numeric: median imputation, with a missing indicator where training cells were missing; a logarithm for
       positive, skewed columns (the rule stands at `NumericColumn.learn`); minus the median, divided by the
       interquartile range; a smooth clip to -3..3, so that no outlier can run away with the prediction;
-      optionally a piecewise-linear encoding beside it;
     - ratios: the logarithm of each positive numeric column over each other, area per bedroom, as long as there are
       at most five such columns;
     - categorical: one-hot levels; those of fewer than `min_frequency` rows share the level "other", which
@@ -61,8 +60,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         schema: Which column plays which role; columns are matched by name, and others are ignored. Without
             one, every column is numeric, and a NumPy array will do.
         log: "auto" or "never".
-        piecewise_linear_bins: How many quantile bins each numeric column gets beside its scaled value; 0 for
-            none. Bins help a network with thresholds, and cost as many features.
         ratios: Whether to add ratios; without a schema there are none.
         min_frequency: Levels of fewer training rows are merged into "other". With 1, every level of the training
             rows has a feature, and an unseen level is none of them.
@@ -95,14 +92,12 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         schema: Schema | None = None,
         *,
         log: str = "auto",
-        piecewise_linear_bins: int = 0,
         ratios: bool = True,
         min_frequency: int = 1,
         code_prefixes: Sequence[int] = (3, 2),
     ) -> None:
         self.schema = schema
         self.log = log
-        self.piecewise_linear_bins = piecewise_linear_bins
         self.ratios = ratios
         self.min_frequency = min_frequency
         self.code_prefixes = code_prefixes
@@ -202,7 +197,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             "schema": None if self.schema is None else self.schema.to_dict(),
             "settings": {
                 "log": self.log,
-                "piecewise_linear_bins": int(self.piecewise_linear_bins),
                 "ratios": bool(self.ratios),
                 "min_frequency": int(self.min_frequency),
                 "code_prefixes": [int(prefix) for prefix in self.code_prefixes],
@@ -246,8 +240,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         problems = []
         if self.log not in _LOGS:
             problems.append(f"log must be one of {_LOGS}, got {self.log!r}")
-        if not _is_integer(self.piecewise_linear_bins, at_least=0):
-            problems.append(f"piecewise_linear_bins must be 0 or more, got {self.piecewise_linear_bins!r}")
         if not isinstance(self.ratios, bool | np.bool_):
             problems.append(f"ratios must be True or False, got {self.ratios!r}")
         if not _is_integer(self.min_frequency, at_least=1):
@@ -311,7 +303,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
     def _learn(self, name: str, cells: Any) -> tuple[NumericColumn | CategoricalColumn | None, list[str]]:
         if self._is_numeric(name):
-            return NumericColumn.learn(name, cells, log=self.log, piecewise_linear_bins=self.piecewise_linear_bins)
+            return NumericColumn.learn(name, cells, log=self.log)
         is_code = self.schema is not None and name in self.schema.codes
         prefixes = [int(prefix) for prefix in self.code_prefixes] if is_code else []
         return CategoricalColumn.learn(name, cells, min_frequency=self.min_frequency, prefixes=prefixes)
@@ -319,7 +311,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
 _SETTINGS = {
     "log": TEXT,
-    "piecewise_linear_bins": INTEGER,
     "ratios": FLAG,
     "min_frequency": INTEGER,
     "code_prefixes": INTEGERS,

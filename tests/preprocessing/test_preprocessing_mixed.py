@@ -87,8 +87,8 @@ def test_import_leaves_tensorflow_and_keras_out() -> None:
 
 
 def test_the_arrays_are_those_of_the_two_parts(table: pd.DataFrame) -> None:
-    inputs = preprocess(table, piecewise_linear_bins=2, log="never").transform(table)
-    tabular = TabularPreprocessor(SCHEMA, piecewise_linear_bins=2, log="never").fit(table)
+    inputs = preprocess(table, log="never").transform(table)
+    tabular = TabularPreprocessor(SCHEMA, log="never").fit(table)
     features, tabular_warnings = tabular.transform_with_warnings(table)
     images, mask, image_warnings = ImagePreprocessor(SCHEMA.images, size=8).fit(table).transform(table)
     expected = {"tabular": features, "tabular_mask": np.ones((8, 1), bool), "images": images, "image_mask": mask}
@@ -153,7 +153,7 @@ def test_row_warnings_join_table_and_photos_in_row_order(table: pd.DataFrame) ->
     assert not any("area" in warning for row in (0, 1, 2, 4, 5, 6, 7) for warning in row_warnings[row])
 
 
-@pytest.mark.parametrize("settings", [{}, {"montage": True, "piecewise_linear_bins": 3, "resize": "pad"}])
+@pytest.mark.parametrize("settings", [{}, {"montage": True, "resize": "pad"}])
 def test_a_row_does_not_depend_on_the_other_rows_of_the_call(table: pd.DataFrame, settings: dict[str, Any]) -> None:
     preprocessor = preprocess(table, **settings)
     together = preprocessor.transform(table)
@@ -258,7 +258,7 @@ def test_something_else_than_a_schema_is_refused(table: pd.DataFrame, schema: An
     "settings",
     [
         {},
-        {"montage": True, "resize": "stretch", "log": "never", "piecewise_linear_bins": 4},
+        {"montage": True, "resize": "stretch", "log": "never"},
         {"min_frequency": 2, "ratios": False, "code_prefixes": ()},
     ],
 )

@@ -116,34 +116,6 @@ def test_skewness_equals_scipy(shape: str) -> None:
     assert skewness(values * 1e300) == pytest.approx(stats.skew(values), abs=1e-12)
 
 
-def test_piecewise_linear_encoding_equals_a_loop_over_the_paper_formula() -> None:
-    values = np.random.default_rng(3).normal(size=100)
-    _, features = numeric_only(values, piecewise_linear_bins=5)
-    edges = np.quantile(values, np.linspace(0, 1, 6))
-    expected = np.empty((100, 5))
-    for row, value in enumerate(values):
-        for number in range(5):
-            lower, upper = edges[number], edges[number + 1]
-            if value < lower:
-                expected[row, number] = 0
-            elif value >= upper:
-                expected[row, number] = 1
-            else:
-                expected[row, number] = (value - lower) / (upper - lower)
-    assert features.shape == (100, 6)
-    np.testing.assert_allclose(features[:, 1:], expected, atol=1e-6)
-
-
-def test_piecewise_linear_bins_stay_in_0_to_1_for_outliers_and_merge_for_repeated_values() -> None:
-    preprocessor, features = numeric_only([1, 1, 1, 1, 1, 2, 3, 4], piecewise_linear_bins=4)
-    edges = np.unique(np.quantile([1, 1, 1, 1, 1, 2, 3, 4], [0, 0.25, 0.5, 0.75, 1]))
-    assert features.shape[1] == 1 + len(edges) - 1
-    outliers = preprocessor.transform(pd.DataFrame({"x": [-1e300, 1e300]}))
-    np.testing.assert_array_equal(outliers, [[-3, 0, 0], [3, 1, 1]])
-    assert numeric_only([0, 1, 0, 1], piecewise_linear_bins=4)[1].shape == (4, 1)
-    assert numeric_only([0, 1, 2, 3], piecewise_linear_bins=1)[1].shape == (4, 1)
-
-
 def test_constant_and_empty_columns_are_dropped_and_named() -> None:
     table = pd.DataFrame({"one": [0.1] * 10, "none": [None] * 10, "gap": [None] + [7] * 9, "x": range(10)})
     preprocessor = TabularPreprocessor(Schema(numeric=list(table))).fit(table)

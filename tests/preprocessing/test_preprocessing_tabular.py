@@ -26,7 +26,7 @@ def column_of(preprocessor: TabularPreprocessor, features: np.ndarray, name: str
     return features[:, preprocessor.get_feature_names_out().tolist().index(name)]
 
 
-@parametrize_with_checks([TabularPreprocessor(), TabularPreprocessor(piecewise_linear_bins=4)])
+@parametrize_with_checks([TabularPreprocessor()])
 def test_scikit_learn_contract_holds(estimator: TabularPreprocessor, check: Any) -> None:
     check(estimator)
 
@@ -44,7 +44,7 @@ def test_feature_names_say_column_level_and_prefix() -> None:
 
 
 def test_features_are_float32_and_finite() -> None:
-    features = TabularPreprocessor(SCHEMA, piecewise_linear_bins=3).fit_transform(HOUSES)
+    features = TabularPreprocessor(SCHEMA).fit_transform(HOUSES)
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
 
@@ -113,10 +113,9 @@ def test_no_features_and_no_rows_give_empty_matrices() -> None:
 
 
 def test_settings_may_be_numpy_scalars() -> None:
-    two, three = np.arange(2, 4)
-    settings = {"piecewise_linear_bins": three, "ratios": np.bool_(False), "code_prefixes": np.array([2])}
-    preprocessor = TabularPreprocessor(SCHEMA, min_frequency=two, **settings)
-    settings = {"piecewise_linear_bins": 3, "ratios": False, "code_prefixes": [2]}
+    settings = {"ratios": np.bool_(False), "code_prefixes": np.array([2])}
+    preprocessor = TabularPreprocessor(SCHEMA, min_frequency=np.int64(2), **settings)
+    settings = {"ratios": False, "code_prefixes": [2]}
     plain = TabularPreprocessor(SCHEMA, min_frequency=2, **settings)
     assert json.dumps(preprocessor.fit(HOUSES).get_state()) == json.dumps(plain.fit(HOUSES).get_state())
 
@@ -135,7 +134,6 @@ def test_without_a_schema_every_column_of_a_table_or_array_is_numeric() -> None:
     "settings",
     [
         {"log": "always"},
-        {"piecewise_linear_bins": -1},
         {"ratios": "no"},
         {"ratios": 1},
         {"min_frequency": 0},
@@ -158,7 +156,7 @@ def test_it_works_in_a_pipeline_under_cross_validation() -> None:
 
 
 def test_transform_never_learns() -> None:
-    preprocessor = TabularPreprocessor(SCHEMA, piecewise_linear_bins=2).fit(HOUSES)
+    preprocessor = TabularPreprocessor(SCHEMA).fit(HOUSES)
     before = pickle.dumps(preprocessor)
     preprocessor.transform(HOUSES.assign(area=1e6, zipcode=10001, pool="lagoon"))
     assert pickle.dumps(preprocessor) == before
