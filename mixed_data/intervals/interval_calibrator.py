@@ -26,7 +26,7 @@ class IntervalCalibrator(BaseEstimator):
 
     Split conformal prediction with residuals normalised by their expected size. A ridge regression learns from the
     logarithm of each row's absolute residual how `difficulty` widens it. The quantile of the normalised residuals
-    (MAPIE's, corrected for few rows) then makes the share come out, whatever the ridge has learned. On a logarithmic
+    (corrected for few rows) then makes the share come out, whatever the ridge has learned. On a logarithmic
     target, the ends are the prediction times and divided by the same factor.
 
     Give `fit` predictions by models that had not seen the row: those of K-fold models, so that calibration costs no

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ _PENALTIES = np.geomspace(1, 1e6, 13)  # of the ridge; the largest leaves all ro
 _NUM_FOLDS = 10
 _FLOOR = 0.1  # of the median residual: without it, the rows that were met by luck would count most
 _NOISE = 1e-12  # standard deviations of the target; residuals below are rounding
+_ROUNDING = 1e-12  # relative
 _FARTHEST_LOG = 100.0  # exp(100) is finite, and so is its product with LARGEST
 _FIELDS = {
     "name": TEXT,
@@ -102,19 +104,10 @@ class CalibratedPattern:
         return self._quantile(coverage) * np.exp(np.clip(log_unit, self.lowest, self.highest))
 
     def _quantile(self, coverage: float) -> float:
-        """Return the score that a new row exceeds with a probability of at most 1 - coverage.
-
-        MAPIE conformalises a regressor; one that predicts 0 has the scores themselves as residuals.
-        """
-        from mapie.regression import SplitConformalRegressor
-        from sklearn.dummy import DummyRegressor
-
-        zero = DummyRegressor(strategy="constant", constant=0.0).fit([[0.0]], [0.0])
-        conformal = SplitConformalRegressor(zero, confidence_level=coverage, prefit=True)
-        conformal.conformalize(np.zeros((len(self.scores), 1)), self.scores)
-        # Without leave for infinite ends, MAPIE also refuses what is possible: a coverage of 0.9 with 9 rows.
-        _, intervals = conformal.predict_interval([[0.0]], allow_infinite_bounds=True)
-        return float(intervals[0, 1, 0])
+        """Return the score that a new row exceeds with a probability of at most 1 - coverage."""
+        # Where the rank is a whole number, rounding must not make it the next one: 0.07 of 100 is 7.000000000000001.
+        rank = math.ceil((len(self.scores) + 1) * coverage * (1 - _ROUNDING))
+        return float(self.scores[rank - 1])
 
     def get_state(self) -> dict[str, Any]:
         """Return all that was learned as a JSON-able dict, without the name."""

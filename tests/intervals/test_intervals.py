@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from intervals_helpers import fit, inside, labels, predict, simulate
+from mapie.regression import SplitConformalRegressor
+from sklearn.dummy import DummyRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks
 
@@ -48,6 +50,31 @@ def test_the_quantile_is_the_exact_conformal_one_for_any_number_of_rows(coverage
         expected = math.ceil(share * (num_rows + 1))
         assert pattern.half_width(np.zeros((1, 1)), float(coverage)) == expected, num_rows
         assert float(coverage) <= pattern.highest_coverage
+
+
+def mapie_rank(num_rows: int, coverage: float) -> float:
+    """Return the quantile of the scores 1, 2, … n by MAPIE: of a regressor that predicts 0, they are the residuals."""
+    zero = DummyRegressor(strategy="constant", constant=0.0).fit([[0.0]], [0.0])
+    conformal = SplitConformalRegressor(zero, confidence_level=coverage, prefit=True)
+    conformal.conformalize(np.zeros((num_rows, 1)), np.arange(1.0, num_rows + 1))
+    _, intervals = conformal.predict_interval([[0.0]], allow_infinite_bounds=True)
+    return intervals[0, 1, 0]
+
+
+@pytest.mark.parametrize("num_rows", [1, 2, 3, 4, 5, 6, 9, 10, 19, 28, 49, 99, 199, 428, 535, 1000])
+def test_the_quantile_is_that_of_mapie(num_rows):
+    pattern = CalibratedPattern(0.0, np.zeros(1), 0.0, 0.0, np.arange(1.0, num_rows + 1))
+    usual = [0.5, 0.683, 0.8, 0.9, 0.95, 0.99, *np.random.default_rng(num_rows).uniform(size=20)]
+    exact = [rank / (num_rows + 1) for rank in range(1, num_rows + 1, max(1, num_rows // 20))]
+    for coverage in (float(share) for share in [*usual, *exact, pattern.highest_coverage]):
+        if coverage > pattern.highest_coverage:
+            continue
+        rank, share_of_rows = pattern.half_width(np.zeros((1, 1)), coverage)[0], coverage * (num_rows + 1)
+        if coverage in usual[:6] or abs(share_of_rows - round(share_of_rows)) > 1e-9:
+            assert rank == mapie_rank(num_rows, coverage), coverage
+        else:  # MAPIE takes the next rank where its 1 - (1 - coverage) is rounded up
+            assert rank == round(share_of_rows), coverage
+            assert mapie_rank(num_rows, coverage) - rank in (0, 1), coverage
 
 
 def test_equal_residuals_give_intervals_that_just_reach_the_targets():
