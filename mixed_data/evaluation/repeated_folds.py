@@ -35,7 +35,7 @@ from mixed_data.evaluation.task_files import (
     name_task_file,
     read_task,
 )
-from mixed_data.files.whole_files import locked
+from mixed_data.files.locks import locked
 from mixed_data.metrics import regression_metrics
 from mixed_data.schema import Schema
 from mixed_data.split import find_links, join_links, k_fold

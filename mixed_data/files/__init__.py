@@ -1,1 +1,1 @@
-"""Files that appear whole or not at all, and JSON that is checked before anything uses it."""
+"""The ground floor: files that appear whole or not at all, locks, digests, JSON that is checked, lists cut short."""

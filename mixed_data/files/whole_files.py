@@ -1,11 +1,10 @@
-"""Files that appear whole or not at all, and a lock that ends with the process that holds it."""
+"""Files that appear whole or not at all."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
 import os
-import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -69,42 +68,3 @@ def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
     """Write a table without its index, whole or not at all."""
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False)
-
-
-@contextmanager
-def locked(file: Path, owner: Path) -> Iterator[None]:
-    """Hold ``file`` as a lock on a folder.
-
-    The operating system takes the lock back when the process ends, however it ends, so that a killed process never
-    leaves one behind. Windows has no such locks; there, nothing is locked.
-
-    Args:
-        file: of the lock, made where it is missing. It says who holds it.
-        owner: the folder that is locked, for the message.
-
-    Raises:
-        BlockingIOError: another process holds the lock.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with open(file, "a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.seek(0)
-            holder = handle.read().strip() or "another process"
-            message = f"{owner} is being written by {holder}; wait for it, or stop it"
-            raise BlockingIOError(error.errno, message) from None
-        if not file.exists() or not os.path.samestat(os.fstat(handle.fileno()), file.stat()):
-            raise BlockingIOError(errno.EAGAIN, f"{owner} was being written until just now; try again")
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()} on {platform.node()}")
-        handle.flush()
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                file.unlink()

@@ -24,7 +24,7 @@ from mixed_data.cli.command_inputs import describe_data
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.kept_fits import Fit, KeptFits, StandIn
 from mixed_data.files.checked_json import read_json, write_json
-from mixed_data.files.whole_files import locked
+from mixed_data.files.locks import locked
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
 from mixed_data.readers import read_table
 from mixed_data.runs.run_folder import begin_run, is_finished, resume_run
@@ -270,21 +270,6 @@ def test_a_second_run_in_the_same_folder_is_refused(stopped, listings, capsys):
     assert "go on with --resume" in capsys.readouterr().err
     with pytest.raises(FileExistsError, match="another run has just begun"), begin_run(stopped, {}, "table"):
         pass
-
-
-def test_a_lock_ends_with_its_process_and_leaves_no_file(tmp_path):
-    code = "import os, sys; from pathlib import Path; from mixed_data.files.whole_files import locked"
-    code += "\nwith locked(Path(sys.argv[1]), Path('it')): print('held', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(BlockingIOError, match=f"it is being written by process {holder.pid} on "):
-            locked(tmp_path / "lock", Path("it")).__enter__()
-        holder.kill()
-    assert (tmp_path / "lock").exists()
-    with locked(tmp_path / "lock", Path("it")):
-        pass
-    assert not (tmp_path / "lock").exists()
 
 
 # --- nothing half-written -------------------------------------------------------------------------------------------
