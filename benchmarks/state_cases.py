@@ -21,12 +21,13 @@ from PIL import Image
 from benchmarks.mutations import mutate
 from mixed_data.boosting import make_features
 from mixed_data.boosting.tree_features import read_features, state_of_features
-from mixed_data.bundle.bundle_manifest import check_digests, digest_file, read_manifest, write_manifest
+from mixed_data.bundle.bundle_manifest import check_digests, read_manifest, write_manifest
 from mixed_data.bundle.golden_rows import read_golden_rows, write_golden_rows
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.saved_network import check_entry
 from mixed_data.estimator.stacked_regressor import read_weights
 from mixed_data.files.checked_json import read_json, write_json
+from mixed_data.files.digests import digest_file
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS
 from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor, TargetTransformer

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mixed_data.bundle import BundleError
-from mixed_data.bundle.bundle_manifest import digest_file
+from mixed_data.files.digests import digest_file
 from mixed_data.estimator import load
 
 SECTION = "Bundles from strangers"

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixed_data.files.first_few import NUM_SHOWN, first_few
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text, parse_numbers
-from mixed_data.split.rows_kept_together import NUM_SHOWN, Link, find_links, join_links
+from mixed_data.split import Link, find_links, join_links
 
 _NUM_IN_SENTENCE = 3
 KEPT_TOGETHER = "kept on one side of every split"
@@ -59,8 +60,7 @@ class Finding:
 
     def examples(self, num_shown: int = NUM_SHOWN) -> list[str]:
         """Describe the first cases, and say how many more there are."""
-        more = len(self.cases) - num_shown
-        return [*map(str, self.cases[:num_shown]), *([f"and {more} more"] if more > 0 else [])]
+        return first_few(self.cases, num_shown)
 
     def __str__(self) -> str:
         """Write "rows that share a photo: 8 (59 = 72: 3 photos; and 3 more): kept on one side of every split"."""

@@ -14,12 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from mixed_data.audit.photo_facts import PhotoError, PhotoFile, load_thumbnail
+from mixed_data.split.rows_kept_together import join_pairs
 
 MAX_DISTANCE = 24
 """Bits, of 256, in which the hashes of two copies of a photo may differ."""
@@ -44,15 +42,12 @@ def label_alike(paths: Sequence[str], files: Mapping[str, PhotoFile]) -> NDArray
     hashes = {place: found for place, path in enumerate(paths) if (found := files[path].hashes) is not None}
     hashed = list(hashes)
     later, earlier, mirrored = _nearest_earlier(np.array(list(hashes.values()), dtype=np.bool_))
-    pairs = [
+    pairs = (
         (hashed[one], hashed[other])
         for one, other, flip in zip(later, earlier, mirrored, strict=True)
         if _look_the_same(paths[hashed[one]], paths[hashed[other]], flip)
-    ]
-    first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(len(paths), len(paths)))
-    _, labels = connected_components(graph, directed=False)
-    return pd.factorize(labels)[0].astype(np.int64)
+    )
+    return join_pairs(pairs, len(paths))
 
 
 def _nearest_earlier(hashes: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:

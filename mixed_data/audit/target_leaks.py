@@ -13,6 +13,7 @@ from scipy import stats
 
 from mixed_data.audit.findings import Finding, Subject
 from mixed_data.audit.photo_facts import PhotoFile
+from mixed_data.files.first_few import name_some
 from mixed_data.schema.cell_values import canonical_text, parse_numbers
 
 MIN_ROWS = 20
@@ -133,5 +134,5 @@ def _make_clue(name: str, where: str, values: NDArray[np.float64], target: NDArr
 def _write_clues(found: list[Clue]) -> str:
     """Write the strongest of the clues of one name: "file size: correlation 0.51 (kitchen_photo, and 3 more)"."""
     best = found[0]
-    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-    return f"{best.name}: correlation {best.correlation:.2f}" + (f" ({best.where}{more})" if best.where else "")
+    where = f" ({name_some([clue.where for clue in found], 1)})" if best.where else ""
+    return f"{best.name}: correlation {best.correlation:.2f}{where}"

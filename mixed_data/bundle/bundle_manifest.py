@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import stat
@@ -25,6 +24,7 @@ from mixed_data.files.checked_json import (
     read_json,
     write_json,
 )
+from mixed_data.files.digests import digest_file
 
 FORMAT = "mixed_data.bundle"
 FORMAT_VERSION = 4
@@ -156,12 +156,6 @@ def _is_file(path: Path) -> bool:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (OSError, ValueError):  # ValueError: no path can have a zero in it
         return False
-
-
-def digest_file(file: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def make_plain(value: Any) -> Any:

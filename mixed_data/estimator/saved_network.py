@@ -14,7 +14,7 @@ from typing import Any
 import keras
 
 from mixed_data.bundle import Backbones
-from mixed_data.bundle.bundle_manifest import digest_file, make_plain
+from mixed_data.bundle.bundle_manifest import make_plain
 from mixed_data.files.checked_json import (
     NUMBER,
     OBJECT,
@@ -25,6 +25,7 @@ from mixed_data.files.checked_json import (
     read_json,
     write_json,
 )
+from mixed_data.files.digests import digest_file
 from mixed_data.network.checked_keras_files import read_keras, write_keras
 from mixed_data.network.fused_network import INPUT_NAMES
 from mixed_data.network.pretrained_backbones import make_embedder

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mixed_data.files.first_few import first_few
 from mixed_data.files.whole_files import replacing
 
 MOST_BYTES = 32 * 2**20
@@ -108,8 +109,7 @@ def check_fields(state: Any, what: str, fields: Mapping[str, Kind]) -> dict[str,
         if name in state and not kind.accepts(state[name])
     ]
     if problems:
-        more = f"; … ({len(problems)} problems)" if len(problems) > _NUM_PROBLEMS_SHOWN else ""
-        raise ValueError(f"{what}: {'; '.join(problems[:_NUM_PROBLEMS_SHOWN])}{more}. Fit and save it again.")
+        raise ValueError(f"{what}: {'; '.join(first_few(problems, _NUM_PROBLEMS_SHOWN))}; fit and save it again")
     return state
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixed_data.files.first_few import name_some
+
 FloatArray = NDArray[np.float64]
 
 LARGEST = 1e100
@@ -62,5 +64,4 @@ def _read_numbers(values: ArrayLike, name: str) -> NDArray[Any]:
 
 def _refuse_rows(bad: NDArray[np.bool_], expectation: str) -> None:
     if bad.any():
-        shown = ", ".join(map(str, np.flatnonzero(bad)[:5]))
-        raise ValueError(f"{expectation}, but are not in row {shown} ({bad.sum()} of {len(bad)} rows).")
+        raise ValueError(f"{expectation}, but are not in row {name_some(np.flatnonzero(bad))} of {len(bad)}")

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixed_data.files.first_few import first_few
 from mixed_data.preprocessing.categorical_column import CategoricalColumn
 from mixed_data.preprocessing.numeric_column import NumericColumn
 from mixed_data.schema.cell_values import canonical_text, parse_numbers
-
-_NUM_CELLS_SHOWN = 5
 
 
 def read_cells(table: pd.DataFrame, numeric: Collection[str]) -> dict[str, Any]:
@@ -35,13 +34,11 @@ def read_cells(table: pd.DataFrame, numeric: Collection[str]) -> dict[str, Any]:
             cells[name] = canonical_text(table[name]).tolist()
             continue
         cells[name], is_bad = parse_numbers(table[name])
-        problems += [(row, name, table[name].iloc[row]) for row in np.flatnonzero(is_bad)]
+        problems += [f"row {row}, column {name!r}: {table[name].iloc[row]!r}" for row in np.flatnonzero(is_bad)]
     if problems:
-        shown = [f"row {row}, column {name!r}: {cell!r}" for row, name, cell in problems[:_NUM_CELLS_SHOWN]]
-        more = f"; … ({len(problems)} cells)" if len(problems) > _NUM_CELLS_SHOWN else ""
         raise ValueError(
-            f"Expected finite numbers or empty cells, got {'; '.join(shown)}{more}. "
-            "Correct or empty them, or make the column categorical."
+            f"expected finite numbers or empty cells, got {'; '.join(first_few(problems))}; "
+            "correct or empty them, or make the column categorical"
         )
     return cells
 

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import FLAG, INTEGER, INTEGERS, TEXT, TEXTS, check_state
+from mixed_data.files.first_few import first_few, name_some
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, RESIZE_POLICIES, PhotoError, load_photo
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema.cell_values import split_paths
@@ -32,7 +33,6 @@ _STATE_FIELDS = {
 }
 _MAX_PHOTOS = 1000
 _MAX_THREADS = 8
-_MAX_NAMED = 5
 
 Fetch = Callable[[str, np.ndarray], None]
 """Puts the photo of a path into its place, or raises `PhotoError`."""
@@ -103,7 +103,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         problems: list[str] = []
         num_photos = [_most_photos(table[column], column, problems) for column in self.columns]
         if problems:
-            raise ValueError(f"The image columns must hold paths: {_first_few(problems, '; ')}.")
+            raise ValueError(f"The image columns must hold paths: {'; '.join(first_few(problems))}.")
         self._set_views(num_photos)
         return self
 
@@ -267,7 +267,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             warnings.append(f"{span}: no photo given")
         left_out = paths[len(places) :]
         if left_out:
-            warnings.append(f"{column}: more photos than in training, left out: {_first_few(left_out, ', ')}")
+            warnings.append(f"{column}: more photos than in training, left out: {name_some(left_out)}")
         return is_loaded
 
     def _check_parameters(self) -> None:
@@ -332,8 +332,3 @@ def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
 
 def _is_positive_integer(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value > 0)
-
-
-def _first_few(texts: list[str], separator: str) -> str:
-    more = len(texts) - _MAX_NAMED
-    return separator.join(texts[:_MAX_NAMED]) + (f"{separator}and {more} more" if more > 0 else "")

@@ -19,6 +19,7 @@ import cachetools
 import numpy as np
 import pooch
 
+from mixed_data.files.digests import digest_file
 from mixed_data.preprocessing.photo_decoding import PhotoError, file_identity, load_photo
 
 logger = logging.getLogger(__name__)
@@ -162,8 +163,7 @@ def _digest_files(paths: Iterable[str], failed: Embeddings) -> dict[str, str]:
     digests = {}
     for path in paths:
         try:
-            with open(path, "rb") as file:
-                digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            digests[path] = digest_file(path)
         except OSError as error:
             failed[path] = PhotoError(f"cannot be opened: {error.strerror or error}")
     return digests

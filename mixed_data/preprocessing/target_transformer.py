@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import FLAG, NUMBER, TEXT, check_state
+from mixed_data.files.first_few import name_some
 from mixed_data.preprocessing.numeric_column import RELATIVE_NOISE, SKEWNESS_FOR_LOG, skewness
 
 logger = logging.getLogger(__name__)
@@ -19,7 +20,6 @@ _FORMAT = "mixed_data.TargetTransformer"
 _VERSION = 1
 _METHODS = ("auto", "log", "identity")
 _FARTHEST = 20.0  # standard deviations; a wild prediction beyond is brought back to there
-_NUM_ROWS_SHOWN = 5
 
 
 class TargetTransformer(TransformerMixin, BaseEstimator):
@@ -178,7 +178,4 @@ def _read(y: ArrayLike) -> np.ndarray:
 
 def _name_rows(selected: np.ndarray) -> str:
     rows = np.flatnonzero(selected)
-    shown = ", ".join(map(str, rows[:_NUM_ROWS_SHOWN]))
-    if len(rows) <= _NUM_ROWS_SHOWN:
-        return f"row{'s' if len(rows) > 1 else ''} {shown}"
-    return f"rows {shown} … ({len(rows)} rows)"
+    return f"row{'s' if len(rows) > 1 else ''} {name_some(rows)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mixed_data.files.first_few import first_few
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import parse_numbers
 
@@ -18,7 +19,6 @@ TABLE_NAME = "HousesInfo.txt"
 
 _COLUMNS = ("bedrooms", "bathrooms", "area", "zipcode", "price")
 _ROOMS = ("frontal", "bedroom", "bathroom", "kitchen")
-_NUM_SHOWN = 5
 
 
 def read_houses(root: str | os.PathLike[str]) -> tuple[pd.DataFrame, Schema]:
@@ -87,7 +87,7 @@ def _read_lines(path: Path) -> pd.DataFrame:
         for row in is_bad.nonzero()[0]:
             problems.setdefault(int(row) + 1, f"{text[row]!r} for {column}")
     if problems:
-        shown = "; ".join(f"line {number}: {problems[number]}" for number in sorted(problems)[:_NUM_SHOWN])
+        shown = "; ".join(first_few(f"line {number}: {problem}" for number, problem in sorted(problems.items())))
         raise ValueError(
             f"expected the five numbers {', '.join(_COLUMNS)} in each line of {path}, got {shown} "
             f"({len(problems)} of {len(lines)} lines). `python -m mixed_data download houses` gets the file."

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from mixed_data.files.first_few import name_some
 from mixed_data.schema import Schema
 from mixed_data.schema.bad_cells import RowNames, SchemaError
 from mixed_data.schema.bad_rows import CheckedRows, check_rows
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 FilePath = str | os.PathLike[str]
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
-_NUM_LINES_SHOWN = 5
 _SMALL_SHARE = 0.1  # of the targets; with more of them at or below zero, the target is no price
 _HEADER = re.compile(r'[^"\r\n]*(?:"[^"]*"[^"\r\n]*)*')
 _REMEDY = "save it again as 'CSV UTF-8' (an Excel file first has to be exported as CSV)"
@@ -213,11 +213,10 @@ def _read_file(data: FilePath, on_bad_row: str) -> _File:
     lines, rows = lines[1:], records[1:]
     ragged = {row: len(cells) for row, cells in enumerate(rows) if len(cells) != len(header)}
     if ragged and (on_bad_row == "error" or len(ragged) == len(rows)):
-        shown = [f"line {lines[row]} has {num_cells}" for row, num_cells in ragged.items()]
-        more = f", and {len(shown) - _NUM_LINES_SHOWN} more" if len(shown) > _NUM_LINES_SHOWN else ""
+        shown = name_some(f"line {lines[row]} has {num_cells}" for row, num_cells in ragged.items())
         raise ValueError(
             f"{path}: expected {len(header)} cells in every line, as in the header; "
-            f"{', '.join(shown[:_NUM_LINES_SHOWN])}{more}; quote cells that hold the separator "
+            f"{shown}; quote cells that hold the separator "
             f"{separator!r}, or leave these rows out with --on-bad-row skip"
         )
     for row in ragged:

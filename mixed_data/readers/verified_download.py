@@ -25,6 +25,7 @@ import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from mixed_data.files.digests import digest_file
 from mixed_data.readers.houses import FOLDER_NAME
 
 HOUSES_URL = "https://github.com/emanhamed/Houses-dataset/archive/5e148219500558089cf5cf121b626b17fdde9b92.zip"
@@ -117,9 +118,7 @@ def content_digest(folder: str | os.PathLike[str]) -> str:
     files = [path for path in Path(folder).iterdir() if path.is_file() and not path.name.startswith(".")]
     lines = hashlib.sha256()
     for path in sorted(files, key=lambda path: os.fsencode(path.name)):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        lines.update(f"{digest}  ".encode() + os.fsencode(path.name) + b"\n")
+        lines.update(f"{digest_file(path)}  ".encode() + os.fsencode(path.name) + b"\n")
     return lines.hexdigest()
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixed_data.files.first_few import NUM_SHOWN, first_few
 from mixed_data.schema.cell_values import is_missing, parse_numbers, split_paths
 
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 """About 3.4e38. Networks compute with float32; nothing that is measured is beyond it."""
 
-NUM_CELLS_SHOWN = 5
 _NUM_PROBLEMS_SHOWN = 20
 _MAX_LENGTH_SHOWN = 60
 
@@ -50,9 +50,7 @@ class SchemaError(ValueError):
         lines = list(self.problems[:1])
         if len(self.problems) > 1:
             lines = [f"{len(self.problems)} problems:"]
-            lines += [f"- {problem}" for problem in self.problems[:_NUM_PROBLEMS_SHOWN]]
-        if len(self.problems) > _NUM_PROBLEMS_SHOWN:
-            lines.append(f"- and {len(self.problems) - _NUM_PROBLEMS_SHOWN} more")
+            lines += [f"- {problem}" for problem in first_few(self.problems, _NUM_PROBLEMS_SHOWN)]
         return "\n".join([*lines, *([self.hint] if self.hint else [])])
 
 
@@ -100,10 +98,10 @@ def describe_bad_cells(role: str, column: pd.Series, is_bad: NDArray[np.bool_], 
     rows = np.flatnonzero(is_bad)
     problems = [
         f"{names.of(row)}, column {column.name!r}: got {_show_bad_cell(role, column.iloc[row])}; {_REMEDIES[role]}"
-        for row in rows[:NUM_CELLS_SHOWN]
+        for row in rows[:NUM_SHOWN]
     ]
-    if len(rows) > NUM_CELLS_SHOWN:
-        more = f"column {column.name!r}: {len(rows) - NUM_CELLS_SHOWN} more cells like these"
+    if len(rows) > NUM_SHOWN:
+        more = f"column {column.name!r}: {len(rows) - NUM_SHOWN} more cells like these"
         problems.append(f"{more}; if it holds labels, make it categorical" if role == "numeric" else more)
     return problems
 

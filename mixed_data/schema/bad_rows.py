@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.schema.bad_cells import NUM_CELLS_SHOWN, RowNames, SchemaError, describe_bad_cell
+from mixed_data.files.first_few import first_few
+from mixed_data.schema.bad_cells import RowNames, SchemaError, describe_bad_cell
 from mixed_data.schema.declared_roles import Schema
 
 logger = logging.getLogger(__name__)
@@ -153,9 +154,8 @@ def _report(checked: CheckedRows, on_bad_row: str, names: RowNames) -> list[str]
     fates = [(skipped, "skipped")] + ([(masked, "used with cells read as missing")] if on_bad_row == "mask" else [])
     counts = []
     for rows, fate in fates:
-        reasons = [f"{names.of(row)}: {'; '.join(checked.notes[row])}" for row in rows[:NUM_CELLS_SHOWN]]
-        more = [f"and {len(rows) - NUM_CELLS_SHOWN} more"] if len(rows) > NUM_CELLS_SHOWN else []
-        shown = "".join(f"\n- {line}" for line in reasons + more)
+        reasons = (f"{names.of(row)}: {'; '.join(checked.notes[row])}" for row in rows)
+        shown = "".join(f"\n- {line}" for line in first_few(reasons))
         if len(rows) == num_rows and fate == "skipped":
             raise SchemaError(f"no row is left, all {num_rows} were skipped:{shown}")
         counts.append(f"{len(rows)} of {num_rows} rows {fate}{f':{shown}' if rows else ''}")

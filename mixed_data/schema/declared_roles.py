@@ -7,17 +7,16 @@ its reason: ``print(schema.explain())``.
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.schema.bad_cells import RowNames, SchemaError, describe_bad_cells, find_bad_cells
 from mixed_data.schema.inferred_roles import LEFT_OUT, find_targets, guess_roles
 
@@ -263,8 +262,7 @@ class Schema:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the schema as JSON that a person can read and edit."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        write_json(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Schema:
@@ -274,13 +272,13 @@ class Schema:
             SchemaError: The file is not there, is no JSON, or is no schema.
         """
         try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+            return cls.from_dict(read_json(path))
         except FileNotFoundError:
             raise SchemaError(f"there is no schema file {path}; write one with Schema.save(path)") from None
         except SchemaError as error:
             raise SchemaError(*(f"{path}: {problem}" for problem in error.problems)) from None
         except ValueError as error:
-            raise SchemaError(f"{path} is not JSON in UTF-8 ({error}); correct or rewrite it") from None
+            raise SchemaError(f"{error}; correct or rewrite it") from None
 
     def _roles(self) -> list[tuple[str, str]]:
         """List (role, column) in the order in which people read them."""

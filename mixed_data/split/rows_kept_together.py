@@ -1,19 +1,18 @@
 """Which rows belong together: one house in two rows, with one of them in training and the other in the test.
 
 Rows are linked when they share a byte-identical photo, repeat each other, or carry the same declared group.
-``find_links`` says which and why, ``find_groups`` turns that into one group number per row for
-``mixed_data.split``.
+`find_links` says which and why, `find_groups` turns that into one group number per row for `hold_out` and `k_fold`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -23,10 +22,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from mixed_data.files.digests import digest_file
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text, parse_numbers, split_paths
-
-NUM_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,21 @@ def find_groups(table: pd.DataFrame, schema: Schema) -> NDArray[np.int64]:
 
 def join_links(links: Iterable[Link], num_rows: int) -> NDArray[np.int64]:
     """Number the groups that already known links make of the rows, as ``find_groups`` does."""
-    neighbours = [pair for link in links for pair in zip(link.rows, link.rows[1:], strict=False)]
-    first, second = np.array(neighbours, dtype=np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(num_rows, num_rows))
+    return join_pairs((pair for link in links for pair in pairwise(link.rows)), num_rows)
+
+
+def join_pairs(pairs: Iterable[tuple[int, int]], num_items: int) -> NDArray[np.int64]:
+    """Number the groups that pairs of items make; pairs chain.
+
+    Args:
+        pairs: positions of two items that belong together.
+        num_items: how many items there are.
+
+    Returns:
+        Group of each item, int64 `(num_items,)`, numbered from 0 in the order of first appearance.
+    """
+    first, second = np.array(list(pairs), dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(num_items, num_items))
     _, labels = connected_components(graph, directed=False)
     return pd.factorize(labels)[0].astype(np.int64)
 
@@ -119,10 +129,10 @@ def equal_files(paths: Iterable[str]) -> Iterator[list[str]]:
         if len(candidates) == 1:
             yield candidates
             continue
-        by_digest: defaultdict[bytes, list[str]] = defaultdict(list)
+        by_digest: defaultdict[str, list[str]] = defaultdict(list)
         for path in candidates:
-            with contextlib.suppress(OSError), open(path, "rb") as file:
-                by_digest[hashlib.file_digest(file, "sha256").digest()].append(path)
+            with contextlib.suppress(OSError):
+                by_digest[digest_file(path)].append(path)
         yield from by_digest.values()
 
 

@@ -72,7 +72,7 @@ def test_cells_that_are_no_numbers_are_named_together(method: str) -> None:
     bad = HOUSES.assign(area=["abc", 1, "2,4", np.inf, 3, "1e999", True], bedrooms=["x", *range(6)])
     with pytest.raises(ValueError, match=r"row 0, column 'bedrooms': 'x'; row 0, column 'area': 'abc'") as error:
         getattr(preprocessor, method)(bad)
-    assert "… (6 cells)" in str(error.value)
+    assert "; and 1 more; correct or empty them" in str(error.value)
     assert "row 2, column 'area': '2,4'; row 3, column 'area': inf" in str(error.value)
 
 

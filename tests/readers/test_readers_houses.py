@@ -73,7 +73,7 @@ def test_all_bad_lines_are_reported_together_the_first_five_and_the_count(folder
         read_houses(folder)
     assert (
         "got line 3: 4 values; line 4: 0 values; line 5: 'abc' for price; line 6: 'inf' for bedrooms; "
-        "line 7: 6 values (6 of 8 lines)"
+        "line 7: 6 values; and 1 more (6 of 8 lines)"
     ) in str(error.value)
 
 

@@ -215,8 +215,9 @@ def test_a_schema_survives_its_file_and_what_a_person_wrote_is_completed(tmp_pat
     ("content", "message"),
     [
         (None, r"there is no schema file .*schema.json; write one with Schema.save"),
-        (b"{", r"schema.json is not JSON in UTF-8 .*; correct or rewrite it"),
-        (b'{"target": "\xff"}', r"schema.json is not JSON in UTF-8 .*; correct or rewrite it"),
+        (b"{", r"schema.json is not a JSON file: .*; correct or rewrite it"),
+        (b'{"target": "a", "target": "b"}', r"schema.json is not a JSON file: 'target' is there twice; correct or"),
+        (b'{"target": "\xff"}', r"schema.json is not a JSON file: .*; correct or rewrite it"),
         (b'{"label": "a"}', r"schema.json: unknown keys \['label'\]"),
     ],
 )
