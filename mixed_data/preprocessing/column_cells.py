@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,21 @@ def read_cells(table: pd.DataFrame, numeric: Collection[str]) -> dict[str, Any]:
             "correct or empty them, or make the column categorical"
         )
     return cells
+
+
+def find_rows_with_cells(cells: Mapping[str, Any], num_rows: int) -> np.ndarray:
+    """Tell which rows have a cell that is not missing.
+
+    Args:
+        cells: what `read_cells` gave.
+        num_rows: of the table.
+
+    Returns:
+        bool (n, 1).
+    """
+    if not cells:
+        return np.zeros((num_rows, 1), dtype=bool)
+    return np.any([pd.notna(column) for column in cells.values()], axis=0)[:, None]
 
 
 def column_from_state(state: dict[str, Any]) -> NumericColumn | CategoricalColumn:

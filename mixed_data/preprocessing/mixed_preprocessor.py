@@ -12,12 +12,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import OBJECT, check_state, read_json, write_json
+from mixed_data.preprocessing.column_cells import find_rows_with_cells
 from mixed_data.preprocessing.image_arrays import ImagePreprocessor
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.tabular_features import TabularPreprocessor
 from mixed_data.schema import Schema
-from mixed_data.schema.cell_values import canonical_text, parse_numbers
 
 _FORMAT = "mixed_data.MixedDataPreprocessor"
 _VERSION = 1
@@ -140,6 +140,10 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
                 range.
         """
         self._check_table(table)
+        return self.fit_checked(table)
+
+    def fit_checked(self, table: pd.DataFrame) -> MixedDataPreprocessor:
+        """Learn as `fit` does, from rows that are known to fit the schema."""
         tabular = TabularPreprocessor(
             self.schema,
             log=self.log,
@@ -167,12 +171,18 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         """
         check_is_fitted(self)
         self._check_table(table)
-        tabular, tabular_warnings = self.tabular_.transform_with_warnings(table)
+        return self.transform_checked(table, embedder)
+
+    def transform_checked(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Inputs:
+        """Read as `transform` does, each cell once, rows that are known to fit the schema."""
+        check_is_fitted(self)
+        cells = self.tabular_.read(table)
+        tabular, tabular_warnings = self.tabular_.encode(cells, len(table))
         images, image_mask, image_warnings = self.images_.transform(table, embedder)
-        row_warnings = [list(a) + list(b) for a, b in zip(tabular_warnings, image_warnings, strict=True)]
+        row_warnings = [a + b for a, b in zip(tabular_warnings, image_warnings, strict=True)]
         arrays = {
             "tabular": tabular,
-            "tabular_mask": self._find_cells(table),
+            "tabular_mask": find_rows_with_cells(cells, len(table)),
             "images": images,
             "image_mask": image_mask,
         }
@@ -236,11 +246,6 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
             ValueError: The file is not JSON, or not such a state.
         """
         return cls.from_state(read_json(path))
-
-    def _find_cells(self, table: pd.DataFrame) -> np.ndarray:
-        present = [~np.isnan(parse_numbers(table[name])[0]) for name in self.schema.numeric]
-        present += [canonical_text(table[name]).notna() for name in (*self.schema.categorical, *self.schema.codes)]
-        return np.any(present, axis=0)[:, None] if present else np.zeros((len(table), 1), dtype=bool)
 
     def _set_parts(self, tabular: TabularPreprocessor, images: ImagePreprocessor) -> None:
         height, width = images.get_state()["size"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -152,11 +152,21 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             The features, float32 (n, d); and for each row the warnings: missing cells and what stands in for
             them, levels not seen in training, values outside the domain of a logarithm.
         """
+        return self.encode(self.read(table), len(table))
+
+    def read(self, table: pd.DataFrame) -> dict[str, Any]:
+        """Read the cells of all columns once; see `encode`, and `mixed_data.preprocessing.column_cells.read_cells`.
+
+        Raises:
+            ValueError: a column is missing, or a numeric cell is present but not a number.
+        """
         check_is_fitted(self)
-        table = self._select(table, reset=False)
-        cells = read_cells(table, self._numeric_names())
-        features = [np.zeros((len(table), 0), dtype=np.float32)]
-        row_warnings: list[list[str]] = [[] for _ in range(len(table))]
+        return read_cells(self._select(table, reset=False), self._numeric_names())
+
+    def encode(self, cells: Mapping[str, Any], num_rows: int) -> tuple[np.ndarray, list[list[str]]]:
+        """Encode cells that `read` gave, and say what was doubtful, as `transform_with_warnings` does."""
+        features = [np.zeros((num_rows, 0), dtype=np.float32)]
+        row_warnings: list[list[str]] = [[] for _ in range(num_rows)]
         for column in self.columns_:
             features.append(column.encode(cells[column.name]))
             for row, warning in column.find_warnings(cells[column.name]):

@@ -254,3 +254,9 @@ def test_tables_without_target_photos_id_or_rows_to_speak_of_are_audited(homes):
 def test_a_table_that_does_not_fit_the_schema_is_refused(homes):
     with pytest.raises(SchemaError, match="price"):
         audit_table(homes.table.drop(columns="price"), SCHEMA)
+
+
+def test_rows_that_were_checked_are_not_checked_again(homes, monkeypatch):
+    expected = audit_table(homes.table, SCHEMA)
+    monkeypatch.setattr(Schema, "validate", lambda *arguments, **options: pytest.fail("checked again"))
+    assert audit_table(homes.table, SCHEMA, checked=True) == expected

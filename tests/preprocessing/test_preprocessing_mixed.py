@@ -22,7 +22,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
-from mixed_data.preprocessing import ImagePreprocessor, Inputs, MixedDataPreprocessor, TabularPreprocessor
+from mixed_data.preprocessing import ImagePreprocessor, Inputs, MixedDataPreprocessor, TabularPreprocessor, column_cells
 from mixed_data.preprocessing.photo_decoding import PhotoError
 from mixed_data.schema import Schema, SchemaError
 
@@ -190,6 +190,22 @@ def test_all_missing_columns_and_bad_cells_are_named_at_once(table: pd.DataFrame
             method(bad)
         for name in ("pool", "front", "area"):
             assert any(name in problem for problem in error.value.problems)
+
+
+def test_checked_rows_are_read_once_and_alike(table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table.assign(area=table["area"].astype(object).where(table.index % 2 == 0, " 1e3 "))
+    preprocessor = preprocess(table)
+    expected, state = preprocessor.transform(table), preprocessor.get_state()
+    read: list[object] = []
+    for module, name in ((column_cells, "parse_numbers"), (column_cells, "canonical_text")):
+        reader = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda column, reader=reader: (read.append(column.name), reader(column))[1])
+    monkeypatch.setattr(Schema, "validate", lambda *arguments, **options: pytest.fail("checked again"))
+    assert_equal_inputs(preprocessor.transform_checked(table), expected)
+    assert read == list(SCHEMA.features)
+    assert clone(preprocessor).fit_checked(table).get_state() == state
+    with pytest.raises(NotFittedError):
+        clone(preprocessor).transform_checked(table)
 
 
 def test_without_images_or_features_the_four_arrays_are_still_there(table: pd.DataFrame) -> None:
