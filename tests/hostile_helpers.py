@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from mixed_data.bundle import BundleError
-from mixed_data.files.digests import digest_file
 from mixed_data.estimator import load
+from mixed_data.files.digests import digest_file
 
 SECTION = "Bundles from strangers"
 CHANGED = "missing, added or changed since it was saved"
