@@ -187,10 +187,10 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         schema = resolve_schema(self.schema, self.modalities, X, target, getattr(y, "name", None))
         settings = resolve_settings(options, len(X))
         training_rows, validation_rows = set_aside(self.validation_fraction, X, target, schema, self.random_state)
-        preprocessor = self._make_preprocessor(schema).fit(X.iloc[training_rows])
+        preprocessor = self._make_preprocessor(schema).fit_checked(X.iloc[training_rows])
         transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
         backbone, embedder = self._load_backbone(preprocessor)
-        inputs = preprocessor.transform(X, embedder)
+        inputs = preprocessor.transform_checked(X, embedder)
         scaled = transformer.transform(target)
         network, components, history = fit_network(
             inputs,
@@ -207,14 +207,14 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
                 components,
                 backbone,
                 self.finetune,
-                preprocessor.transform(X),
+                preprocessor.transform_checked(X),
                 scaled,
                 settings[1],
                 training_rows=training_rows,
                 callbacks=callbacks,
             )
             embedder = make_embedder(backbone)
-            inputs = preprocessor.transform(X, embedder)
+            inputs = preprocessor.transform_checked(X, embedder)
         model = make_predictor(network, components)
         self.set_parts(NetworkParts(model, preprocessor, transformer, backbone, embedder, history))
         if self.intervals:
@@ -237,7 +237,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         if embedder is not None:
             embedder = replace(embedder, on_progress=on_progress)
             for start in range(0, len(table), NUM_ROWS_AT_ONCE):
-                preprocessor.transform(table.iloc[start : start + NUM_ROWS_AT_ONCE], embedder)
+                preprocessor.transform_checked(table.iloc[start : start + NUM_ROWS_AT_ONCE], embedder)
 
     def _make_preprocessor(self, schema: Schema) -> MixedDataPreprocessor:
         if self.preprocessor is None:

@@ -51,9 +51,9 @@ class RowRegressor(RegressorMixin):
         """Turn rows into what the fitted network reads: `preprocessor_`, with the photos as vectors if it reads those.
 
         Args:
-            table: as for `predict`.
+            table: rows that fit the schema; `predict_rows` checks it once for all.
         """
-        return self.preprocessor_.transform(table, self.embedder_)
+        return self.preprocessor_.transform_checked(table, self.embedder_)
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """Predict rows; each by itself, in their order.
