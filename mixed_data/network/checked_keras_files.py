@@ -165,8 +165,10 @@ def _check_class(part: dict[str, Any]) -> None:
     if not isinstance(name, str) or name in _VALUES:
         is_known = isinstance(name, str) and module is None and registered is None
     elif registered == f"{_PACKAGE}>{name}":
-        found = keras.saving.get_registered_object(registered)
-        is_known = isinstance(found, type) and found.__module__ == module and module.startswith(f"{_PACKAGE}.")
+        # Keras finds it by its registered name, so that a layer may move from one module of this package to another.
+        is_known = isinstance(keras.saving.get_registered_object(registered), type) and str(module).startswith(
+            f"{_PACKAGE}."
+        )
     else:
         is_known = (module, name) in _KNOWN and registered in (None, name)
     if not is_known:

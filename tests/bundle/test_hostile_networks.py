@@ -14,10 +14,12 @@ from typing import Any
 import h5py
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from hostile_helpers import CHANGED, REFUSED, SECTION, Attack, refuse, sign, write
 from reliability import Case, documented
 
+from mixed_data.estimator import load
 from mixed_data.fusion import FUSIONS
 from mixed_data.network.checked_keras_files import check_classes, read_keras, write_keras
 from mixed_data.network.fused_network import NetworkSettings, build_network, make_predictor
@@ -283,3 +285,16 @@ def test_a_network_is_read_as_it_was_written_and_leaves_nothing_behind(tmp_path:
     assert os.listdir(tmp_path) == ["x.keras"]
     with pytest.raises(ValueError, match="Lambda"):
         write_keras(keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x)]), tmp_path / "y.keras")
+
+
+def test_a_network_is_read_after_its_layers_have_moved_to_another_module(
+    copied_bundle: Path, sales: pd.DataFrame
+) -> None:
+    def move(members: dict[str, bytes]) -> None:
+        assert b"mixed_data.network.view_layers" in members["config.json"]
+        members["config.json"] = members["config.json"].replace(b"mixed_data.network.", b"mixed_data.elsewhere.")
+
+    expected = load(copied_bundle).predict(sales[:3])
+    rewrite(move)(copied_bundle)
+    sign(copied_bundle)
+    np.testing.assert_array_equal(load(copied_bundle).predict(sales[:3]), expected)
