@@ -60,7 +60,7 @@ def audit_table(
         checked: whether the table is known to fit the schema.
 
     Returns:
-        What was found.
+        what was found.
 
     Raises:
         ValueError: the table does not fit the schema, there is no column ``split``, or both it and ``against`` are

@@ -37,7 +37,7 @@ def label_alike(paths: Sequence[str], files: Mapping[str, PhotoFile]) -> NDArray
         files: what was read of each; a photo without a hash is like no other.
 
     Returns:
-        Number of each photo, int64 ``(len(paths),)``.
+        number of each photo, int64 ``(len(paths),)``.
     """
     hashes = {place: found for place, path in enumerate(paths) if (found := files[path].hashes) is not None}
     hashed = list(hashes)
@@ -57,7 +57,7 @@ def _nearest_earlier(hashes: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDAr
         hashes: of each photo and of its mirror image, ``(m, 2, bits)``.
 
     Returns:
-        Positions of the photos that have one, its position, and whether it is nearest mirrored.
+        positions of the photos that have one, its position, and whether it is nearest mirrored.
     """
     num_photos = len(hashes)
     if num_photos < 2:

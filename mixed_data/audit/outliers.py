@@ -78,7 +78,7 @@ def describe_misplaced_point(value: float, expected: float, spread: float) -> st
         spread: of ordinary errors, as a natural logarithm.
 
     Returns:
-        Something like "perhaps 585,800 (a factor of 10)", or nothing.
+        something like "perhaps 585,800 (a factor of 10)", or nothing.
     """
     if value <= 0 or expected <= 0:
         return ""
@@ -97,7 +97,7 @@ def find_far(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> tup
         predicted: ``(n,)``.
 
     Returns:
-        Their places, the farthest first, and what counts as a standard deviation of ordinary errors.
+        their places, the farthest first, and what counts as a standard deviation of ordinary errors.
     """
     errors = values - predicted
     errors = errors - np.median(errors)

@@ -50,7 +50,7 @@ def find_near_rows(subject: Subject) -> list[NearRows]:
         subject: the rows; only features and target are compared.
 
     Returns:
-        Sets of rows, by the column in which they differ.
+        sets of rows, by the column in which they differ.
     """
     columns = _code_cells(subject)
     if len(columns) < 3:

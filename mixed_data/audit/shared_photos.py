@@ -26,7 +26,7 @@ def label_photos(photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> pd.Dat
         files: what was read of each path.
 
     Returns:
-        The photos whose bytes can be read, with ``same`` (equal bytes, equal number) and ``alike`` (equal or similar
+        the photos whose bytes can be read, with ``same`` (equal bytes, equal number) and ``alike`` (equal or similar
         looks; a file that is no picture has none).
     """
     equal = list(equal_files(photos["path"].unique()))

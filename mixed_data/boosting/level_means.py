@@ -109,9 +109,9 @@ class LevelMeans(TransformerMixin, BaseEstimator):
         lengths = [len(chain) for chain in self._chains()]
         means = [[_read_chain(chain) for chain in chains] for chains in sets]
         if any([len(chain) - 1 for chain in chains] != lengths for chains in means):
-            raise ValueError(f"LevelMeans state: expected chains of {lengths} levels. Fit and save it again.")
+            raise ValueError(f"LevelMeans state: expected chains of {lengths} levels; fit and save it again")
         if len(means) != (1 if self.numeric is None else 2):
-            raise ValueError(f"LevelMeans state: {len(means)} sets of means do not fit. Fit and save it again.")
+            raise ValueError(f"LevelMeans state: {len(means)} sets of means do not fit; fit and save it again")
         self.means_ = means
         return self
 

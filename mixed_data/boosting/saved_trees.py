@@ -61,7 +61,7 @@ def read_trees(unfitted: BoostedTrees, folder: Path) -> BoostedTrees:
         folder: that they were written to.
 
     Returns:
-        The same, fitted.
+        the same, fitted.
 
     Raises:
         ValueError: a file holds something else, such as a type that no trees need.

@@ -92,15 +92,15 @@ def check_fields(state: Any, what: str, fields: Mapping[str, Kind]) -> dict[str,
     """Return `state` as a dict after checking that it has exactly these fields, each of its kind.
 
     Args:
-        state: What was read, of any type.
-        what: What it should be, for the error message.
-        fields: Field name -> the kind of its value.
+        state: what was read, of any type.
+        what: what it should be, for the error message.
+        fields: field name -> the kind of its value.
 
     Raises:
         ValueError: naming every field that is missing, unknown or of another kind.
     """
     if not isinstance(state, dict):
-        raise ValueError(f"{what}: expected an object, got {type(state).__name__}.")
+        raise ValueError(f"{what}: expected an object, got {type(state).__name__}")
     problems = [f"{name!r} is missing" for name in fields if name not in state]
     problems += [f"{_BRIEFLY.repr(name)} is unknown" for name in state if name not in fields]
     problems += [
@@ -120,13 +120,13 @@ def check_state(state: Any, format: str, version: int, fields: Mapping[str, Kind
         ValueError: naming the format or version that was expected and the one that came.
     """
     if not isinstance(state, dict):
-        raise ValueError(f"{format} state: expected an object, got {type(state).__name__}.")
+        raise ValueError(f"{format} state: expected an object, got {type(state).__name__}")
     if state.get("format") != format:
-        raise ValueError(f"Expected a state of format {format!r}, got {_BRIEFLY.repr(state.get('format'))}.")
+        raise ValueError(f"expected a state of format {format!r}, got {_BRIEFLY.repr(state.get('format'))}")
     if state.get("version") != version:
         raise ValueError(
-            f"{format} state: expected version {version}, got {_BRIEFLY.repr(state.get('version'))}. "
-            "Load it with the mixed_data that wrote it, or fit and save it again."
+            f"{format} state: expected version {version}, got {_BRIEFLY.repr(state.get('version'))}; "
+            "load it with the mixed_data that wrote it, or fit and save it again"
         )
     return check_fields(state, f"{format} state", {"format": TEXT, "version": INTEGER, **fields})
 

@@ -24,7 +24,7 @@ def check_vector(values: ArrayLike, name: str, *, num_rows: int | None = None) -
     vector = _read_numbers(values, name)
     if vector.ndim != 1 or num_rows not in (None, len(vector)):
         expected = "(n,)" if num_rows is None else f"({num_rows},)"
-        raise ValueError(f"{name} must have shape {expected}, one number per row, got {vector.shape}.")
+        raise ValueError(f"{name} must have shape {expected}, one number per row, got {vector.shape}")
     _refuse_rows(~np.isfinite(vector), f"{name} must be finite numbers")
     return vector
 
@@ -37,7 +37,7 @@ def check_difficulty(values: ArrayLike, *, num_rows: int) -> FloatArray:
     """
     matrix = _read_numbers(values, "difficulty")
     if matrix.ndim != 2 or len(matrix) != num_rows or not matrix.shape[1]:
-        raise ValueError(f"difficulty must have shape ({num_rows}, p) with p at least 1, got {matrix.shape}.")
+        raise ValueError(f"difficulty must have shape ({num_rows}, p) with p at least 1, got {matrix.shape}")
     _refuse_rows(~(np.abs(matrix) <= LARGEST).all(axis=1), f"difficulty must be finite numbers of at most {LARGEST}")
     return matrix
 
@@ -50,7 +50,7 @@ def check_pattern(values: ArrayLike, *, num_rows: int) -> NDArray[np.object_]:
     """
     names = np.asarray(values, dtype=object)
     if names.shape != (num_rows,):
-        raise ValueError(f"pattern must have shape ({num_rows},), one text per row, got {names.shape}.")
+        raise ValueError(f"pattern must have shape ({num_rows},), one text per row, got {names.shape}")
     _refuse_rows(np.array([not isinstance(name, str) for name in names], dtype=bool), "pattern must be texts")
     return names
 
@@ -59,7 +59,7 @@ def _read_numbers(values: ArrayLike, name: str) -> NDArray[Any]:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name} must be numbers: {error}.") from error
+        raise ValueError(f"{name} must be numbers: {error}") from error
 
 
 def _refuse_rows(bad: NDArray[np.bool_], expectation: str) -> None:

@@ -26,14 +26,14 @@ class IntervalCalibrator(BaseEstimator):
 
     Split conformal prediction with residuals normalised by their expected size. A ridge regression learns from the
     logarithm of each row's absolute residual how `difficulty` widens it. The quantile of the normalised residuals
-    (corrected for few rows) then makes the share come out, whatever the ridge has learned. On a logarithmic
-    target, the ends are the prediction times and divided by the same factor.
+    (corrected for few rows) then makes the share come out, whatever the ridge has learned. On a logarithmic target, the
+    ends are the prediction times and divided by the same factor.
 
     Give `fit` predictions by models that had not seen the row: those of K-fold models, so that calibration costs no
     training rows. The final model has seen more rows than they had and errs a little less, so that intervals tend to
-    hold slightly more than was asked. Numbers in `difficulty` must mean the same for the fold models and the final
-    one: the share of the training rows with the same zipcode, not their number. The promise is about new rows like
-    the training rows, and on average over them; `mixed_data.intervals.coverage_table` shows where it is not kept.
+    hold slightly more than was asked. Numbers in `difficulty` must mean the same for the fold models and the final one:
+    the share of the training rows with the same zipcode, not their number. The promise is about new rows like the
+    training rows, and on average over them; `mixed_data.intervals.coverage_table` shows where it is not kept.
 
     Each pattern (all there, photos missing, …) is calibrated by itself. A row may come under several patterns.
 
@@ -63,8 +63,8 @@ class IntervalCalibrator(BaseEstimator):
     Reference:
         Lei, G'Sell, Rinaldo, Tibshirani, Wasserman: Distribution-Free Predictive Inference for Regression, 2018,
         doi:10.1080/01621459.2017.1307116 (section 5.2, locally weighted). Vovk: Cross-conformal predictors, 2015,
-        doi:10.1007/s10472-013-9368-4. Vovk, Lindsay, Nouretdinov, Gammerman: Mondrian Confidence Machine, 2003
-        (each pattern by itself).
+        doi:10.1007/s10472-013-9368-4. Vovk, Lindsay, Nouretdinov, Gammerman: Mondrian Confidence Machine, 2003 (each
+        pattern by itself).
     """
 
     def __init__(self, target_transform: str = "auto", *, random_state: int = 0) -> None:
@@ -88,7 +88,7 @@ class IntervalCalibrator(BaseEstimator):
             self.
 
         Raises:
-            ValueError: An argument is not of this shape or kind.
+            ValueError: an argument is not of this shape or kind.
         """
         target = check_vector(target, "target")
         prediction = check_vector(prediction, "prediction", num_rows=len(target))
@@ -113,24 +113,24 @@ class IntervalCalibrator(BaseEstimator):
 
         Args:
             prediction: `(n,)`, target units; n may be 0.
-            difficulty: `(n, p)`, the numbers of `fit`. A row that looks harder than all training rows gets the width
-                of the hardest of them.
+            difficulty: `(n, p)`, the numbers of `fit`. A row that looks harder than all training rows gets the width of
+                the hardest of them.
             pattern: `(n,)`, names among `patterns_`.
             coverage: share of new rows whose true value is to lie inside, above 0 and below 1.
 
         Returns:
-            Lower and upper ends, float64 `(n,)` each, target units, finite, with the prediction between them. They stop
+            lower and upper ends, float64 `(n,)` each, target units, finite, with the prediction between them. They stop
             where the inverse of `TargetTransformer` does, 20 standard deviations out.
 
         Raises:
-            ValueError: An argument is not of this shape or kind, or a pattern was never calibrated, or on too few rows
+            ValueError: an argument is not of this shape or kind, or a pattern was never calibrated, or on too few rows
                 for this coverage: n rows can promise at most n / (n + 1).
         """
         check_is_fitted(self)
         prediction = check_vector(prediction, "prediction")
         difficulty = check_difficulty(difficulty, num_rows=len(prediction))
         if difficulty.shape[1] != self.num_inputs_:
-            raise ValueError(f"difficulty must have the {self.num_inputs_} columns of fit, got {difficulty.shape[1]}.")
+            raise ValueError(f"difficulty must have the {self.num_inputs_} columns of fit, got {difficulty.shape[1]}")
         names = check_pattern(pattern, num_rows=len(prediction))
         asked = sorted(set(names))
         self._check_promise(asked, coverage)
@@ -161,11 +161,11 @@ class IntervalCalibrator(BaseEstimator):
         """Rebuild the fitted calibrator of `get_state`; nothing in the state is executed.
 
         Raises:
-            ValueError: The state has another format or version, or a field is missing or out of range.
+            ValueError: the state has another format or version, or a field is missing or out of range.
         """
         state = check_state(state, _FORMAT, _VERSION, _FIELDS)
         if state["num_inputs"] < 1 or not state["patterns"]:
-            raise ValueError(f"{_FORMAT} state: expected at least one input and one pattern. Fit and save it again.")
+            raise ValueError(f"{_FORMAT} state: expected at least one input and one pattern; fit and save it again")
         transformer = TargetTransformer.from_state(state["target"])
         calibrator = cls(transformer.method, random_state=state["random_state"])
         calibrator.target_transformer_ = transformer
@@ -175,17 +175,17 @@ class IntervalCalibrator(BaseEstimator):
             what = f"{_FORMAT} state, pattern {number}"
             learned = CalibratedPattern.from_state(fields, what, num_inputs=state["num_inputs"])
             if fields["name"] in calibrator.patterns_:
-                raise ValueError(f"{what}: {fields['name']!r} is there twice.")
+                raise ValueError(f"{what}: {fields['name']!r} is there twice")
             calibrator.patterns_[fields["name"]] = learned
         return calibrator
 
     def _check_promise(self, names: Iterable[str], coverage: float) -> None:
         if not isinstance(coverage, Real) or not 0 < coverage < 1:
-            raise ValueError(f"coverage must be a share above 0 and below 1, such as 0.9, got {coverage!r}.")
+            raise ValueError(f"coverage must be a share above 0 and below 1, such as 0.9, got {coverage!r}")
         if unknown := [name for name in names if name not in self.patterns_]:
             raise ValueError(
-                f"No intervals for rows of pattern {', '.join(map(repr, unknown))}: calibrated were "
-                f"{', '.join(map(repr, self.patterns_))}. Leave these rows out, or fit with such rows."
+                f"no intervals for rows of pattern {', '.join(map(repr, unknown))}: calibrated were "
+                f"{', '.join(map(repr, self.patterns_))}; leave these rows out, or fit with such rows"
             )
         short = [
             f"{name!r} was calibrated on {len(self.patterns_[name].scores)} rows, good for "
@@ -195,15 +195,15 @@ class IntervalCalibrator(BaseEstimator):
         ]
         if short:
             raise ValueError(
-                f"Too few rows for a coverage of {coverage}: pattern {', '.join(short)}. Ask for less coverage, or fit "
-                "with more rows."
+                f"too few rows for a coverage of {coverage}: pattern {', '.join(short)}; ask for less coverage, or fit "
+                "with more rows"
             )
 
 
 def _transform(prediction: FloatArray, transformer: TargetTransformer) -> FloatArray:
     if transformer.log_ and (prediction <= 0).any():
         raise ValueError(
-            f"On a logarithmic scale predictions must be positive, but {np.sum(prediction <= 0)} of {len(prediction)} "
-            "are not. Fit the calibrator with the target_transform of the regressor, or 'identity'."
+            f"on a logarithmic scale predictions must be positive, but {np.sum(prediction <= 0)} of {len(prediction)} "
+            "are not; fit the calibrator with the target_transform of the regressor, or 'identity'"
         )
     return transformer.transform(prediction)

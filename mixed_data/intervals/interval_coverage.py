@@ -34,12 +34,12 @@ def coverage_table(
         by: more groupings beside `value_bands` of prediction and target: name -> label of each row `(n,)`.
 
     Returns:
-        One row per group, the total first, with the columns ``by`` and ``group`` (texts), ``n``, ``coverage`` (percent
+        one row per group, the total first, with the columns ``by`` and ``group`` (texts), ``n``, ``coverage`` (percent
         of the rows inside, ends included), ``mean_relative_width`` (percent of the absolute prediction; NaN where one
         of them is 0) and ``median_width`` (target units).
 
     Raises:
-        ValueError: An argument is not of this shape, or not finite.
+        ValueError: an argument is not of this shape, or not finite.
 
     Example:
         >>> table = coverage_table([1.0, 4.0], [1.0, 2.0], [0.5, 1.0], [1.5, 3.0], by={"photos": [4, 0]})
@@ -48,7 +48,7 @@ def coverage_table(
     """
     target = check_vector(target, "target")
     if not len(target):
-        raise ValueError("Expected at least one row, got none.")
+        raise ValueError("expected at least one row, got none")
     prediction = check_vector(prediction, "prediction", num_rows=len(target))
     lower = check_vector(lower, "lower", num_rows=len(target))
     upper = check_vector(upper, "upper", num_rows=len(target))
@@ -75,7 +75,7 @@ def value_bands(values: ArrayLike, num_bands: int = 5) -> NDArray[np.object_]:
         num_bands: how many; fewer where values are equal, which stay in one band.
 
     Returns:
-        Texts `(n,)` that sort as the bands do, with the ends rounded to three digits: "1: 22,000 to 252,000". A value
+        texts `(n,)` that sort as the bands do, with the ends rounded to three digits: "1: 22,000 to 252,000". A value
         at an end belongs to the band below.
     """
     values = check_vector(values, "values")
@@ -90,7 +90,7 @@ def value_bands(values: ArrayLike, num_bands: int = 5) -> NDArray[np.object_]:
 def _check_labels(labels: ArrayLike, name: str, num_rows: int) -> NDArray[np.object_]:
     vector = np.asarray(labels, dtype=object)
     if vector.shape != (num_rows,):
-        raise ValueError(f"by[{name!r}] must have shape ({num_rows},), one label per row, got {vector.shape}.")
+        raise ValueError(f"by[{name!r}] must have shape ({num_rows},), one label per row, got {vector.shape}")
     return vector
 
 

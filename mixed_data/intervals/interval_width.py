@@ -61,7 +61,7 @@ class CalibratedPattern:
             random_state: seed of the folds.
 
         Returns:
-            The calibration; the same seed gives the same.
+            the calibration; the same seed gives the same.
         """
         from sklearn.linear_model import RidgeCV
         from sklearn.model_selection import KFold, cross_val_predict
@@ -129,7 +129,7 @@ class CalibratedPattern:
             num_inputs: number of coefficients.
 
         Raises:
-            ValueError: A field is missing or out of range.
+            ValueError: a field is missing or out of range.
         """
         check_fields(state, what, _FIELDS)
         intercept, lowest, highest = (float(state[name]) for name in ("intercept", "lowest", "highest"))
@@ -144,5 +144,5 @@ class CalibratedPattern:
         if max(np.abs([intercept, *coefficients, *scores[-1:]])) > LARGEST:
             problems.append(f"expected numbers of at most {LARGEST:g}")
         if problems:
-            raise ValueError(f"{what}: {'; '.join(problems)}. Fit and save it again.")
+            raise ValueError(f"{what}: {'; '.join(problems)}; fit and save it again")
         return cls(intercept, coefficients, lowest, highest, scores)

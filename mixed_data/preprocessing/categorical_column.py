@@ -21,13 +21,13 @@ class LevelGroup:
     """The one-hot levels of a column's whole text, or of its first `prefix` characters.
 
     Attributes:
-        prefix: How many leading characters count; None for the whole text.
-        kept: Levels with a feature of their own, sorted.
-        rare: Levels of too few training rows, sorted; they share the feature "<other>" with unseen levels.
-            Without rare levels there is no such feature (nothing would have trained it), and an unseen level
-            is none of the others: all zeros.
-        missing: Whether a feature says that the cell was missing; only ever true for the whole text, whose
-            feature the prefixes would repeat.
+        prefix: how many leading characters count; None for the whole text.
+        kept: levels with a feature of their own, sorted.
+        rare: levels of too few training rows, sorted; they share the feature "<other>" with unseen levels. Without rare
+            levels there is no such feature (nothing would have trained it), and an unseen level is none of the others:
+            all zeros.
+        missing: whether a feature says that the cell was missing; only ever true for the whole text, whose feature the
+            prefixes would repeat.
     """
 
     prefix: int | None
@@ -83,8 +83,8 @@ class CategoricalColumn:
     """What was learned about one categorical column or code.
 
     Attributes:
-        name: The column.
-        groups: The levels of the whole text first, then those of each prefix.
+        name: the column.
+        groups: the levels of the whole text first, then those of each prefix.
     """
 
     name: str
@@ -97,13 +97,13 @@ class CategoricalColumn:
         """Learn from the training texts.
 
         Args:
-            name: The column.
+            name: the column.
             texts: (n,) canonical texts, None where missing.
-            min_frequency: A level of fewer rows is rare.
-            prefixes: Lengths of leading parts that get levels of their own.
+            min_frequency: a level of fewer rows is rare.
+            prefixes: lengths of leading parts that get levels of their own.
 
         Returns:
-            The column, None if it says nothing; and what a person should know about it.
+            the column, None if it says nothing; and what a person should know about it.
         """
         longest = max((len(text) for text in texts if text is not None), default=0)
         useful = [prefix for prefix in prefixes if prefix < longest]
@@ -159,11 +159,11 @@ class CategoricalColumn:
             check_fields(group, what, fields)
             levels = group["kept"] + group["rare"]
             if len(set(levels)) < len(levels):
-                raise ValueError(f"{what}: a level is listed twice.")
+                raise ValueError(f"{what}: a level is listed twice")
             groups.append(LevelGroup(group["prefix"], tuple(group["kept"]), tuple(group["rare"]), group["missing"]))
         prefixes = [group.prefix for group in groups]
         if prefixes[:1] != [None] or any(prefix is None or prefix < 1 for prefix in prefixes[1:]):
-            raise ValueError(f"{what}: expected the whole text first, then prefixes of 1 or more, got {prefixes}.")
+            raise ValueError(f"{what}: expected the whole text first, then prefixes of 1 or more, got {prefixes}")
         return cls(state["name"], tuple(groups))
 
     def _title(self, group: LevelGroup) -> str:

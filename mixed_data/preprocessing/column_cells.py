@@ -19,13 +19,13 @@ def read_cells(table: pd.DataFrame, numeric: Collection[str]) -> dict[str, Any]:
 
     Args:
         table: (n, columns), each name once.
-        numeric: Names of the columns that hold numbers; the others hold texts.
+        numeric: names of the columns that hold numbers; the others hold texts.
 
     Returns:
-        Per column, float64 (n,) with NaN where missing, or a list of n canonical texts with None where missing.
+        per column, float64 (n,) with NaN where missing, or a list of n canonical texts with None where missing.
 
     Raises:
-        ValueError: Some numeric cells are present but not finite numbers (the first five are named).
+        ValueError: some numeric cells are present but not finite numbers (the first five are named).
     """
     cells: dict[str, Any] = {}
     problems = []
@@ -62,11 +62,11 @@ def column_from_state(state: dict[str, Any]) -> NumericColumn | CategoricalColum
     """Rebuild the column of `NumericColumn.get_state` or `CategoricalColumn.get_state`.
 
     Raises:
-        ValueError: The state describes neither.
+        ValueError: the state describes neither.
     """
     kind = state.get("kind")
     if kind == "numeric":
         return NumericColumn.from_state(state)
     if kind == "categorical":
         return CategoricalColumn.from_state(state)
-    raise ValueError(f"Expected the state of a numeric or categorical column, got kind {kind!r}.")
+    raise ValueError(f"expected the state of a numeric or categorical column, got kind {kind!r}")

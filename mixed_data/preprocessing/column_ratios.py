@@ -81,7 +81,7 @@ class LogRatio:
         if state["numerator"] == state["denominator"]:
             problems.append(f"expected two columns, got {state['numerator']!r} twice")
         if problems:
-            raise ValueError(f"ratio: {'; '.join(problems)}.")
+            raise ValueError(f"ratio: {'; '.join(problems)}")
         numbers = {name: float(state[name]) for name in ("centre", *_POSITIVE)}
         return cls(state["numerator"], state["denominator"], **numbers)
 
@@ -93,7 +93,7 @@ def learn_ratios(columns: Mapping[str, np.ndarray]) -> list[LogRatio]:
         columns: float64 (n,) training values per numeric column, NaN where missing.
 
     Returns:
-        Each later column over each earlier one; without the ratios that do not vary.
+        each later column over each earlier one; without the ratios that do not vary.
 
     Example:
         >>> columns = {"bedrooms": np.array([1.0, 2.0, 4.0]), "area": np.array([500.0, 1200.0, 1600.0])}
@@ -125,9 +125,9 @@ def check_ratios(ratios: Sequence[LogRatio], columns: Sequence[str]) -> None:
     """
     pairs = {frozenset((ratio.numerator, ratio.denominator)) for ratio in ratios}
     if unknown := sorted({name for pair in pairs for name in pair} - set(columns)):
-        raise ValueError(f"ratios: expected columns out of {list(columns)}, got {unknown}.")
+        raise ValueError(f"ratios: expected columns out of {list(columns)}, got {unknown}")
     if len(pairs) < len(ratios):
-        raise ValueError(f"ratios: a pair is there twice: {[ratio.name for ratio in ratios]}.")
+        raise ValueError(f"ratios: a pair is there twice: {[ratio.name for ratio in ratios]}")
 
 
 def _log(values: np.ndarray, median: float, floor: float) -> np.ndarray:

@@ -43,22 +43,22 @@ Loaded = tuple[np.ndarray, np.ndarray, list[list[str]]]  # images, mask, and the
 class ImagePreprocessor(TransformerMixin, BaseEstimator):
     """Decode the photos that a table names into arrays of one size, in the table's order.
 
-    A photo that is missing or unusable stays black, has mask False and is reported with its row; it is never
-    replaced by another photo, and no row depends on any other. Decoded photos are remembered (see
-    `photos.load_photo`), so that transforming the same rows again is fast.
+    A photo that is missing or unusable stays black, has mask False and is reported with its row; it is never replaced
+    by another photo, and no row depends on any other. Decoded photos are remembered (see `photos.load_photo`), so that
+    transforming the same rows again is fast.
 
     Args:
         columns: the columns that hold paths; one cell may hold several, separated by ";".
         size: pixels of each view: a number for a square, or (height, width).
         resize: `"crop"`, `"pad"` or `"stretch"`; see `photos.load_photo`.
-        montage: tile all photos of a row into one view, row by row in a square grid (2 x 2 for two to four
-            photos); missing tiles are black, and the view's mask is False only when all of them are missing.
+        montage: tile all photos of a row into one view, row by row in a square grid (2 x 2 for two to four photos);
+            missing tiles are black, and the view's mask is False only when all of them are missing.
         max_pixels: photos with more pixels than this in their header are not decoded.
 
     Attributes:
         num_photos_: for each column the most photos that one training row has (at least 1), a list of ints.
-        views_: the names of the V views: `"frontal"` for a column with one photo, `"photos[0]"`,
-            `"photos[1]"` … for one with several, or just `"montage"`.
+        views_: the names of the V views: `"frontal"` for a column with one photo, `"photos[0]"`, `"photos[1]"` … for
+            one with several, or just `"montage"`.
 
     Example:
         >>> import pandas as pd
@@ -93,7 +93,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             y: ignored, for scikit-learn's sake.
 
         Returns:
-            This object.
+            this object.
 
         Raises:
             ValueError: for a parameter out of range, a missing column, or cells that hold no text.
@@ -103,7 +103,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         problems: list[str] = []
         num_photos = [_most_photos(table[column], column, problems) for column in self.columns]
         if problems:
-            raise ValueError(f"The image columns must hold paths: {'; '.join(first_few(problems))}.")
+            raise ValueError(f"the image columns must hold paths: {'; '.join(first_few(problems))}")
         self._set_views(num_photos)
         return self
 
@@ -115,7 +115,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             embedder: turns each photo into a vector, which then stands in place of its pixels.
 
         Returns:
-            The images, uint8 of shape (n, V, H, W, 3), RGB, black where there is no photo, or with an embedder float32
+            the images, uint8 of shape (n, V, H, W, 3), RGB, black where there is no photo, or with an embedder float32
             of shape (n, V, D), zero where there is none; the mask, bool of shape (n, V), True where there is one; and
             for each row the list of its warnings (`"frontal: /photos/7.jpg: no such file"`), empty when all is well.
 
@@ -125,7 +125,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         self._check_columns(table)
         if embedder is not None and self.montage:
-            raise ValueError("A montage is made of pixels, an embedder gives vectors: set montage=False.")
+            raise ValueError("a montage is made of pixels, an embedder gives vectors: set montage=False")
         with catch_warnings():  # Pillow's name no row; and where warnings are errors they must not cost a photo
             filterwarnings("ignore", module=r"PIL\.")
             return self._transform(table, embedder)
@@ -170,7 +170,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             state: what `get_state` gave, possibly by way of JSON.
 
         Returns:
-            A fitted preprocessor that transforms as the original did.
+            a fitted preprocessor that transforms as the original did.
 
         Raises:
             ValueError: when the state is of another version, incomplete, or holds values out of range.
@@ -187,17 +187,17 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         preprocessor._check_parameters()
         num_photos = state["num_photos"]
         if len(num_photos) != len(preprocessor.columns) or min(num_photos, default=1) < 1:
-            raise ValueError(f"Expected one positive number of photos per column in the state, got {num_photos!r}.")
+            raise ValueError(f"expected one positive number of photos per column in the state, got {num_photos!r}")
         preprocessor._set_views(num_photos)
         return preprocessor
 
     def _set_views(self, num_photos: list[int]) -> None:
         total = sum(num_photos)
         if total > _MAX_PHOTOS:
-            raise ValueError(f"Expected at most {_MAX_PHOTOS} photos per row, got {num_photos} for {self.columns}.")
+            raise ValueError(f"expected at most {_MAX_PHOTOS} photos per row, got {num_photos} for {self.columns}")
         height, width = _height_and_width(self.size)
         if self.montage and math.isqrt(max(total - 1, 0)) >= min(height, width):
-            raise ValueError(f"A montage of {total} photos needs a larger size than {self.size!r}.")
+            raise ValueError(f"a montage of {total} photos needs a larger size than {self.size!r}")
         self.num_photos_ = num_photos
         self.views_ = ["montage"] if self.montage and num_photos else self._photo_names(num_photos)
 
@@ -286,18 +286,18 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         if not _is_positive_integer(self.max_pixels):
             problems.append(f"max_pixels must be a positive integer, got {self.max_pixels!r}")
         if problems:
-            raise ValueError("; ".join(problems) + ".")
+            raise ValueError("; ".join(problems))
 
     def _check_columns(self, table: pd.DataFrame) -> None:
         if not isinstance(table, pd.DataFrame):
-            raise ValueError(f"Expected a pandas DataFrame, got {type(table).__name__}.")
+            raise ValueError(f"expected a pandas DataFrame, got {type(table).__name__}")
         present = list(table.columns)
         missing = [column for column in self.columns if column not in present]
         if missing:
-            raise ValueError(f"The table lacks image column(s) {missing}; it has {present}.")
+            raise ValueError(f"the table lacks image column(s) {missing}; it has {present}")
         repeated = [column for column in self.columns if present.count(column) > 1]
         if repeated:
-            raise ValueError(f"The table has several columns named {repeated}; rename or drop one.")
+            raise ValueError(f"the table has several columns named {repeated}; rename or drop one")
 
 
 def _readable_paths(cell: object) -> list[str]:

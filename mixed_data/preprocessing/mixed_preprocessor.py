@@ -38,12 +38,12 @@ class Inputs(dict[str, np.ndarray]):
       photo;
     - "image_mask": bool (n, V), False where a photo is missing or unreadable.
 
-    All four are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only,
-    and wants `dict(inputs)`.
+    All four are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only, and wants
+    `dict(inputs)`.
 
     Args:
-        arrays: The four arrays.
-        row_warnings: For each row, what was doubtful in it; empty lists for rows in order.
+        arrays: the four arrays.
+        row_warnings: for each row, what was doubtful in it; empty lists for rows in order.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Inputs(dict[str, np.ndarray]):
         """Return some of the rows.
 
         Args:
-            rows: Their positions, a bool per row, or a slice.
+            rows: their positions, a bool per row, or a slice.
         """
         positions = np.arange(len(self.row_warnings))[rows]
         arrays = {name: array[positions] for name, array in self.items()}
@@ -69,28 +69,28 @@ class Inputs(dict[str, np.ndarray]):
 class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Learn from training rows how to read a table with photos, and read any rows that way ever after.
 
-    A scikit-learn transformer that knows nothing of Keras: its arrays feed any model. A row's result depends
-    on that row and on what `fit` learned, never on the other rows of the call, so a large table may be read
-    part by part. Missing cells and photos are imputed or masked, never replaced by another row's, and each is
-    listed in `Inputs.row_warnings`.
+    A scikit-learn transformer that knows nothing of Keras: its arrays feed any model. A row's result depends on that
+    row and on what `fit` learned, never on the other rows of the call, so a large table may be read part by part.
+    Missing cells and photos are imputed or masked, never replaced by another row's, and each is listed in
+    `Inputs.row_warnings`.
 
     In a scikit-learn pipeline in front of a regressor that wants a matrix, use `TabularPreprocessor(schema)`.
 
     Args:
-        schema: Which column plays which role (`Schema.infer(table)` guesses).
-        image_size: Pixels of each photo: a number for a square, or (height, width).
+        schema: which column plays which role (`Schema.infer(table)` guesses).
+        image_size: pixels of each photo: a number for a square, or (height, width).
         resize: "crop", "pad" or "stretch"; see `ImagePreprocessor`.
-        montage: Put the photos of a row into one; see `ImagePreprocessor`.
+        montage: put the photos of a row into one; see `ImagePreprocessor`.
         log: "auto" or "never"; see `TabularPreprocessor`, also for the rest.
-        ratios: Whether to add ratios of numeric columns.
-        min_frequency: Levels of fewer training rows are merged into "other".
-        code_prefixes: Lengths of the leading parts of codes that get levels of their own.
+        ratios: whether to add ratios of numeric columns.
+        min_frequency: levels of fewer training rows are merged into "other".
+        code_prefixes: lengths of the leading parts of codes that get levels of their own.
 
     Attributes:
-        tabular_: The fitted `TabularPreprocessor`; its `report_` lists what was dropped or merged.
-        images_: The fitted `ImagePreprocessor`.
-        n_features_in_: How many columns are read.
-        feature_names_in_: Their names.
+        tabular_: the fitted `TabularPreprocessor`; its `report_` lists what was dropped or merged.
+        images_: the fitted `ImagePreprocessor`.
+        n_features_in_: how many columns are read.
+        feature_names_in_: their names.
 
     Example:
         >>> from sklearn.linear_model import Ridge
@@ -132,12 +132,11 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         """Learn from the training rows, forgetting what was learned before.
 
         Args:
-            table: The training rows; the target column is not needed.
-            y: Ignored; there by scikit-learn's convention.
+            table: the training rows; the target column is not needed.
+            y: ignored; there by scikit-learn's convention.
 
         Raises:
-            ValueError: The table does not fit the schema (all problems are listed), or a setting is out of
-                range.
+            ValueError: the table does not fit the schema (all problems are listed), or a setting is out of range.
         """
         self._check_table(table)
         return self.fit_checked(table)
@@ -159,15 +158,15 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         """Read each row by itself.
 
         Args:
-            table: Any rows; columns are matched by name, others are ignored.
-            embedder: Turns each photo into a vector, which then stands in place of its pixels: "images" is
-                float32 (n, V, D).
+            table: any rows; columns are matched by name, others are ignored.
+            embedder: turns each photo into a vector, which then stands in place of its pixels: "images" is float32 (n,
+                V, D).
 
         Returns:
-            The arrays, and the warnings of each row.
+            the arrays, and the warnings of each row.
 
         Raises:
-            ValueError: The table does not fit the schema (all problems are listed).
+            ValueError: the table does not fit the schema (all problems are listed).
         """
         check_is_fitted(self)
         self._check_table(table)
@@ -176,13 +175,13 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
     def transform_checked(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Inputs:
         """Read as `transform` does, each cell once, rows that are known to fit the schema."""
         check_is_fitted(self)
-        cells = self.tabular_.read(table)
-        tabular, tabular_warnings = self.tabular_.encode(cells, len(table))
+        cells, num_rows = self.tabular_.read(table)
+        tabular, tabular_warnings = self.tabular_.encode(cells, num_rows)
         images, image_mask, image_warnings = self.images_.transform(table, embedder)
         row_warnings = [a + b for a, b in zip(tabular_warnings, image_warnings, strict=True)]
         arrays = {
             "tabular": tabular,
-            "tabular_mask": find_rows_with_cells(cells, len(table)),
+            "tabular_mask": find_rows_with_cells(cells, num_rows),
             "images": images,
             "image_mask": image_mask,
         }
@@ -192,10 +191,10 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         """Name the columns of "tabular".
 
         Args:
-            input_features: Ignored, since columns are matched by name; there by scikit-learn's convention.
+            input_features: ignored, since columns are matched by name; there by scikit-learn's convention.
 
         Returns:
-            Array of text, (d,).
+            array of text, (d,).
         """
         check_is_fitted(self)
         return self.tabular_.get_feature_names_out()
@@ -215,15 +214,15 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         """Rebuild the fitted preprocessor of `get_state`; nothing in the state is executed.
 
         Raises:
-            ValueError: The state has another format or version, or a field is missing or contradicts another.
+            ValueError: the state has another format or version, or a field is missing or contradicts another.
         """
         parts = check_state(state, _FORMAT, _VERSION, {"tabular": OBJECT, "images": OBJECT})
         tabular = TabularPreprocessor.from_state(parts["tabular"])
         images = ImagePreprocessor.from_state(parts["images"])
         if tabular.schema is None or tuple(images.columns) != tabular.schema.images:
-            raise ValueError(f"{_FORMAT} state: the schema's image columns must be {list(images.columns)}.")
+            raise ValueError(f"{_FORMAT} state: the schema's image columns must be {list(images.columns)}")
         if images.max_pixels > MAX_PIXELS:  # nobody can set it here, and it guards against photos that are bombs
-            raise ValueError(f"{_FORMAT} state: expected max_pixels of at most {MAX_PIXELS}, got {images.max_pixels}.")
+            raise ValueError(f"{_FORMAT} state: expected max_pixels of at most {MAX_PIXELS}, got {images.max_pixels}")
         height, width = parts["images"]["size"]
         preprocessor = cls(
             **tabular.get_params(deep=False),
@@ -243,7 +242,7 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         """Read the file of `save`.
 
         Raises:
-            ValueError: The file is not JSON, or not such a state.
+            ValueError: the file is not JSON, or not such a state.
         """
         return cls.from_state(read_json(path))
 
@@ -253,7 +252,7 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         if megabytes > _MOST_MEGABYTES_PER_ROW:
             raise ValueError(
                 f"{len(images.views_)} photos of {height} x {width} pixels are {megabytes:,} MB per row, more than "
-                f"{_MOST_MEGABYTES_PER_ROW}: choose a smaller image_size, or montage=True."
+                f"{_MOST_MEGABYTES_PER_ROW}: choose a smaller image_size, or montage=True"
             )
         self.tabular_ = tabular
         self.images_ = images
@@ -263,5 +262,5 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
     def _check_table(self, table: pd.DataFrame) -> None:
         if not isinstance(self.schema, Schema):
             got = type(self.schema).__name__
-            raise ValueError(f"Expected a Schema, got {got}. Schema.infer(table) guesses one.")
+            raise ValueError(f"expected a Schema, got {got}; Schema.infer(table) guesses one")
         self.schema.validate(table, needs_target=False)

@@ -48,13 +48,13 @@ class NumericColumn:
     """What was learned about one numeric column.
 
     Attributes:
-        name: The column.
-        median: Of the training values, in the column's own unit; stands in for a missing cell.
-        scale: Interquartile range (after the log, if any), or half the range where the quartiles coincide;
-            None where the values do not vary and only their absence says something.
-        log_above: None for a linear column; else the smallest training value. From there on the logarithm is
-            taken, below it its tangent, so that 0 or a negative number stays finite and in order.
-        indicator: Whether a feature says that the cell was missing.
+        name: the column.
+        median: of the training values, in the column's own unit; stands in for a missing cell.
+        scale: interquartile range (after the log, if any), or half the range where the quartiles coincide; None where
+            the values do not vary and only their absence says something.
+        log_above: None for a linear column; else the smallest training value. From there on the logarithm is taken,
+            below it its tangent, so that 0 or a negative number stays finite and in order.
+        indicator: whether a feature says that the cell was missing.
     """
 
     name: str
@@ -67,16 +67,16 @@ class NumericColumn:
     def learn(cls, name: str, values: np.ndarray, *, log: str) -> tuple[NumericColumn | None, list[str]]:
         """Learn from the training values.
 
-        The log is taken (`log="auto"`) where all values are positive, at least 20 differ, their skewness is
-        above 1, and the log brings it nearer to 0.
+        The log is taken (`log="auto"`) where all values are positive, at least 20 differ, their skewness is above 1,
+        and the log brings it nearer to 0.
 
         Args:
-            name: The column.
+            name: the column.
             values: float64 (n,), NaN where missing.
             log: "auto" or "never".
 
         Returns:
-            The column, None if it says nothing; and what a person should know about it.
+            the column, None if it says nothing; and what a person should know about it.
         """
         observed = values[~np.isnan(values)]
         if not len(observed):
@@ -169,7 +169,7 @@ class NumericColumn:
         if self.scale is None and not self.indicator:
             problems.append("scale may be null only beside an indicator")
         if problems:
-            raise ValueError(f"numeric column {self.name!r}: {'; '.join(problems)}.")
+            raise ValueError(f"numeric column {self.name!r}: {'; '.join(problems)}")
 
     def _is_far(self, values: np.ndarray) -> np.ndarray:
         if self.scale is None:

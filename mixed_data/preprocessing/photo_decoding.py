@@ -1,8 +1,8 @@
 """One photo file becomes one uint8 array: opened safely, upright, RGB, resized, remembered.
 
-Photos come from strangers, so the format is recognised by content and only seven raster formats are read
-(Pillow as a whole would, for instance, hand PostScript to Ghostscript), the pixel count is checked in the
-header before anything is decoded, and whatever is wrong with a file becomes a `PhotoError` with the reason.
+Photos come from strangers, so the format is recognised by content and only seven raster formats are read (Pillow as a
+whole would, for instance, hand PostScript to Ghostscript), the pixel count is checked in the header before anything is
+decoded, and whatever is wrong with a file becomes a `PhotoError` with the reason.
 """
 
 from __future__ import annotations
@@ -111,41 +111,40 @@ class PhotoError(ValueError):
 def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Return one photo as an array, from the cache when the unchanged file was loaded before.
 
-    Transparent parts become white, 16-bit grey is scaled to 8 bits, an animation gives its first frame, and
-    the EXIF orientation is applied. Colour profiles are ignored. Downscaling is bicubic, antialiased, after a
-    quick reduction (a JPEG's own, where there is one) to not less than twice the size wanted; it is
-    deterministic. A truncated file is an error, also when zeros fill a JPEG up to its full size, but bytes garbled in
-    the middle of a JPEG cannot be told from a picture.
+    Transparent parts become white, 16-bit grey is scaled to 8 bits, an animation gives its first frame, and the EXIF
+    orientation is applied. Colour profiles are ignored. Downscaling is bicubic, antialiased, after a quick reduction (a
+    JPEG's own, where there is one) to not less than twice the size wanted; it is deterministic. A truncated file is an
+    error, also when zeros fill a JPEG up to its full size, but bytes garbled in the middle of a JPEG cannot be told
+    from a picture.
 
     However many threads ask, no more than `MAX_PIXELS` pixels are decoded at a time (a larger photo alone), which takes
     less than 0.8 GB.
 
-    The cache lives as long as the process, is shared by all threads, and holds the `CACHE_BYTES` of photos
-    used last, so that cross-validation and permutation importance decode each photo once. A file that changed
-    (its size or one of its times) is decoded again. Failures are not remembered.
+    The cache lives as long as the process, is shared by all threads, and holds the `CACHE_BYTES` of photos used last,
+    so that cross-validation and permutation importance decode each photo once. A file that changed (its size or one of
+    its times) is decoded again. Failures are not remembered.
 
     Args:
         path: a local file; nothing else is ever followed.
         height: rows of pixels wanted.
         width: columns of pixels wanted.
-        resize: `"crop"` keeps the largest centred part of the right shape, `"pad"` keeps everything and fills
-            the rest with `PAD_COLOUR`, `"stretch"` keeps everything and lets the shape suffer.
-        max_pixels: width x height in the file's header above which nothing is decoded; a file of more than 8 bytes
-            per such pixel and 64 MiB is not read. (Pillow refuses TIFF and WebP files of over 179 million
-            pixels in any case.)
+        resize: `"crop"` keeps the largest centred part of the right shape, `"pad"` keeps everything and fills the rest
+            with `PAD_COLOUR`, `"stretch"` keeps everything and lets the shape suffer.
+        max_pixels: width x height in the file's header above which nothing is decoded; a file of more than 8 bytes per
+            such pixel and 64 MiB is not read. (Pillow refuses TIFF and WebP files of over 179 million pixels in any
+            case.)
 
     Returns:
         uint8 array of shape (height, width, 3), RGB, read-only because the cache holds the same array.
 
     Raises:
-        PhotoError: with the reason, when the file is missing, no regular file, no picture, too large or
-            damaged.
+        PhotoError: with the reason, when the file is missing, no regular file, no picture, too large or damaged.
         ValueError: when `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` is on.
     """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise ValueError(
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on in this process, so that half a photo would pass for "
-            "a whole one; set it to False."
+            "a whole one; set it to False"
         )
     key = (*file_identity(path), height, width, resize, max_pixels)
     with _cache_lock:

@@ -57,21 +57,21 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     Constant and empty columns are dropped. Everything dropped or merged is listed in `report_` and logged.
 
     Args:
-        schema: Which column plays which role; columns are matched by name, and others are ignored. Without
-            one, every column is numeric, and a NumPy array will do.
+        schema: which column plays which role; columns are matched by name, and others are ignored. Without one, every
+            column is numeric, and a NumPy array will do.
         log: "auto" or "never".
-        ratios: Whether to add ratios; without a schema there are none.
-        min_frequency: Levels of fewer training rows are merged into "other". With 1, every level of the training
-            rows has a feature, and an unseen level is none of them.
-        code_prefixes: Lengths of the leading parts of codes that get levels of their own.
+        ratios: whether to add ratios; without a schema there are none.
+        min_frequency: levels of fewer training rows are merged into "other". With 1, every level of the training rows
+            has a feature, and an unseen level is none of them.
+        code_prefixes: lengths of the leading parts of codes that get levels of their own.
 
     Attributes:
-        columns_: What was learned, one entry per column that was kept.
-        ratios_: What was learned about ratios.
-        report_: One line for each column or level that was dropped or merged, or put on a logarithmic scale;
-            one that lists the ratios.
-        n_features_in_: How many columns are read.
-        feature_names_in_: Their names.
+        columns_: what was learned, one entry per column that was kept.
+        ratios_: what was learned about ratios.
+        report_: one line for each column or level that was dropped or merged, or put on a logarithmic scale; one that
+            lists the ratios.
+        n_features_in_: how many columns are read.
+        feature_names_in_: their names.
 
     Example:
         >>> table = pd.DataFrame({"area": [1200, 2400, None, 900], "zipcode": [85255, 85255, 85331, 92880]})
@@ -106,17 +106,17 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         """Learn from the training rows, forgetting what was learned before.
 
         Args:
-            table: The training rows, (n, columns); n at least 1.
-            y: Ignored; there by scikit-learn's convention.
+            table: the training rows, (n, columns); n at least 1.
+            y: ignored; there by scikit-learn's convention.
 
         Raises:
-            ValueError: A setting is none of its choices, a column is missing, there are no rows, or a numeric
-                cell is present but not a number (the first five are named).
+            ValueError: a setting is none of its choices, a column is missing, there are no rows, or a numeric cell is
+                present but not a number (the first five are named).
         """
         self._check_settings()
         table = self._select(table, reset=True)
         if not len(table):
-            raise ValueError("Expected at least one training row, got a table with 0 rows.")
+            raise ValueError("expected at least one training row, got a table with 0 rows")
         self.columns_: list[NumericColumn | CategoricalColumn] = []
         self.report_: list[str] = []
         cells_of = read_cells(table, self._numeric_names())
@@ -135,13 +135,13 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         """Encode each row by itself.
 
         Args:
-            table: Any rows, (n, columns).
+            table: any rows, (n, columns).
 
         Returns:
             float32 (n, d), without units; no NaN. Columns as `get_feature_names_out` says.
 
         Raises:
-            ValueError: A column is missing, or a numeric cell is present but not a number.
+            ValueError: a column is missing, or a numeric cell is present but not a number.
         """
         return self.transform_with_warnings(table)[0]
 
@@ -149,19 +149,23 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         """Encode each row as `transform` does, and say what was doubtful in it.
 
         Returns:
-            The features, float32 (n, d); and for each row the warnings: missing cells and what stands in for
-            them, levels not seen in training, values outside the domain of a logarithm.
+            the features, float32 (n, d); and for each row the warnings: missing cells and what stands in for them,
+            levels not seen in training, values outside the domain of a logarithm.
         """
-        return self.encode(self.read(table), len(table))
+        return self.encode(*self.read(table))
 
-    def read(self, table: pd.DataFrame) -> dict[str, Any]:
-        """Read the cells of all columns once; see `encode`, and `mixed_data.preprocessing.column_cells.read_cells`.
+    def read(self, table: pd.DataFrame) -> tuple[dict[str, Any], int]:
+        """Read the cells of all columns once, for `encode`.
+
+        Returns:
+            what `mixed_data.preprocessing.column_cells.read_cells` gives, and the number of rows.
 
         Raises:
             ValueError: a column is missing, or a numeric cell is present but not a number.
         """
         check_is_fitted(self)
-        return read_cells(self._select(table, reset=False), self._numeric_names())
+        table = self._select(table, reset=False)
+        return read_cells(table, self._numeric_names()), len(table)
 
     def encode(self, cells: Mapping[str, Any], num_rows: int) -> tuple[np.ndarray, list[list[str]]]:
         """Encode cells that `read` gave, and say what was doubtful, as `transform_with_warnings` does."""
@@ -178,21 +182,21 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         """Name the features, for example "area", "area=<missing>", "zipcode=85255", "zipcode[:3]=852".
 
         Args:
-            input_features: The names of the columns; needed only to rename those of a NumPy array.
+            input_features: the names of the columns; needed only to rename those of a NumPy array.
 
         Returns:
-            Array of text, (d,).
+            array of text, (d,).
 
         Raises:
-            ValueError: The names given are not the ones of `fit`.
+            ValueError: the names given are not the ones of `fit`.
         """
         check_is_fitted(self)
         names = self._input_names()
         given = names if input_features is None else list(input_features)
         if hasattr(self, "feature_names_in_") and given != names:
-            raise ValueError(f"input_features is not equal to feature_names_in_: {given} instead of {names}.")
+            raise ValueError(f"input_features is not equal to feature_names_in_: {given} instead of {names}")
         if len(given) != len(names):
-            raise ValueError(f"input_features should have length equal to {len(names)}, got {len(given)}.")
+            raise ValueError(f"input_features should have length equal to {len(names)}, got {len(given)}")
         titles = dict(zip(names, given, strict=True))
         named = [replace(column, name=titles[column.name]).feature_names() for column in self.columns_]
         flat = [name for names in named for name in names] + [ratio.name for ratio in self.ratios_]
@@ -223,7 +227,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         """Rebuild the fitted preprocessor of `get_state`; nothing in the state is executed.
 
         Raises:
-            ValueError: The state has another format or version, or a field is missing or contradicts another.
+            ValueError: the state has another format or version, or a field is missing or contradicts another.
         """
         state = check_state(state, _FORMAT, _VERSION, _FIELDS)
         settings = check_fields(state["settings"], f"{_FORMAT} settings", _SETTINGS)
@@ -258,21 +262,21 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         if not all(_is_integer(p, at_least=1) for p in prefixes) or len(set(prefixes)) < len(prefixes):
             problems.append(f"code_prefixes must be different lengths of 1 or more, got {self.code_prefixes!r}")
         if problems:
-            raise ValueError(f"{type(self).__name__}: {'; '.join(problems)}.")
+            raise ValueError(f"{type(self).__name__}: {'; '.join(problems)}")
 
     def _check_learned(self, names: list[str]) -> None:
         """Check that a loaded state agrees with itself."""
         if self.schema is not None and not hasattr(self, "feature_names_in_"):
-            raise ValueError(f"{_FORMAT} state: the inputs of a schema must be named.")
+            raise ValueError(f"{_FORMAT} state: the inputs of a schema must be named")
         expected = list(self.schema.features) if self.schema else self._input_names()
         if names != expected or len(set(names)) < len(names):
-            raise ValueError(f"{_FORMAT} state: expected the inputs {expected}, each once, got {names}.")
+            raise ValueError(f"{_FORMAT} state: expected the inputs {expected}, each once, got {names}")
         learned = [column.name for column in self.columns_]
         if learned != [name for name in names if name in learned]:
-            raise ValueError(f"{_FORMAT} state: expected columns in the order {names}, got {learned}.")
+            raise ValueError(f"{_FORMAT} state: expected columns in the order {names}, got {learned}")
         for column in self.columns_:
             if isinstance(column, NumericColumn) != self._is_numeric(column.name):
-                raise ValueError(f"{_FORMAT} state: column {column.name!r} has another role in the schema.")
+                raise ValueError(f"{_FORMAT} state: column {column.name!r} has another role in the schema")
         check_ratios(self.ratios_, self._ratio_columns())
 
     def _is_numeric(self, name: str) -> bool:
@@ -298,14 +302,14 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
                 table = pd.DataFrame(array)
             return table.set_axis(self._input_names(), axis="columns")
         if not isinstance(table, pd.DataFrame):
-            raise ValueError(f"Expected a pandas DataFrame with named columns, got {type(table).__name__}.")
+            raise ValueError(f"expected a pandas DataFrame with named columns, got {type(table).__name__}")
         features = list(self.schema.features)
         found = Counter(table.columns)
         counts = {name: found[name] for name in features}
         problems = [f"column {name!r} is missing" for name, count in counts.items() if not count]
         problems += [f"column {name!r} is there {count} times" for name, count in counts.items() if count > 1]
         if problems:
-            raise ValueError(f"The table does not fit the schema: {'; '.join(problems)}.")
+            raise ValueError(f"the table does not fit the schema: {'; '.join(problems)}")
         if reset:
             self.feature_names_in_ = np.array(features, dtype=object)
             self.n_features_in_ = len(features)

@@ -25,19 +25,19 @@ _FARTHEST = 20.0  # standard deviations; a wild prediction beyond is brought bac
 class TargetTransformer(TransformerMixin, BaseEstimator):
     """Standardise the target, after a logarithm where it is positive and skewed, and undo it exactly.
 
-    Prices spread over factors, not over sums: on the logarithmic scale an error of 10 % weighs the same for a
-    cheap house and for a dear one. `inverse_transform` never gives infinity: a prediction farther out than 20
-    standard deviations (or than the farthest training target, if that is farther) counts as one that far out.
+    Prices spread over factors, not over sums: on the logarithmic scale an error of 10 % weighs the same for a cheap
+    house and for a dear one. `inverse_transform` never gives infinity: a prediction farther out than 20 standard
+    deviations (or than the farthest training target, if that is farther) counts as one that far out.
 
     Args:
-        method: "log", "identity", or "auto": the log if all training targets are positive and their skewness
-            is above 1.
+        method: "log", "identity", or "auto": the log if all training targets are positive and their skewness is above
+            1.
 
     Attributes:
-        log_: Whether the logarithm is taken.
-        mean_: Of the training targets, after the log if any.
-        std_: Their standard deviation; 1 where they do not vary, so that they become 0.
-        farthest_: How many standard deviations from the mean a prediction may lie.
+        log_: whether the logarithm is taken.
+        mean_: of the training targets, after the log if any.
+        std_: their standard deviation; 1 where they do not vary, so that they become 0.
+        farthest_: how many standard deviations from the mean a prediction may lie.
 
     Example:
         >>> transformer = TargetTransformer().fit([100_000.0, 200_000.0, 400_000.0, 3_200_000.0])
@@ -57,13 +57,13 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
             y: (n,) or (n, 1), n at least 1, in target units.
 
         Raises:
-            ValueError: A target is no finite number, or not positive although `method="log"`.
+            ValueError: a target is no finite number, or not positive although `method="log"`.
         """
         if self.method not in _METHODS:
-            raise ValueError(f"TargetTransformer: method must be one of {_METHODS}, got {self.method!r}.")
+            raise ValueError(f"TargetTransformer: method must be one of {_METHODS}, got {self.method!r}")
         values = _read(y)
         if not values.size:
-            raise ValueError("Expected at least one training target, got none.")
+            raise ValueError("expected at least one training target, got none")
         self.log_ = self.method == "log" or (self.method == "auto" and _is_skewed(values))
         worked = self._work(values)
         self.mean_ = float(worked.mean())
@@ -82,11 +82,11 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
             y: (n,) or (n, 1), in target units.
 
         Returns:
-            float64, same shape as `y`, in standard deviations from the mean. Cast it to float32 for a
-            network; the exact inverse needs the float64.
+            float64, same shape as `y`, in standard deviations from the mean. Cast it to float32 for a network; the
+            exact inverse needs the float64.
 
         Raises:
-            ValueError: A target is no finite number, or not positive on a logarithmic scale.
+            ValueError: a target is no finite number, or not positive on a logarithmic scale.
         """
         check_is_fitted(self)
         with np.errstate(over="ignore"):
@@ -102,13 +102,13 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
             float64, same shape, in target units, always finite; positive on a logarithmic scale.
 
         Raises:
-            ValueError: A prediction is NaN.
+            ValueError: a prediction is NaN.
         """
         check_is_fitted(self)
         values = np.asarray(standardised, dtype=np.float64)
         if np.isnan(values).any():
             rows = _name_rows(np.isnan(values))
-            raise ValueError(f"Predictions are NaN in {rows}. The model diverged: train it with a lower rate.")
+            raise ValueError(f"predictions are NaN in {rows}; the model diverged: train it with a lower rate")
         with np.errstate(over="ignore"):
             worked = np.clip(values, -self.farthest_, self.farthest_) * self.std_ + self.mean_
         largest = np.finfo(np.float64).max
@@ -134,12 +134,12 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
         """Rebuild the fitted transformer of `get_state`; nothing in the state is executed.
 
         Raises:
-            ValueError: The state has another format or version, or a field is missing or out of range.
+            ValueError: the state has another format or version, or a field is missing or out of range.
         """
         fields = {"method": TEXT, "log": FLAG, "mean": NUMBER, "std": NUMBER, "farthest": NUMBER}
         state = check_state(state, _FORMAT, _VERSION, fields)
         if state["method"] not in _METHODS or state["std"] <= 0 or state["farthest"] <= 0:
-            raise ValueError(f"{_FORMAT} state: method {_METHODS}, std > 0, farthest > 0; got {state}.")
+            raise ValueError(f"{_FORMAT} state: method {_METHODS}, std > 0, farthest > 0; got {state}")
         transformer = cls(state["method"])
         transformer.log_ = state["log"]
         transformer.mean_ = float(state["mean"])
@@ -152,8 +152,8 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
             return values
         if (values <= 0).any():
             raise ValueError(
-                f"A logarithmic target must be positive, but is not in {_name_rows(values <= 0)}. "
-                "Correct these rows, leave them out, or use method='identity'."
+                f"a logarithmic target must be positive, but is not in {_name_rows(values <= 0)}; "
+                "correct these rows, leave them out, or use method='identity'"
             )
         return np.log(values)
 
@@ -167,12 +167,12 @@ def _read(y: ArrayLike) -> np.ndarray:
     try:
         values = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"Expected numbers as targets: {error}.") from error
+        raise ValueError(f"expected numbers as targets: {error}") from error
     if values.ndim != 1 and values.shape[1:] != (1,):
-        raise ValueError(f"Expected targets of shape (n,) or (n, 1), got {values.shape}.")
+        raise ValueError(f"expected targets of shape (n,) or (n, 1), got {values.shape}")
     if not np.isfinite(values).all():
         rows = _name_rows(~np.isfinite(values))
-        raise ValueError(f"Targets must be finite numbers, but are not in {rows}. Leave these rows out.")
+        raise ValueError(f"targets must be finite numbers, but are not in {rows}; leave these rows out")
     return values
 
 

@@ -1,8 +1,7 @@
 """Readers: from files to a DataFrame and its ``Schema``.
 
-To add one, write a module with a function ``read_<name>(root, **options) -> (table, schema)`` and name it
-here. Image columns of the table hold absolute paths, several in one cell separated by ";"; the index counts
-the rows.
+To add one, write a module with a function ``read_<name>(root, **options) -> (table, schema)`` and name it here. Image
+columns of the table hold absolute paths, several in one cell separated by ";"; the index counts the rows.
 """
 
 from __future__ import annotations

@@ -25,21 +25,20 @@ def read_houses(root: str | os.PathLike[str]) -> tuple[pd.DataFrame, Schema]:
     """Read the Houses data set as it is published.
 
     Line N of ``HousesInfo.txt``, counted from 1, belongs to the photos ``N_frontal.jpg``, ``N_bedroom.jpg``,
-    ``N_bathroom.jpg`` and ``N_kitchen.jpg``. N becomes the id ``house`` and is never a feature: neighbouring
-    lines are neighbouring houses, and the line number alone predicts the price better than a small network
-    does from the photos.
+    ``N_bathroom.jpg`` and ``N_kitchen.jpg``. N becomes the id ``house`` and is never a feature: neighbouring lines are
+    neighbouring houses, and the line number alone predicts the price better than a small network does from the photos.
 
     Args:
-        root: The folder that holds "Houses Dataset", or that folder itself.
+        root: the folder that holds "Houses Dataset", or that folder itself.
 
     Returns:
-        The table, one row per line in the order of the file, with the columns ``house`` (int), ``bedrooms``,
-        ``bathrooms`` (may be 1.5), ``area`` (square feet), ``zipcode`` (text), ``frontal_photo``,
-        ``bedroom_photo``, ``bathroom_photo``, ``kitchen_photo`` (absolute paths, not opened here) and
-        ``price`` (US dollars); and its schema.
+        the table, one row per line in the order of the file, with the columns ``house`` (int), ``bedrooms``,
+        ``bathrooms`` (may be 1.5), ``area`` (square feet), ``zipcode`` (text), ``frontal_photo``, ``bedroom_photo``,
+        ``bathroom_photo``, ``kitchen_photo`` (absolute paths, not opened here) and ``price`` (US dollars); and its
+        schema.
 
     Raises:
-        ValueError: The folder is not there, or lines are not five numbers (all of them are reported).
+        ValueError: the folder is not there, or lines are not five numbers (all of them are reported).
 
     Reference:
         Ahmed, E. H. and Moustafa, M., House Price Estimation from Visual and Textual Features, IJCCI 2016,
@@ -67,8 +66,8 @@ def _find_folder(root: Path) -> Path:
             return folder
     raise ValueError(
         f"expected the folder {FOLDER_NAME!r} with {TABLE_NAME} and the photos in root, but {str(root)!r} "
-        f"{'has none' if root.is_dir() else 'does not exist'}. `python -m mixed_data download houses` gets "
-        f"the data; then give the folder that holds {FOLDER_NAME!r} as root."
+        f"{'has none' if root.is_dir() else 'does not exist'}; `python -m mixed_data download houses` gets "
+        f"the data; then give the folder that holds {FOLDER_NAME!r} as root"
     )
 
 
@@ -90,6 +89,6 @@ def _read_lines(path: Path) -> pd.DataFrame:
         shown = "; ".join(first_few(f"line {number}: {problem}" for number, problem in sorted(problems.items())))
         raise ValueError(
             f"expected the five numbers {', '.join(_COLUMNS)} in each line of {path}, got {shown} "
-            f"({len(problems)} of {len(lines)} lines). `python -m mixed_data download houses` gets the file."
+            f"({len(problems)} of {len(lines)} lines); `python -m mixed_data download houses` gets the file"
         )
     return table

@@ -1,7 +1,7 @@
 """Reader for any CSV or Parquet file with picture paths in it: people's own data.
 
-A CSV is read as text, cell by cell, so that "02139" keeps its zero and "abc" in a column of numbers is
-reported instead of changing the column's type.
+A CSV is read as text, cell by cell, so that "02139" keeps its zero and "abc" in a column of numbers is reported instead
+of changing the column's type.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class _File(NamedTuple):
     """The cells of a file as they stand there, and what its rows are called.
 
     Attributes:
-        table: One row per line; without cells where the line is broken.
-        lines: The line on which each row starts; None for Parquet.
-        broken: Position of a row to what is wrong with its line.
+        table: one row per line; without cells where the line is broken.
+        lines: the line on which each row starts; None for Parquet.
+        broken: position of a row to what is wrong with its line.
     """
 
     table: pd.DataFrame
@@ -68,25 +68,25 @@ def read_table(
     count.
 
     Args:
-        root: Folder that relative picture paths start from; by default the folder of ``data``.
-        data: A CSV file, or Parquet (".parquet", ".pq"; needs pyarrow).
-        target: The column to predict; see ``Schema.infer`` for it and the next three.
-        images: The columns of picture paths, also as one text with commas.
-        id: The column that names a row.
-        group: The column whose rows stay together in every split.
-        schema: Known roles, or the path of a JSON file with them, instead of inference.
+        root: folder that relative picture paths start from; by default the folder of ``data``.
+        data: a CSV file, or Parquet (".parquet", ".pq"; needs pyarrow).
+        target: the column to predict; see ``Schema.infer`` for it and the next three.
+        images: the columns of picture paths, also as one text with commas.
+        id: the column that names a row.
+        group: the column whose rows stay together in every split.
+        schema: known roles, or the path of a JSON file with them, instead of inference.
         on_bad_row: "error", "skip" or "mask", see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`. How many rows were
             skipped or masked is logged.
 
     Returns:
-        The table, with index 0 to n-1, and its schema. Numeric columns and the target are float64 (``NaN``
-        where empty). Categorical, code, id and group columns hold canonical text or ``None``. Image columns
-        hold absolute paths, several joined by ";", or ``None``; a picture that does not exist keeps its path,
-        because preprocessing masks and reports it row by row. Other columns stay as they were read.
+        the table, with index 0 to n-1, and its schema. Numeric columns and the target are float64 (``NaN`` where
+        empty). Categorical, code, id and group columns hold canonical text or ``None``. Image columns hold absolute
+        paths, several joined by ";", or ``None``; a picture that does not exist keeps its path, because preprocessing
+        masks and reports it row by row. Other columns stay as they were read.
 
     Raises:
-        ValueError: The file is missing or not readable, or both a schema and roles are given.
-        SchemaError: The table does not fit; every problem is listed.
+        ValueError: the file is missing or not readable, or both a schema and roles are given.
+        SchemaError: the table does not fit; every problem is listed.
 
     Example:
         >>> table, schema = read_table(data="listings.csv", target="price")  # doctest: +SKIP
@@ -132,19 +132,19 @@ def read_rows(
     """Read rows for a schema that is already known: for prediction and evaluation.
 
     Args:
-        data: A CSV or Parquet file, as in ``read_table``.
-        schema: The roles; columns are matched by name.
-        root: Folder that relative picture paths start from; by default the folder of ``data``.
-        needs_target: True to evaluate: the target must be a number in every row, and id and group must be
-            there. False to predict: the target may be missing, and is left as it was read.
-        on_bad_row: As in ``read_table``.
+        data: a CSV or Parquet file, as in ``read_table``.
+        schema: the roles; columns are matched by name.
+        root: folder that relative picture paths start from; by default the folder of ``data``.
+        needs_target: True to evaluate: the target must be a number in every row, and id and group must be there. False
+            to predict: the target may be missing, and is left as it was read.
+        on_bad_row: as in ``read_table``.
 
     Returns:
-        The rows that can be used, typed as by ``read_table``. The index is their position in the file.
+        the rows that can be used, typed as by ``read_table``. The index is their position in the file.
 
     Raises:
-        ValueError: The file is missing or not readable.
-        SchemaError: The table does not fit; every problem is listed.
+        ValueError: the file is missing or not readable.
+        SchemaError: the table does not fit; every problem is listed.
     """
     return read_checked_rows(data, schema, root=root, needs_target=needs_target, on_bad_row=on_bad_row).usable
 

@@ -67,21 +67,21 @@ def download_houses(
 ) -> Path:
     """Put the folder "Houses Dataset" into ``destination``: complete and verified, or not at all.
 
-    An interrupted download goes on where it stopped, in this call or the next, if the server can do that.
-    A progress bar is shown on standard error while that is a terminal.
+    An interrupted download goes on where it stopped, in this call or the next, if the server can do that. A progress
+    bar is shown on standard error while that is a terminal.
 
     Args:
-        destination: Folder to put "Houses Dataset" into; made when it does not exist.
-        url: Address of a zip archive with a folder "Houses Dataset" somewhere in it.
-        sha256: Expected ``content_digest`` of that folder.
-        attempts: How often a failing connection is tried, with pauses of 1, 2, 4 ... seconds.
+        destination: folder to put "Houses Dataset" into; made when it does not exist.
+        url: address of a zip archive with a folder "Houses Dataset" somewhere in it.
+        sha256: expected ``content_digest`` of that folder.
+        attempts: how often a failing connection is tried, with pauses of 1, 2, 4 ... seconds.
 
     Returns:
-        Absolute path of ``destination``, the root for ``read_houses``.
+        absolute path of ``destination``, the root for ``read_houses``.
 
     Raises:
-        DownloadError: No connection, nothing at ``url``, another content than expected, or another folder
-            "Houses Dataset" in the way.
+        DownloadError: no connection, nothing at ``url``, another content than expected, or another folder "Houses
+            Dataset" in the way.
     """
     destination = Path(destination).expanduser().absolute()
     folder = destination / FOLDER_NAME
@@ -106,11 +106,11 @@ def download_houses(
 def content_digest(folder: str | os.PathLike[str]) -> str:
     """Digest the content of a folder, whatever archive it came in.
 
-    It is what ``(LC_ALL=C; sha256sum * | sha256sum)`` prints in that folder: the SHA-256 of one line
-    "<SHA-256 of the file>  <name>" per file, names sorted bytewise. Hidden files and subfolders do not count.
+    It is what ``(LC_ALL=C; sha256sum * | sha256sum)`` prints in that folder: the SHA-256 of one line "<SHA-256 of the
+    file>  <name>" per file, names sorted bytewise. Hidden files and subfolders do not count.
 
     Args:
-        folder: An existing folder.
+        folder: an existing folder.
 
     Returns:
         64 hexadecimal digits.
@@ -125,8 +125,8 @@ def content_digest(folder: str | os.PathLike[str]) -> str:
 def _check_existing(folder: Path, sha256: str) -> None:
     if not folder.is_dir() or content_digest(folder) != sha256:
         raise DownloadError(
-            f"{folder} exists, but is not the complete data set as published. It is left as it is: rename or "
-            "delete it, or download into another folder."
+            f"{folder} exists, but is not the complete data set as published; it is left as it is: rename or "
+            "delete it, or download into another folder"
         )
     _log.info("%s is already there and verified.", folder)
 
@@ -137,7 +137,7 @@ def _check_content(folder: Path, sha256: str, url: str) -> None:
         num_files = sum(1 for _ in folder.iterdir())
         raise DownloadError(
             f"what came from {url} is not the expected data: expected content digest {sha256}, got {found} "
-            f"({num_files} files in {FOLDER_NAME!r}). It was deleted; try again, or use another source."
+            f"({num_files} files in {FOLDER_NAME!r}); it was deleted; try again, or use another source"
         )
 
 
@@ -164,9 +164,9 @@ def _download(url: str, part: Path, attempts: int, report: ReportProgress) -> No
         except requests.RequestException as error:
             if attempt == attempts or not _may_pass(error):
                 raise DownloadError(
-                    f"cannot download {url}: {_reason(error)}. With a connection, run the same command "
-                    "again. Without one, fetch this archive on another machine, unpack it, and put the "
-                    f"folder {FOLDER_NAME!r} that it holds into {part.parent}."
+                    f"cannot download {url}: {_reason(error)}; with a connection, run the same command "
+                    "again; without one, fetch this archive on another machine, unpack it, and put the "
+                    f"folder {FOLDER_NAME!r} that it holds into {part.parent}"
                 ) from error
             pause_s = 2 ** (attempt - 1)
             _log.warning("download interrupted (%s); trying again in %d s", _reason(error), pause_s)
@@ -196,7 +196,7 @@ def _continue(url: str, part: Path, report: ReportProgress) -> None:
                     break
     if position > MAX_BYTES:
         part.unlink()
-        raise DownloadError(f"{url} is not the expected data: it is larger than {MAX_BYTES:,} bytes.")
+        raise DownloadError(f"{url} is not the expected data: it is larger than {MAX_BYTES:,} bytes")
     if total is not None and position < total:  # urllib3 before version 2 does not notice.
         raise requests.ConnectionError(f"connection lost after {position:,} of {total:,} bytes")
 
@@ -243,7 +243,7 @@ def _read_files(archive: Path) -> Iterator[tuple[str, bytes]]:
                 if path.parent.name == FOLDER_NAME:
                     yield path.name, zipped.read(member)
     except _BROKEN_ARCHIVE as error:
-        raise DownloadError(f"the download is no intact zip archive ({error}). It was deleted; try again.") from error
+        raise DownloadError(f"the download is no intact zip archive ({error}); it was deleted; try again") from error
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
@@ -251,8 +251,8 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
         path = PurePosixPath(member.filename)
         if path.is_absolute() or ".." in path.parts or re.search(r"[\\:]", member.filename):
             raise DownloadError(
-                f"the archive holds {member.filename!r}, a path that leads out of its folder. It was deleted."
+                f"the archive holds {member.filename!r}, a path that leads out of its folder; it was deleted"
             )
     # zipfile reads no more of a member than the size that it declares.
     if sum(member.file_size for member in members) > MAX_BYTES:
-        raise DownloadError(f"the archive unpacks to more than {MAX_BYTES:,} bytes. It was deleted.")
+        raise DownloadError(f"the archive unpacks to more than {MAX_BYTES:,} bytes; it was deleted")

@@ -33,12 +33,12 @@ class SchemaError(ValueError):
     """A schema is contradictory, or a table does not fit it.
 
     Args:
-        problems: Every problem found, one text each, with its remedy.
-        hint: What helps against all of them.
+        problems: every problem found, one text each, with its remedy.
+        hint: what helps against all of them.
 
     Attributes:
-        problems: As given, all of them; the message shows the first 20.
-        hint: As given.
+        problems: as given, all of them; the message shows the first 20.
+        hint: as given.
     """
 
     def __init__(self, *problems: str, hint: str = "") -> None:
@@ -59,8 +59,8 @@ class RowNames:
     """What a person calls the rows of a table.
 
     Attributes:
-        ids: The cells of the id column, if there is one.
-        lines: The line of the file on which each row starts, if it is known.
+        ids: the cells of the id column, if there is one.
+        lines: the line of the file on which each row starts, if it is known.
     """
 
     ids: pd.Series | None = None
@@ -77,12 +77,12 @@ def find_bad_cells(role: str, column: pd.Series) -> NDArray[np.bool_]:
     """Tell which cells a role cannot use.
 
     Args:
-        role: Of the column, as in `Schema`.
+        role: of the column, as in `Schema`.
         column: (n,) cells of any dtype.
 
     Returns:
-        Bool (n,). For numbers, what is present but no finite number up to `LARGEST_NUMBER`, for the target also what
-        is missing; for images, what is neither text nor a path. Other roles can use any cell.
+        bool (n,). For numbers, what is present but no finite number up to `LARGEST_NUMBER`, for the target also what is
+        missing; for images, what is neither text nor a path. Other roles can use any cell.
     """
     if role in ("target", "numeric"):
         numbers, is_bad = parse_numbers(column)

@@ -34,10 +34,10 @@ class CheckedRows:
     """All rows of a table, and what is wrong with some of them.
 
     Attributes:
-        table: Every row in its place, n of them; cells that cannot be used are missing.
-        is_skipped: Bool (n,), True for a row that is to be left out.
-        notes: Position of a row to what is wrong with it, one text per cell; rows in order are not in it.
-        counts: How many rows were skipped or have masked cells, with the first reasons, in words; empty under "error".
+        table: every row in its place, n of them; cells that cannot be used are missing.
+        is_skipped: bool (n,), True for a row that is to be left out.
+        notes: position of a row to what is wrong with it, one text per cell; rows in order are not in it.
+        counts: how many rows were skipped or have masked cells, with the first reasons, in words; empty under "error".
     """
 
     table: pd.DataFrame
@@ -54,10 +54,10 @@ class CheckedRows:
         """Give every row of the table its line, in order.
 
         Args:
-            predictions: Made for `usable`, with its index; see `MixedDataRegressor.predict_rows`.
+            predictions: made for `usable`, with its index; see `MixedDataRegressor.predict_rows`.
 
         Returns:
-            One line per row of `table`, with its index. A skipped row has no prediction (``NaN``), ``images_used`` 0
+            one line per row of `table`, with its index. A skipped row has no prediction (``NaN``), ``images_used`` 0
             and "skipped: " with the reason in ``warnings``; masked cells come first in the ``warnings`` of their row.
         """
         usable = predictions.set_axis(np.flatnonzero(~self.is_skipped), axis="index")
@@ -89,19 +89,19 @@ def check_rows(
     with the first reasons.
 
     Args:
-        table: Rows to check, with a unique index; numbers may be text. It is not changed.
-        schema: The roles of the columns.
-        on_bad_row: One of `BAD_ROW_POLICIES`.
-        needs_target: As for `Schema.validate`.
-        lines: The line of the file on which each row starts, to name rows by.
-        broken: Position of a row to what is wrong with it as a whole; such a row is skipped.
+        table: rows to check, with a unique index; numbers may be text. It is not changed.
+        schema: the roles of the columns.
+        on_bad_row: one of `BAD_ROW_POLICIES`.
+        needs_target: as for `Schema.validate`.
+        lines: the line of the file on which each row starts, to name rows by.
+        broken: position of a row to what is wrong with it as a whole; such a row is skipped.
 
     Returns:
-        The rows with their notes.
+        the rows with their notes.
 
     Raises:
-        SchemaError: The table does not fit the schema, under "error" also a row; or no row is left.
-        ValueError: The policy is unknown.
+        SchemaError: the table does not fit the schema, under "error" also a row; or no row is left.
+        ValueError: the policy is unknown.
 
     Example:
         >>> table = pd.DataFrame({"area": ["70", "abc", "95"], "price": [1.0, 2.0, None]})
@@ -146,7 +146,7 @@ def _report(checked: CheckedRows, on_bad_row: str, names: RowNames) -> list[str]
     """Say and log how many rows were skipped or have masked cells, with the first reasons.
 
     Raises:
-        SchemaError: No row is left.
+        SchemaError: no row is left.
     """
     num_rows = len(checked.table)
     skipped = [row for row in checked.notes if checked.is_skipped[row]]

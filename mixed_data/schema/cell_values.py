@@ -1,7 +1,7 @@
 """What one cell of a table means, in one place, so that training and prediction agree whatever the dtype.
 
-The same zipcode arrives as the integer 85255, as the float 85255.0 (because another row is empty) or as the
-text "85255"; the same flag as ``True`` or "true". Everything that looks into cells asks this module.
+The same zipcode arrives as the integer 85255, as the float 85255.0 (because another row is empty) or as the text
+"85255"; the same flag as ``True`` or "true". Everything that looks into cells asks this module.
 
 A cell is missing when it is ``None``, ``NaN``, ``NaT``, ``pd.NA``, blank text, or one of the words that
 ``pandas.read_csv`` takes for missing ("NA", "None", "null" ...): a CSV means the same whoever reads it.
@@ -42,15 +42,15 @@ def is_missing(cell: object) -> bool:
 def canonical_text(values: pd.Series) -> pd.Series:
     """Give every category one spelling, whatever dtype it arrives in.
 
-    Whole numbers lose their ".0", text its outer blanks, booleans are "True" and "False". Leading zeros of
-    text stay ("02139"): a column that was once read as integers has lost them, and nothing brings them back.
-    Other decimals keep their spelling, because "4.1" and "4.10" may be two codes.
+    Whole numbers lose their ".0", text its outer blanks, booleans are "True" and "False". Leading zeros of text stay
+    ("02139"): a column that was once read as integers has lost them, and nothing brings them back. Other decimals keep
+    their spelling, because "4.1" and "4.10" may be two codes.
 
     Args:
-        values: One column, shape (n,), of any dtype.
+        values: one column, shape (n,), of any dtype.
 
     Returns:
-        Shape (n,), dtype object, same index and name: ``str``, or ``None`` where the cell is missing.
+        shape (n,), dtype object, same index and name: ``str``, or ``None`` where the cell is missing.
 
     Example:
         >>> canonical_text(pd.Series([85255, 85255.0, " 85255 ", "85255.0", True, None])).tolist()
@@ -68,15 +68,15 @@ def canonical_text(values: pd.Series) -> pd.Series:
 def parse_numbers(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Read a column as numbers and say which cells are none, instead of guessing.
 
-    Thousands separators, decimal commas, currency signs and units are not numbers here: "1.200" is 1.2. Nor
-    are booleans, which are categories ("True" in a CSV, ``True`` in a DataFrame: one meaning).
+    Thousands separators, decimal commas, currency signs and units are not numbers here: "1.200" is 1.2. Nor are
+    booleans, which are categories ("True" in a CSV, ``True`` in a DataFrame: one meaning).
 
     Args:
-        values: One column, shape (n,), of any dtype.
+        values: one column, shape (n,), of any dtype.
 
     Returns:
-        A pair: the numbers, float64 of shape (n,), ``NaN`` where a cell is missing or no number; and the bad
-        cells, bool of shape (n,), True where a cell is present but not a finite number ("abc", infinity).
+        a pair: the numbers, float64 of shape (n,), ``NaN`` where a cell is missing or no number; and the bad cells,
+        bool of shape (n,), True where a cell is present but not a finite number ("abc", infinity).
 
     Example:
         >>> numbers, is_bad = parse_numbers(pd.Series([" 1.5", "abc", None]))
@@ -100,13 +100,13 @@ def split_paths(cell: object) -> list[str]:
     """List the picture paths of one cell; several are separated by ";".
 
     Args:
-        cell: Text, an ``os.PathLike``, or a missing value.
+        cell: text, an ``os.PathLike``, or a missing value.
 
     Returns:
-        The paths in their order, without outer blanks; empty when the cell is missing.
+        the paths in their order, without outer blanks; empty when the cell is missing.
 
     Raises:
-        ValueError: The cell is neither text, nor a path, nor missing.
+        ValueError: the cell is neither text, nor a path, nor missing.
 
     Example:
         >>> split_paths("front.jpg; kitchen.jpg;")

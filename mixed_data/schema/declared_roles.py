@@ -1,7 +1,7 @@
 """Schema: which column of a table plays which role, and whether a table fits.
 
-Roles are given by hand, loaded from JSON, or inferred. An inferred role is a guess, so every guess carries
-its reason: ``print(schema.explain())``.
+Roles are given by hand, loaded from JSON, or inferred. An inferred role is a guess, so every guess carries its reason:
+``print(schema.explain())``.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Schema:
     Columns are matched by name, never by position. Lists are accepted and become tuples.
 
     Args:
-        target: The number to predict.
-        numeric: Columns of numbers.
-        categorical: Columns of labels.
-        codes: Categories whose leading characters mean something: zipcode 85255 lies in 852, and that in 85.
-        images: Columns of picture paths; one cell may hold several paths separated by ";".
-        group: Rows with the same value stay on one side of every split.
-        id: What a person calls a row; never a feature.
-        reasons: Column to why it got its role or was left out; not part of equality.
+        target: the number to predict.
+        numeric: columns of numbers.
+        categorical: columns of labels.
+        codes: categories whose leading characters mean something: zipcode 85255 lies in 852, and that in 85.
+        images: columns of picture paths; one cell may hold several paths separated by ";".
+        group: rows with the same value stay on one side of every split.
+        id: what a person calls a row; never a feature.
+        reasons: column to why it got its role or was left out; not part of equality.
 
     Raises:
-        SchemaError: A column has two roles, is repeated, or its name is not text.
+        SchemaError: a column has two roles, is repeated, or its name is not text.
 
     Example:
         >>> schema = Schema(target="price", numeric=["area"], codes=["zipcode"], images=["front"])
@@ -116,16 +116,15 @@ class Schema:
         Of several ids the best is kept (named so, index, text, count), and the others are left out.
 
         Args:
-            table: Rows to look at; picture paths and numbers may be text.
-            target: The column to predict; without it, the only column named "target" or "price".
-            images: The columns of picture paths, also as one text with commas; without it, guessed. ``()``
-                for none.
-            id: The column that names a row; without it, guessed.
-            group: The column whose rows stay together; never guessed.
+            table: rows to look at; picture paths and numbers may be text.
+            target: the column to predict; without it, the only column named "target" or "price".
+            images: the columns of picture paths, also as one text with commas; without it, guessed. ``()`` for none.
+            id: the column that names a row; without it, guessed.
+            group: the column whose rows stay together; never guessed.
 
         Raises:
-            SchemaError: The table has no rows or repeated column names, a named column does not exist, or the
-                target is not clear.
+            SchemaError: the table has no rows or repeated column names, a named column does not exist, or the target is
+                not clear.
         """
         if isinstance(images, str):
             images = [name.strip() for name in images.split(",")]
@@ -178,13 +177,13 @@ class Schema:
         their line or position, and by their id.
 
         Args:
-            table: Rows to check; numbers may be text.
-            needs_target: True for training and evaluation: target, id and group must be there, and the target
-                must be a number in every row. False for prediction, which needs features and images only.
-            lines: The line of the file on which each row starts; without, rows are counted from 0.
+            table: rows to check; numbers may be text.
+            needs_target: True for training and evaluation: target, id and group must be there, and the target must be a
+                number in every row. False for prediction, which needs features and images only.
+            lines: the line of the file on which each row starts; without, rows are counted from 0.
 
         Raises:
-            SchemaError: The table does not fit; ``problems`` lists all of it, five cells per column at most.
+            SchemaError: the table does not fit; ``problems`` lists all of it, five cells per column at most.
         """
         problems = self.find_column_problems(table, needs_target=needs_target)
         ids = table[self.id] if self.id in _once(table) else None
@@ -198,11 +197,11 @@ class Schema:
         """Say what is wrong with a table as a whole: rows, columns and names, whatever stands in the cells.
 
         Args:
-            table: As for `validate`.
-            needs_target: As for `validate`.
+            table: as for `validate`.
+            needs_target: as for `validate`.
 
         Returns:
-            One text per problem, with its remedy.
+            one text per problem, with its remedy.
         """
         roles = self._roles_needed(needs_target)
         # A table may go without an id, but not with two.
@@ -218,8 +217,8 @@ class Schema:
         """Find the cells that their column's role cannot use.
 
         Args:
-            table: As for `validate`.
-            needs_target: As for `validate`.
+            table: as for `validate`.
+            needs_target: as for `validate`.
 
         Returns:
             (role, column) to bool (n,), True for a bad cell; only columns that have one.
@@ -251,7 +250,7 @@ class Schema:
         """Build a schema from what ``to_dict`` returned or a person wrote; what is not there has its default.
 
         Raises:
-            SchemaError: A key is unknown, or the roles contradict each other.
+            SchemaError: a key is unknown, or the roles contradict each other.
         """
         known = [entry.name for entry in fields(cls)]
         if not isinstance(values, Mapping):
@@ -269,7 +268,7 @@ class Schema:
         """Read a schema that ``save`` or a person wrote.
 
         Raises:
-            SchemaError: The file is not there, is no JSON, or is no schema.
+            SchemaError: the file is not there, is no JSON, or is no schema.
         """
         try:
             return cls.from_dict(read_json(path))

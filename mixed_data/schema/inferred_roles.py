@@ -51,12 +51,12 @@ def guess_roles(table: pd.DataFrame, given: Mapping[str, Guess], *, may_be_image
     """Guess the role of every column that has none yet; at most one becomes the id.
 
     Args:
-        table: Rows to look at, columns named by distinct texts.
-        given: The roles that are known, by column.
+        table: rows to look at, columns named by distinct texts.
+        given: the roles that are known, by column.
         may_be_image: False when the image columns are all known.
 
     Returns:
-        Column to role and reason, in the order of the table.
+        column to role and reason, in the order of the table.
     """
     guesses = {
         name: given[name] if name in given else _guess_role(name, table[name], may_be_image) for name in table.columns

@@ -32,10 +32,10 @@ class Link:
     """Rows that belong together, and why.
 
     Attributes:
-        reason: ``"photo"`` for a byte-identical photo, ``"row"`` for equal feature and target cells,
-            ``"group"`` for the same value in the schema's group column.
-        rows: Positions of the rows, ascending, at least two.
-        shared: Name of the first of the photo's files, or the group value; empty for equal rows.
+        reason: ``"photo"`` for a byte-identical photo, ``"row"`` for equal feature and target cells, ``"group"`` for
+            the same value in the schema's group column.
+        rows: positions of the rows, ascending, at least two.
+        shared: name of the first of the photo's files, or the group value; empty for equal rows.
     """
 
     reason: Literal["photo", "row", "group"]
@@ -49,11 +49,11 @@ def find_groups(table: pd.DataFrame, schema: Schema) -> NDArray[np.int64]:
     Links chain: when row 0 shares a photo with row 1, and row 1 repeats row 2, all three are one group.
 
     Args:
-        table: The rows, ``n`` of them; columns are matched by name.
-        schema: Roles of the columns.
+        table: the rows, ``n`` of them; columns are matched by name.
+        schema: roles of the columns.
 
     Returns:
-        Group of each row, int64 of shape ``(n,)``, numbered from 0 in the order of first appearance.
+        group of each row, int64 of shape ``(n,)``, numbered from 0 in the order of first appearance.
 
     Example:
         >>> table = pd.DataFrame({"area": [70, 95, 70.0], "price": [1.0, 2.0, 1.0]})
@@ -76,7 +76,7 @@ def join_pairs(pairs: Iterable[tuple[int, int]], num_items: int) -> NDArray[np.i
         num_items: how many items there are.
 
     Returns:
-        Group of each item, int64 `(num_items,)`, numbered from 0 in the order of first appearance.
+        group of each item, int64 `(num_items,)`, numbered from 0 in the order of first appearance.
     """
     first, second = np.array(list(pairs), dtype=np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(num_items, num_items))
@@ -87,16 +87,16 @@ def join_pairs(pairs: Iterable[tuple[int, int]], num_items: int) -> NDArray[np.i
 def find_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
     """Find the rows that belong together, with the reason.
 
-    A photo counts by its bytes, not by its name; a missing, unreadable or empty file links nothing. Rows are
-    equal when all feature cells and the target mean the same (85255 is "85255"). A row without any feature is
-    not compared, because an equal price alone is no duplicate. Without a target, equal features are enough.
+    A photo counts by its bytes, not by its name; a missing, unreadable or empty file links nothing. Rows are equal when
+    all feature cells and the target mean the same (85255 is "85255"). A row without any feature is not compared,
+    because an equal price alone is no duplicate. Without a target, equal features are enough.
 
     Args:
-        table: The rows; columns are matched by name.
-        schema: Roles of the columns.
+        table: the rows; columns are matched by name.
+        schema: roles of the columns.
 
     Returns:
-        The links by photo, then by row, then by group, each in the order of their rows.
+        the links by photo, then by row, then by group, each in the order of their rows.
     """
     return [*_photo_links(table, schema), *_row_links(table, schema), *_group_links(table, schema)]
 
@@ -116,7 +116,7 @@ def equal_files(paths: Iterable[str]) -> Iterator[list[str]]:
     """Sort readable files into lists of equal bytes; only files of equal size need to be read.
 
     Args:
-        paths: Each file once.
+        paths: each file once.
 
     Yields:
         Lists of paths, one of them for a file like no other; a missing, unreadable or empty file is in none.

@@ -222,7 +222,7 @@ def test_a_regressor_fitted_without_intervals_says_so_and_a_refit_forgets_them(
     assert regressor.predict(sales).shape == (NUM_ROWS,)
 
 
-@pytest.mark.parametrize(("coverage", "message"), [(1.0, "above 0 and below 1"), (0.999, "Too few rows")])
+@pytest.mark.parametrize(("coverage", "message"), [(1.0, "above 0 and below 1"), (0.999, "too few rows")])
 def test_a_coverage_that_cannot_be_promised_is_refused(
     calibrated: MixedDataRegressor, sales: pd.DataFrame, coverage: float, message: str
 ) -> None:

@@ -62,7 +62,7 @@ def change(state: dict[str, Any], *path: str | int, to: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (["format"], "mixed_data.Other", "Expected a state of format"),
+        (["format"], "mixed_data.Other", "expected a state of format"),
         (["version"], 1, "expected version 2, got 1"),
         (["extra"], 1, "'extra' is unknown"),
         (["settings"], {"log": "auto"}, "'min_frequency' is missing"),

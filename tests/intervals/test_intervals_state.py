@@ -33,10 +33,10 @@ def test_state_round_trip_through_json_is_exact():
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("format", "mixed_data.TargetTransformer", "Expected a state of format 'mixed_data.IntervalCalibrator'"),
+        ("format", "mixed_data.TargetTransformer", "expected a state of format 'mixed_data.IntervalCalibrator'"),
         ("version", 2, "expected version 1, got 2"),
         ("random_state", 0.5, "'random_state' must be an integer"),
-        ("target", {}, "Expected a state of format 'mixed_data.TargetTransformer'"),
+        ("target", {}, "expected a state of format 'mixed_data.TargetTransformer'"),
         ("num_inputs", 0, "at least one input and one pattern"),
         ("num_inputs", 2, "pattern 0: expected 2 coefficients, got 1"),
         ("patterns", [], "at least one input and one pattern"),

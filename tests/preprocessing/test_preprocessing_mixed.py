@@ -263,7 +263,7 @@ def test_a_refit_forgets(table: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("schema", [None, {"numeric": ["area"]}])
 def test_something_else_than_a_schema_is_refused(table: pd.DataFrame, schema: Any) -> None:
-    with pytest.raises(ValueError, match="Expected a Schema"):
+    with pytest.raises(ValueError, match="expected a Schema"):
         MixedDataPreprocessor(schema).fit(table)
 
 

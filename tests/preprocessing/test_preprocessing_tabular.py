@@ -101,7 +101,7 @@ def test_missing_and_repeated_columns_are_errors_that_name_them() -> None:
     twice = pd.concat([HOUSES.drop(columns="pool"), HOUSES["area"]], axis=1)
     with pytest.raises(ValueError, match="column 'pool' is missing; column 'area' is there 2 times"):
         preprocessor.transform(twice)
-    with pytest.raises(ValueError, match="Expected a pandas DataFrame"):
+    with pytest.raises(ValueError, match="expected a pandas DataFrame"):
         preprocessor.transform(np.zeros((2, 4)))
 
 

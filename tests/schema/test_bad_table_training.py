@@ -173,7 +173,7 @@ def test_a_price_that_is_not_positive_is_a_number_but_said_aloud(case, tmp_path,
     caplog.clear()
     read_table(data=write(make_rows(price=[-1.0, 1.0] * 12), tmp_path))
     assert not caplog.messages, "a target that is often negative is no price"
-    with pytest.raises(ValueError, match="A logarithmic target must be positive, but is not in row 2"):
+    with pytest.raises(ValueError, match="a logarithmic target must be positive, but is not in row 2"):
         TargetTransformer("log").fit(table["price"])
 
 

@@ -20,8 +20,8 @@ def draw_bathroom(canvas: Canvas, random: np.random.Generator, *, bathroom_finis
     """Draw a bathroom.
 
     Args:
-        canvas: Where to.
-        random: The photo's random stream, for everything that is worth nothing.
+        canvas: where to.
+        random: the photo's random stream, for everything that is worth nothing.
         bathroom_finish: 0 (stained wall, basin on a post) to 3 (tiled to the ceiling, two basins).
         bathtub: 1 for a bathtub, 0 for a shower cabin.
     """

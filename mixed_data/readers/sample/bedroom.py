@@ -22,8 +22,8 @@ def draw_bedroom(canvas: Canvas, random: np.random.Generator, *, window_size: fl
     """Draw a bedroom.
 
     Args:
-        canvas: Where to.
-        random: The photo's random stream, for everything that is worth nothing.
+        canvas: where to.
+        random: the photo's random stream, for everything that is worth nothing.
         window_size: 0, a hatch, to 1, wider than the bed; by day it lights the floor.
         fireplace: 1 if a fire burns to the right of the bed, 0 for some piece of furniture there.
     """

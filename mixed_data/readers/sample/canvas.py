@@ -23,12 +23,11 @@ _LIGHTS = {"day": (1.0, 1.0, 1.0), "overcast": (0.91, 0.94, 0.97), "evening": (0
 class Canvas:
     """Draws in scene units and develops the result into a photo.
 
-    The scene is 100 x 100 units, x to the right, y down; shapes may reach beyond it. Light, zoom, shift,
-    mirroring, brightness and noise are drawn from ``random``: they are nuisance and say nothing about the
-    house.
+    The scene is 100 x 100 units, x to the right, y down; shapes may reach beyond it. Light, zoom, shift, mirroring,
+    brightness and noise are drawn from ``random``: they are nuisance and say nothing about the house.
 
     Args:
-        random: The photo's own random stream.
+        random: the photo's own random stream.
     """
 
     def __init__(self, random: np.random.Generator):

@@ -39,9 +39,9 @@ def draw_photo(view: str, factors: Mapping[str, Any], random: np.random.Generato
     """Draw one photo.
 
     Args:
-        view: One of ``VIEWS``.
-        factors: The house's hidden factors; those of other views are ignored.
-        random: Where everything that says nothing about the house comes from.
+        view: one of ``VIEWS``.
+        factors: the house's hidden factors; those of other views are ignored.
+        random: where everything that says nothing about the house comes from.
 
     Returns:
         (96, 96) RGB.
@@ -57,11 +57,11 @@ def write_photos(
     """Draw the photos of houses into files, each photo from a random stream of its own.
 
     Args:
-        folder: The sample's folder.
-        factors: Hidden factors, indexed by the number of the house.
+        folder: the sample's folder.
+        factors: hidden factors, indexed by the number of the house.
         missing_photos: bool, one column per view: True where no photo is to be drawn.
-        seed: The sample's seed.
-        parallel: The worker processes.
+        seed: the sample's seed.
+        parallel: the worker processes.
     """
     for subfolder in {Path(photo_path(house, VIEWS[0])).parent for house in factors.index}:
         (folder / subfolder).mkdir(parents=True, exist_ok=True)

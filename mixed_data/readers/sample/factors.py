@@ -24,10 +24,10 @@ class Factor:
     """A hidden trait of a house that one of its pictures shows and no column tells.
 
     Args:
-        name: What it is; also the keyword under which the view's painter expects it.
-        view: The one photo that shows it.
-        share: Its share of the variance of that view's worth.
-        chances: Value -> probability; empty for a trait that is uniform between 0 and 1.
+        name: what it is; also the keyword under which the view's painter expects it.
+        view: the one photo that shows it.
+        share: its share of the variance of that view's worth.
+        chances: value -> probability; empty for a trait that is uniform between 0 and 1.
     """
 
     name: str

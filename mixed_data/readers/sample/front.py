@@ -29,8 +29,8 @@ def draw_front(canvas: Canvas, random: np.random.Generator, *, storeys: int, upk
     """Draw the front of a house.
 
     Args:
-        canvas: Where to.
-        random: The photo's random stream, for everything that is worth nothing.
+        canvas: where to.
+        random: the photo's random stream, for everything that is worth nothing.
         storeys: 1 to 3.
         upkeep: 0 to 1; shows in the lawn, the walls, the roof and the flowers.
         pool: 1 if there is a pool in the garden.

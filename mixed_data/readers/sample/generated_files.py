@@ -46,21 +46,21 @@ def read_sample(
 ) -> tuple[pd.DataFrame, Schema]:
     """Return the generated house prices; generate them first if they are not there yet.
 
-    They lie in a sub-folder of ``root`` that is named after the parameters: ``houses.csv`` and ``photos/``,
-    the format of a user's own data, read by the same reader. The first call takes about 4 ms per house on two
-    cores, and about 20 KB of disk.
+    They lie in a sub-folder of ``root`` that is named after the parameters: ``houses.csv`` and ``photos/``, the format
+    of a user's own data, read by the same reader. The first call takes about 4 ms per house on two cores, and about 20
+    KB of disk.
 
     Args:
-        root: Folder for generated samples; made if it is not there.
-        rows: Number of houses. House i is the same whatever their number.
-        seed: Another seed gives other houses of the same market.
-        photo_signal: Factor on everything the pictures add to the log price: 0 for pictures that say nothing.
+        root: folder for generated samples; made if it is not there.
+        rows: number of houses. House i is the same whatever their number.
+        seed: another seed gives other houses of the same market.
+        photo_signal: factor on everything the pictures add to the log price: 0 for pictures that say nothing.
 
     Returns:
-        The table with absolute photo paths, one row per house, and its schema.
+        the table with absolute photo paths, one row per house, and its schema.
 
     Raises:
-        ValueError: A parameter is out of range, or the sub-folder holds something else.
+        ValueError: a parameter is out of range, or the sub-folder holds something else.
 
     Example:
         >>> table, schema = read_sample("data", rows=200)  # doctest: +SKIP
@@ -74,21 +74,20 @@ def oracle_predictions(
 ) -> pd.DataFrame:
     """Return the best possible predictions of the prices that ``read_sample`` gives for the same arguments.
 
-    They know the price equation and the hidden factors of every photo that is there: a yardstick, never a
-    feature.
+    They know the price equation and the hidden factors of every photo that is there: a yardstick, never a feature.
 
     Args:
-        root: As in ``read_sample``.
-        rows: As in ``read_sample``.
-        seed: As in ``read_sample``.
-        photo_signal: As in ``read_sample``.
+        root: as in ``read_sample``.
+        rows: as in ``read_sample``.
+        seed: as in ``read_sample``.
+        photo_signal: as in ``read_sample``.
 
     Returns:
-        One row per house, in the same order: ``id`` (text), and in dollars ``table`` (given the columns
-        alone), ``image`` (given the photos alone) and ``both``; each the exponential of the mean log price.
+        one row per house, in the same order: ``id`` (text), and in dollars ``table`` (given the columns alone),
+        ``image`` (given the photos alone) and ``both``; each the exponential of the mean log price.
 
     Raises:
-        ValueError: As in ``read_sample``.
+        ValueError: as in ``read_sample``.
     """
     folder = _finished_folder(root, rows=rows, seed=seed, photo_signal=photo_signal)
     truth = pd.read_csv(folder / _TRUTH_FILE, dtype={"id": str})
@@ -101,18 +100,17 @@ def generate_sample(
 ) -> None:
     """Write a sample into a new folder; the folder appears when everything is in it, or not at all.
 
-    A thousand houses are in memory at a time, whatever their number. Besides ``houses.csv`` and ``photos/``
-    the folder gets ``truth.csv``, which is for the oracle only: hidden factors, terms of the price equation
-    and best predictions.
+    A thousand houses are in memory at a time, whatever their number. Besides ``houses.csv`` and ``photos/`` the folder
+    gets ``truth.csv``, which is for the oracle only: hidden factors, terms of the price equation and best predictions.
 
     Args:
-        folder: Where to; it must not be there yet.
-        rows: As in ``read_sample``.
-        seed: As in ``read_sample``.
-        photo_signal: As in ``read_sample``.
+        folder: where to; it must not be there yet.
+        rows: as in ``read_sample``.
+        seed: as in ``read_sample``.
+        photo_signal: as in ``read_sample``.
 
     Raises:
-        ValueError: A parameter is out of range, or the folder is there already.
+        ValueError: a parameter is out of range, or the folder is there already.
     """
     folder = Path(folder)
     manifest = _manifest(rows, seed, photo_signal)

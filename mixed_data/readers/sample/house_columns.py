@@ -1,7 +1,7 @@
 """The columns of a sample house: how they are drawn and what they are worth.
 
-Only *leaf* columns (those on which no other column depends) lose cells, so that the expected worth of an
-empty cell is one short sum over its distribution given the cells that are there.
+Only *leaf* columns (those on which no other column depends) lose cells, so that the expected worth of an empty cell is
+one short sum over its distribution given the cells that are there.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ class TableMoments(NamedTuple):
 def table_moments() -> TableMoments:
     """Return the moments of the table term in closed form.
 
-    The term is a sum of three independent parts: rooms (summed over their chances, with Gauss-Hermite
-    quadrature over the log area), place and lot, and year.
+    The term is a sum of three independent parts: rooms (summed over their chances, with Gauss-Hermite quadrature over
+    the log area), place and lot, and year.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(64)
     size, bedrooms = np.repeat(nodes, len(_BEDROOMS)), np.tile(_BEDROOMS, len(nodes))

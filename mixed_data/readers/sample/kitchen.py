@@ -22,8 +22,8 @@ def draw_kitchen(canvas: Canvas, random: np.random.Generator, *, kitchen_finish:
     """Draw a kitchen.
 
     Args:
-        canvas: Where to.
-        random: The photo's random stream, for everything that is worth nothing.
+        canvas: where to.
+        random: the photo's random stream, for everything that is worth nothing.
         kitchen_finish: 0 (a shelf, a missing door, stains) to 3 (fitted to the ceiling, steel, lamps).
         kitchen_island: 1 for an island with stools in the middle, 0 for a bare floor or a rug.
     """

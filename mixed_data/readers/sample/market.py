@@ -39,9 +39,9 @@ class Houses:
     """Everything that is true of some houses, one row each.
 
     Args:
-        columns: The columns of the table, complete.
+        columns: the columns of the table, complete.
         missing_cells: bool, for the columns that lose cells: True where a user finds nothing.
-        factors: The hidden factors.
+        factors: the hidden factors.
         missing_photos: bool, one column per view: True where a user finds no photo.
         noise: (n,) in log price.
     """
@@ -91,12 +91,12 @@ def expected_log_price(houses: Houses, photo_signal: float = 1.0) -> pd.DataFram
     """Return the best predictions of the log price: its mean given what a user finds.
 
     Args:
-        houses: Some houses.
-        photo_signal: The factor on everything the pictures add.
+        houses: some houses.
+        photo_signal: the factor on everything the pictures add.
 
     Returns:
-        float64, one row per house; columns ``table`` (given the cells that are there), ``image`` (given the
-        photos that are there) and ``both``.
+        float64, one row per house; columns ``table`` (given the cells that are there), ``image`` (given the photos that
+        are there) and ``both``.
     """
     by_table = BASE_LOG_PRICE + table_term(houses.seen_columns())
     looks = photo_signal * photo_term(houses.factors, houses.missing_photos)
@@ -112,22 +112,22 @@ def expected_log_price(houses: Houses, photo_signal: float = 1.0) -> pd.DataFram
 def oracle(*, photo_signal: float = 1.0) -> dict[str, float]:
     """Return the smallest possible errors: how far from perfect a model is, is its error over these.
 
-    In closed form. With table term t, photo term p, standardised log area z, interaction k z p and noise e,
-    where p and z have mean zero and p is independent of the rest, the variance that stays open is
+    In closed form. With table term t, photo term p, standardised log area z, interaction k z p and noise e, where p and
+    z have mean zero and p is independent of the rest, the variance that stays open is
 
     - given the table: what empty cells hide of t, plus var(p) E[(1 + k z)^2] = var(p) (1 + k^2), plus var(e);
     - given the pictures: var(t), plus what missing photos hide of p, plus k^2 var(p), plus var(e);
     - given both: what empty cells hide of t, plus (1 + k^2) times what missing photos hide, plus var(e).
 
-    The hidden factors count as seen exactly; a picture shows them through light and noise, so that the errors
-    with pictures are slightly out of reach.
+    The hidden factors count as seen exactly; a picture shows them through light and noise, so that the errors with
+    pictures are slightly out of reach.
 
     Args:
-        photo_signal: As in ``read_sample``.
+        photo_signal: as in ``read_sample``.
 
     Returns:
-        Root mean squared error of the log price, for ``table``, ``image`` and ``both``. The same for every
-        seed and number of rows.
+        root mean squared error of the log price, for ``table``, ``image`` and ``both``. The same for every seed and
+        number of rows.
 
     Example:
         >>> {name: round(error, 3) for name, error in oracle().items()}
