@@ -54,7 +54,7 @@ class MemberDense(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         if units < 1:
-            raise ValueError(f"MemberDense: units must be at least 1, got {units}.")
+            raise ValueError(f"MemberDense: units must be at least 1, got {units}")
         self.units = units
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
@@ -70,7 +70,7 @@ class MemberDense(keras.layers.Layer):
         if len(input_shape) < 3 or input_shape[1] is None or input_shape[-1] is None:
             raise ValueError(
                 "MemberDense needs an input of shape (n, members, ..., features), members and features known, got "
-                f"{tuple(input_shape)}. Use keras.layers.Dense for a lone network."
+                f"{tuple(input_shape)}. Use keras.layers.Dense for a lone network"
             )
         num_members, features = input_shape[1], input_shape[-1]
         self.input_spec = keras.InputSpec(ndim=len(input_shape), axes={1: num_members, -1: features})
@@ -94,7 +94,7 @@ class MemberDense(keras.layers.Layer):
         return self.activation(outputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The input's shape with ``units`` features."""
+        """Return the input's shape with ``units`` features."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:

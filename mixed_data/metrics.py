@@ -147,14 +147,14 @@ def regression_metrics(target: ArrayLike, prediction: ArrayLike) -> dict[str, fl
     JSON has no NaN: write it as ``null``.
 
     Args:
-        target: Known values, shape ``(n,)``, finite.
-        prediction: Predicted values of the same rows, shape ``(n,)``, finite.
+        target: known values, shape ``(n,)``, finite.
+        prediction: predicted values of the same rows, shape ``(n,)``, finite.
 
     Returns:
         The 13 scores above, by name; ``n`` is an int, the others are Python floats.
 
     Raises:
-        ValueError: An argument is not one-dimensional, is empty or is not finite, or the lengths differ.
+        ValueError: an argument is not one-dimensional, is empty or is not finite, or the lengths differ.
 
     Example:
         >>> scores = regression_metrics([100_000, 200_000], [110_000, 190_000])
@@ -170,7 +170,7 @@ def regression_metrics(target: ArrayLike, prediction: ArrayLike) -> dict[str, fl
     if len(target) != len(prediction):
         raise ValueError(
             f"target and prediction must score the same rows, got {len(target)} targets and "
-            f"{len(prediction)} predictions."
+            f"{len(prediction)} predictions"
         )
     losses = {name: metric.loss(target, prediction) for name, metric in METRICS.items() if metric.loss}
     scores = {
@@ -189,7 +189,7 @@ def _check_vector(values: ArrayLike, name: str) -> FloatArray:
     if vector.ndim != 1 or len(vector) == 0:
         raise ValueError(
             f"{name} must have shape (n,) with at least one row, got {vector.shape}. "
-            "Use `.ravel()` on a column such as a Keras prediction."
+            "Use `.ravel()` on a column such as a Keras prediction"
         )
     bad = np.flatnonzero(~np.isfinite(vector))
     if len(bad):

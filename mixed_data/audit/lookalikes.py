@@ -28,7 +28,7 @@ _CELLS_AT_A_TIME = 2**23
 
 
 def label_alike(paths: Sequence[str], files: Mapping[str, PhotoFile]) -> NDArray[np.int64]:
-    """Number the photos so that those which look the same share a number.
+    """Enumerate the photos so that those which look the same share a number.
 
     Each photo is compared with the one before it whose hash is nearest, also mirrored; alikeness chains.
 

@@ -85,7 +85,7 @@ def describe_near_rows(subject: Subject, near: Sequence[NearRows]) -> Iterator[F
 
 
 def _code_cells(subject: Subject) -> dict[str, NDArray[np.int64]]:
-    """Number the values of each feature and the target; a missing cell is a value of its own."""
+    """Enumerate the values of each feature and the target; a missing cell is a value of its own."""
     schema, table = subject.schema, subject.table
     cells = {name: parse_numbers(table[name])[0] for name in schema.numeric}
     cells |= {name: canonical_text(table[name]) for name in schema.categorical + schema.codes}

@@ -19,7 +19,7 @@ _BLANK = "of one colour"
 
 
 def label_photos(photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> pd.DataFrame:
-    """Number the photos by their bytes and by their looks.
+    """Enumerate the photos by their bytes and by their looks.
 
     Args:
         photos: ``row``, ``column`` and ``path``, one line per photo that a cell names.

@@ -40,7 +40,7 @@ class NetworkRegressor(Protocol):
 
 
 def inner_splits(X: pd.DataFrame, target: np.ndarray, schema: Schema, random_state: int) -> Splits:
-    """Grouped folds of the training rows."""
+    """Return grouped folds of the training rows."""
     groups = find_groups(with_target(X, target, schema), schema)
     return k_fold(groups, min(NUM_FOLDS, len(np.unique(groups))), random_state=random_state)
 

@@ -261,7 +261,7 @@ def _stand_in(pattern: np.ndarray, by_trees: np.ndarray, by_photos: np.ndarray) 
 
 
 def _of_each_row(predicted: pd.DataFrame, num_rows: int) -> np.ndarray:
-    """What the photos predict for each row as it is, with all that it has: the first of its patterns."""
+    """Return what the photos predict for each row as it is, with all that it has: the first of its patterns."""
     return predicted.drop_duplicates("row").set_index("row")[PHOTOS].loc[range(num_rows)].to_numpy()
 
 
@@ -286,7 +286,7 @@ def _weigh(predicted: pd.DataFrame, weights: dict[str, tuple[float, float]]) -> 
 
 
 def _reading_of(network: MixedDataRegressor) -> tuple[dict[str, Any], str]:
-    """What decides how a network reads photos."""
+    """Return what decides how a network reads photos."""
     embedder = network.embedder_
     return network.preprocessor_.images_.get_state(), "" if embedder is None else embedder.digest
 

@@ -32,10 +32,10 @@ class AttentionPooling(Fusion):
     settles on one view. The weights say what was looked at, not what mattered.
 
     Args:
-        units: Width of query and keys. Neither table nor views are projected otherwise. ``None`` takes the width of
+        units: width of query and keys. Neither table nor views are projected otherwise. ``None`` takes the width of
             the views.
-        normalize: Put the table and every view on one scale first, see ``Fusion``.
-        members: Networks at once, see ``Fusion``.
+        normalize: put the table and every view on one scale first, see ``Fusion``.
+        members: networks at once, see ``Fusion``.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Returns:
@@ -63,7 +63,7 @@ class AttentionPooling(Fusion):
         """Says how much each view counts in each row.
 
         Args:
-            inputs: As for the layer itself; arrays, or symbolic tensors to make a model of the weights.
+            inputs: as for the layer itself; arrays, or symbolic tensors to make a model of the weights.
 
         Returns:
             Tensor ``(n, [members,] V)``, float32 or wider; each row sums to 1, or to 0 where no view is there.
@@ -73,29 +73,29 @@ class AttentionPooling(Fusion):
         return self._weights(*self.prepare([*floats, mask]))
 
     def split_shapes(self, input_shape: Sequence[Shape]) -> tuple[Shape, list[int]]:
-        """Checks the shapes of table, views and mask; returns the axes before the features, and the two widths."""
+        """Check the shapes of table, views and mask; return the axes before the features, and the two widths."""
         expected = "a table (n, features), views (n, V, features) and their mask (n, V)"
         is_list_of_shapes = all(isinstance(shape, list | tuple) for shape in input_shape)
         if not is_list_of_shapes or len(input_shape) != 3:
-            raise ValueError(f"AttentionPooling merges a list of three inputs, {expected}, got shape {input_shape}.")
+            raise ValueError(f"AttentionPooling merges a list of three inputs, {expected}, got shape {input_shape}")
         table, views, mask = shapes = [tuple(shape) for shape in input_shape]
         self.check_members(shapes)
         num_axes = 2 if self.members is None else 3
         if [len(shape) for shape in shapes] != [num_axes, num_axes + 1, num_axes]:
             where = "" if self.members is None else ", each with the axis of members after n"
-            raise ValueError(f"AttentionPooling needs {expected}{where}, got {shapes}.")
+            raise ValueError(f"AttentionPooling needs {expected}{where}, got {shapes}")
         if table[-1] is None or views[-1] is None:
-            raise ValueError(f"AttentionPooling needs a known number of features of table and views, got {shapes}.")
+            raise ValueError(f"AttentionPooling needs a known number of features of table and views, got {shapes}")
         message = f"AttentionPooling needs {expected} to agree in their axes before the features, got {shapes}."
         *leading, _ = common_axes([(*table[:-1], None), views[:-1], mask], message)
         return tuple(leading), [table[-1], views[-1]]
 
     def merged_width(self, widths: list[int]) -> int:
-        """Returns the sum of the widths of table and views."""
+        """Return the sum of the widths of table and views."""
         return sum(widths)
 
     def build_merge(self, shapes: list[Shape], widths: list[int]) -> None:
-        """Makes the layers of query and keys, and the vector that stands for "no view at all"."""
+        """Make the layers of query and keys, and the vector that stands for "no view at all"."""
         table, views, _ = shapes
         units = self.units or widths[1]
         self.query = self.make_dense(units, table, name="query")
@@ -103,14 +103,14 @@ class AttentionPooling(Fusion):
         self.missing = self.add_weight(name="missing", shape=self.weight_shape(widths[1]), initializer="zeros")
 
     def prepare(self, inputs: list[Any]) -> list[Any]:
-        """Empties the masked views, so that nothing they hold can leak, and normalises as asked."""
+        """Empty the masked views, so that nothing they hold can leak, and normalise as asked."""
         table, views, mask = inputs
         present = ops.cast(mask, "bool")
         views = ops.where(ops.expand_dims(present, -1), views, ops.zeros_like(views))
         return [*super().prepare([table, views]), present]
 
     def merge(self, inputs: list[Any]) -> Any:
-        """Puts the table and the weighted mean of the views side by side."""
+        """Put the table and the weighted mean of the views side by side."""
         table, views, present = inputs
         weights = ops.cast(self._weights(*inputs), views.dtype)
         attended = ops.sum(ops.expand_dims(weights, -1) * views, axis=-2)

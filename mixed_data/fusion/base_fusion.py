@@ -23,22 +23,22 @@ class Fusion(keras.layers.Layer):
     ``build``, so the layer gives the same answer each time it is called, and every weight is trained and saved.
 
     Args:
-        units: Project every input to this many features first, each with a kernel and a bias of its own.
+        units: project every input to this many features first, each with a kernel and a bias of its own.
             ``None`` merges the inputs as they are.
-        normalize: Divide every branch by the root mean square of its features, row by row, without
+        normalize: divide every branch by the root mean square of its features, row by row, without
             parameters. Afterwards all branches have one scale; what a row's magnitude said is lost.
-        members: Merge the branches of so many networks at once (`mixed_data.members`): inputs have the shape
+        members: merge the branches of so many networks at once (`mixed_data.members`): inputs have the shape
             ``(n, members, ..., features)``, and every member has weights of its own. ``None``: one network,
             inputs without that axis.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Attributes:
-        takes_views: Whether the inputs are the table, the views and their mask, as in `AttentionPooling`.
-        predicts: Whether the result is the prediction itself, as in `LateFusion`, so that no head belongs behind it.
-        projects: Whether ``units`` projects the inputs; a subclass that does so in its own way says no.
+        takes_views: whether the inputs are the table, the views and their mask, as in `AttentionPooling`.
+        predicts: whether the result is the prediction itself, as in `LateFusion`, so that no head belongs behind it.
+        projects: whether ``units`` projects the inputs; a subclass that does so in its own way says no.
 
     Raises:
-        ValueError: If ``units`` or ``members`` is below 1; when built, if there are fewer than two inputs or they
+        ValueError: if ``units`` or ``members`` is below 1; when built, if there are fewer than two inputs or they
             do not fit together.
 
     Reference:
@@ -55,17 +55,17 @@ class Fusion(keras.layers.Layer):
         super().__init__(**kwargs)
         for option, number in (("units", units), ("members", members)):
             if number is not None and number < 1:
-                raise ValueError(f"{type(self).__name__}: {option} must be at least 1 or None, got {number}.")
+                raise ValueError(f"{type(self).__name__}: {option} must be at least 1 or None, got {number}")
         self.units = units
         self.normalize = normalize
         self.members = members
         self.projections: list[keras.layers.Layer] = []
 
     def merge(self, inputs: list[Any]) -> Any:
-        """Merges the projected and normalised inputs.
+        """Merge the projected and normalised inputs.
 
         Args:
-            inputs: Two or more tensors in the compute dtype, alike in all axes but possibly the last.
+            inputs: two or more tensors in the compute dtype, alike in all axes but possibly the last.
 
         Returns:
             One tensor in the compute dtype.
@@ -76,34 +76,34 @@ class Fusion(keras.layers.Layer):
         """Says how many features the merged tensor has; elementwise fusions need equal widths.
 
         Args:
-            widths: Features of each branch as it reaches ``merge``.
+            widths: features of each branch as it reaches ``merge``.
 
         Returns:
             The number of features after merging.
 
         Raises:
-            ValueError: If these widths cannot be merged.
+            ValueError: if these widths cannot be merged.
         """
         if len(set(widths)) > 1:
             raise ValueError(
                 f"{type(self).__name__} merges inputs of equal width, got widths {widths}. "
-                f"Give units= (for example units={min(widths)}) to project every input to that width."
+                f"Give units= (for example units={min(widths)}) to project every input to that width"
             )
         return widths[0]
 
     def build_merge(self, shapes: list[Shape], widths: list[int]) -> None:
-        """Makes the weights that ``merge`` uses, if it has any.
+        """Make the weights that ``merge`` uses, if it has any.
 
         Args:
-            shapes: One shape per input, as it reaches ``merge``.
-            widths: Features of each branch as it reaches ``merge``.
+            shapes: one shape per input, as it reaches ``merge``.
+            widths: features of each branch as it reaches ``merge``.
         """
 
     def build(self, input_shape: Sequence[Shape]) -> None:
-        """Checks the input shapes and makes all weights.
+        """Check the input shapes and make all weights.
 
         Args:
-            input_shape: One shape per input.
+            input_shape: one shape per input.
         """
         self.compute_output_shape(input_shape)
         shapes = [tuple(shape) for shape in input_shape]
@@ -116,11 +116,11 @@ class Fusion(keras.layers.Layer):
         self.build_merge(shapes, self.split_shapes(shapes)[1])
 
     def make_dense(self, units: int, shape: Shape, **arguments: Any) -> keras.layers.Layer:
-        """Makes and builds a dense layer, with a kernel and a bias per member if there are members.
+        """Make and build a dense layer, with a kernel and a bias per member if there are members.
 
         Args:
-            units: Features of its result.
-            shape: Shape of its input.
+            units: features of its result.
+            shape: shape of its input.
             **arguments: ``name``, ``activation``, initializers: as for `keras.layers.Dense`.
 
         Returns:
@@ -132,15 +132,15 @@ class Fusion(keras.layers.Layer):
         return dense
 
     def weight_shape(self, *shape: int) -> tuple[int, ...]:
-        """Gives the shape of a weight that a lone network would have with ``shape``."""
+        """Return the shape of a weight that a lone network would have with ``shape``."""
         return shape if self.members is None else (self.members, *shape)
 
     def align(self, weight: Any, tensor: Any) -> Any:
         """Reshapes a weight of ``weight_shape`` so that it broadcasts against a tensor.
 
         Args:
-            weight: Tensor or variable; its axes, but for that of the members, belong to the last ones of ``tensor``.
-            tensor: Shape ``(n, ...)``, or ``(n, members, ...)``.
+            weight: tensor or variable; its axes, but for that of the members, belong to the last ones of ``tensor``.
+            tensor: shape ``(n, ...)``, or ``(n, members, ...)``.
         """
         weight = ops.convert_to_tensor(weight)  # Not every backend takes a variable everywhere.
         if self.members is None:
@@ -157,10 +157,10 @@ class Fusion(keras.layers.Layer):
         return inputs
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        """Prepares and merges the inputs.
+        """Prepare and merge the inputs.
 
         Args:
-            inputs: Two or more tensors of shape ``(n, ..., features)``, or ``(n, members, ..., features)``.
+            inputs: two or more tensors of shape ``(n, ..., features)``, or ``(n, members, ..., features)``.
 
         Returns:
             Tensor of shape ``(n, ..., merged features)`` or ``(n, members, ..., merged features)`` in the compute
@@ -169,16 +169,16 @@ class Fusion(keras.layers.Layer):
         return self.merge(self.prepare(list(inputs)))
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
-        """Gives the merged shape, built or not.
+        """Return the merged shape, built or not.
 
         Args:
-            input_shape: One shape per input.
+            input_shape: one shape per input.
 
         Returns:
             The common leading axes, then the merged width.
 
         Raises:
-            ValueError: If the inputs do not fit together.
+            ValueError: if the inputs do not fit together.
         """
         name = type(self).__name__
         leading, widths = self.split_shapes(input_shape)
@@ -187,57 +187,57 @@ class Fusion(keras.layers.Layer):
         if self.normalize and 1 in widths:
             raise ValueError(
                 f"{name}: normalize=True would leave of a branch with one feature only its sign, "
-                f"got widths {widths}. Give units=2 or more, or normalize=False."
+                f"got widths {widths}. Give units=2 or more, or normalize=False"
             )
         return (*leading, self.merged_width(widths))
 
     def split_shapes(self, input_shape: Sequence[Shape]) -> tuple[Shape, list[int]]:
-        """Checks that the input shapes fit together.
+        """Check that the input shapes fit together.
 
         Args:
-            input_shape: One shape per input.
+            input_shape: one shape per input.
 
         Returns:
             The axes that all inputs share, and the number of features of each.
 
         Raises:
-            ValueError: If they do not fit together.
+            ValueError: if they do not fit together.
         """
         name = type(self).__name__
         is_list_of_shapes = bool(input_shape) and all(isinstance(shape, list | tuple) for shape in input_shape)
         if not is_list_of_shapes or len(input_shape) < 2:
-            raise ValueError(f"{name} merges a list of at least two inputs, got shape {input_shape}.")
+            raise ValueError(f"{name} merges a list of at least two inputs, got shape {input_shape}")
         shapes = [tuple(shape) for shape in input_shape]
         widths = [shape[-1] for shape in shapes if len(shape) >= 2 and shape[-1] is not None]
         if len(widths) < len(shapes):
             raise ValueError(
                 f"{name} needs inputs of shape (n, ..., features) with a known number of features, got {shapes}. "
-                "Reshape, flatten or pool the branches first."
+                "Reshape, flatten or pool the branches first"
             )
         if len({len(shape) for shape in shapes}) > 1:
             raise ValueError(
                 f"{name} needs inputs with the same number of axes, got {shapes}. "
-                "Flatten or pool the branches to (n, features) first."
+                "Flatten or pool the branches to (n, features) first"
             )
         self.check_members(shapes)
         message = f"{name} needs inputs that agree in all axes but the last, got {shapes}."
         return common_axes([shape[:-1] for shape in shapes], message), widths
 
     def check_members(self, shapes: list[Shape]) -> None:
-        """Raises ValueError unless every input has the axis of members."""
+        """Raise ValueError unless every input has the axis of members."""
         if self.members is not None and any(len(shape) < 3 or shape[1] != self.members for shape in shapes):
             raise ValueError(
                 f"{type(self).__name__}: members={self.members} needs inputs of shape (n, {self.members}, ..., "
-                f"features), got {shapes}. Leave members out to merge the branches of one network."
+                f"features), got {shapes}. Leave members out to merge the branches of one network"
             )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns everything needed to make this layer again."""
+        """Return everything needed to make this layer again."""
         return {**super().get_config(), "units": self.units, "normalize": self.normalize, "members": self.members}
 
 
 def common_axes(shapes: list[Shape], message: str) -> Shape:
-    """Gives the axes of shapes that are alike, an unknown one being what the others say; else raises ValueError."""
+    """Return the axes of shapes that are alike, an unknown one being what the others say, or raise ValueError."""
     axes: list[int | None] = []
     for sizes in zip(*shapes, strict=True):
         known = set(sizes) - {None}

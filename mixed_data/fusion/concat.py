@@ -19,9 +19,9 @@ class Concat(Fusion):
     branch drowns the others by its scale alone.
 
     Args:
-        units: Project every input to this many features first. ``None`` merges the inputs as they are.
-        normalize: Put every branch on one scale first, see ``Fusion``.
-        members: Networks at once, see ``Fusion``.
+        units: project every input to this many features first. ``None`` merges the inputs as they are.
+        normalize: put every branch on one scale first, see ``Fusion``.
+        members: networks at once, see ``Fusion``.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Returns:
@@ -43,5 +43,5 @@ class Concat(Fusion):
         return ops.concatenate(inputs, axis=-1)
 
     def merged_width(self, widths: list[int]) -> int:
-        """Returns the sum of the widths, which need not be equal."""
+        """Return the sum of the widths, which need not be equal."""
         return sum(widths)

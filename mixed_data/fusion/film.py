@@ -22,17 +22,17 @@ class Film(Fusion):
     gradient through this layer. With a weak b, prefer `GatedUnit` or `Concat`.
 
     Args:
-        units: Project both inputs to this many features first. ``None`` takes them as they are; their widths may
+        units: project both inputs to this many features first. ``None`` takes them as they are; their widths may
             differ.
-        normalize: Put both branches on one scale first, see ``Fusion``.
-        members: Networks at once, see ``Fusion``.
+        normalize: put both branches on one scale first, see ``Fusion``.
+        members: networks at once, see ``Fusion``.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Returns:
         Called on tensors ``(n, ..., d1), (n, ..., d2)``: one tensor ``(n, ..., d2)``.
 
     Raises:
-        ValueError: When built, if there are not exactly two inputs; else as ``Fusion``.
+        ValueError: when built, if there are not exactly two inputs; else as ``Fusion``.
 
     Example:
         >>> import numpy as np
@@ -48,16 +48,16 @@ class Film(Fusion):
     """
 
     def merged_width(self, widths: list[int]) -> int:
-        """Returns the width of the second of exactly two inputs."""
+        """Return the width of the second of exactly two inputs."""
         if len(widths) != 2:
             raise ValueError(
                 f"Film merges exactly two inputs, the conditioning one first, got {len(widths)} inputs. "
-                "Concatenate the others first."
+                "Concatenate the others first"
             )
         return widths[1]
 
     def build_merge(self, shapes: list[Shape], widths: list[int]) -> None:
-        """Makes the two dense layers of the first input, at zero."""
+        """Make the two dense layers of the first input, at zero."""
         width = self.merged_width(widths)
         self.gamma = self.make_dense(width, shapes[0], kernel_initializer="zeros", name="gamma")
         self.beta = self.make_dense(width, shapes[0], kernel_initializer="zeros", name="beta")

@@ -26,10 +26,10 @@ class GatedUnit(Fusion):
     The biases are not in the paper; without them a gate could not be opened for all rows alike.
 
     Args:
-        units: Width of the result. Inputs are not projected beside that: the matrices A and B do it. ``None`` takes
+        units: width of the result. Inputs are not projected beside that: the matrices A and B do it. ``None`` takes
             the width of the inputs, which must then be equal.
-        normalize: Put every branch on one scale first, see ``Fusion``.
-        members: Networks at once, see ``Fusion``.
+        normalize: put every branch on one scale first, see ``Fusion``.
+        members: networks at once, see ``Fusion``.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Returns:
@@ -49,11 +49,11 @@ class GatedUnit(Fusion):
     projects = False
 
     def merged_width(self, widths: list[int]) -> int:
-        """Returns ``units``, or the equal width of the inputs."""
+        """Return ``units``, or the equal width of the inputs."""
         return self.units or super().merged_width(widths)
 
     def build_merge(self, shapes: list[Shape], widths: list[int]) -> None:
-        """Makes a hidden layer per input, and one gate for two inputs or one per input."""
+        """Make a hidden layer per input, and one gate for two inputs or one per input."""
         units = self.merged_width(widths)
         together = (*shapes[0][:-1], sum(widths))
         num_gates = 1 if len(shapes) == 2 else len(shapes)
@@ -67,7 +67,7 @@ class GatedUnit(Fusion):
         ]
 
     def merge(self, inputs: list[Any]) -> Any:
-        """Sums the hidden vectors, each times its gate."""
+        """Sum the hidden vectors, each times its gate."""
         together = ops.concatenate(inputs, axis=-1)
         gates = [gate(together) for gate in self.gates]
         if len(gates) == 1:

@@ -23,18 +23,18 @@ class LateFusion(WeightedSum):
     The result is the prediction, with no head behind it; under mixed precision give ``dtype="float32"``.
 
     Args:
-        alpha: As for ``WeightedSum``.
-        learnable: As for ``WeightedSum``.
-        units: Project every input to this many features first; of no use here, where a linear layer follows.
-        normalize: Put every branch on one scale first, see ``Fusion``.
-        members: Networks at once, see ``Fusion``.
+        alpha: as for ``WeightedSum``.
+        learnable: as for ``WeightedSum``.
+        units: project every input to this many features first; of no use here, where a linear layer follows.
+        normalize: put every branch on one scale first, see ``Fusion``.
+        members: networks at once, see ``Fusion``.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Returns:
         Called on tensors ``(n, ..., d1), (n, ..., d2), ...``: one tensor ``(n, ..., 1)``.
 
     Raises:
-        ValueError: As ``WeightedFusion``.
+        ValueError: as ``WeightedFusion``.
 
     Example:
         >>> import numpy as np
@@ -50,11 +50,11 @@ class LateFusion(WeightedSum):
     predicts = True
 
     def merged_width(self, widths: list[int]) -> int:
-        """Returns 1, whatever the widths."""
+        """Return 1, whatever the widths."""
         return 1
 
     def build_merge(self, shapes: list[Shape], widths: list[int]) -> None:
-        """Makes a linear prediction per input, and the weights."""
+        """Make a linear prediction per input, and the weights."""
         super().build_merge(shapes, widths)
         self.predictions = [
             self.make_dense(1, shape, name=f"prediction_{position}") for position, shape in enumerate(shapes)

@@ -30,16 +30,16 @@ class WeightedFusion(Fusion):
     weights inside [0, 1], and an alpha that was driven to 0 or 1 comes back when the data say so.
 
     Args:
-        alpha: Weight of the first of two inputs, or one weight per input, summing to 1. ``None`` starts all
+        alpha: weight of the first of two inputs, or one weight per input, summing to 1. ``None`` starts all
             inputs with equal weights and learns.
-        learnable: Whether to train the weights, starting from ``alpha``. Default: only without ``alpha``.
-        units: Project every input to this many features first. ``None`` merges the inputs as they are.
-        normalize: Put every branch on one scale first, see ``Fusion``.
-        members: Networks at once, see ``Fusion``. Each learns weights of its own; a fixed alpha holds for all.
+        learnable: whether to train the weights, starting from ``alpha``. Default: only without ``alpha``.
+        units: project every input to this many features first. ``None`` merges the inputs as they are.
+        normalize: put every branch on one scale first, see ``Fusion``.
+        members: networks at once, see ``Fusion``. Each learns weights of its own; a fixed alpha holds for all.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Raises:
-        ValueError: If a weight is outside [0, 1], the weights do not sum to 1, or ``learnable=False`` comes
+        ValueError: if a weight is outside [0, 1], the weights do not sum to 1, or ``learnable=False`` comes
             without ``alpha``; when built, if the number of weights is not the number of inputs.
 
     Reference:
@@ -60,21 +60,21 @@ class WeightedFusion(Fusion):
         if alpha is None and learnable is False:
             raise ValueError(
                 f"{type(self).__name__}: learnable=False needs the weights to fix, got alpha=None. "
-                "Give alpha=, for example alpha=0.5 for two inputs."
+                "Give alpha=, for example alpha=0.5 for two inputs"
             )
         self.alpha = _checked_alpha(type(self).__name__, alpha)
         self.learnable = alpha is None if learnable is None else learnable
         self._variable: keras.Variable | None = None
 
     def build_merge(self, shapes: list[Shape], widths: list[int]) -> None:
-        """Makes the variable behind the weights if they are learned.
+        """Make the variable behind the weights if they are learned.
 
         Args:
-            shapes: One shape per input, as it reaches ``merge``.
-            widths: Features of each branch as it reaches ``merge``.
+            shapes: one shape per input, as it reaches ``merge``.
+            widths: features of each branch as it reaches ``merge``.
 
         Raises:
-            ValueError: If the number of weights is not the number of inputs.
+            ValueError: if the number of weights is not the number of inputs.
         """
         self._starting_weights = self._weights_for(len(shapes))
         if not self.learnable:
@@ -86,26 +86,26 @@ class WeightedFusion(Fusion):
             self._add_variable("logits", np.log(np.maximum(self._starting_weights, floor)), BoundedLogits())
 
     def fusion_weights(self) -> np.ndarray:
-        """Reports the weights in use now; see ``WeightedSum`` for what they do and do not mean.
+        """Report the weights in use now; see ``WeightedSum`` for what they do and do not mean.
 
         Returns:
             float64 array (number of inputs,), each inside [0, 1], summing to 1; with members (members, number of
             inputs), each row so.
 
         Raises:
-            ValueError: If the layer was not built yet.
+            ValueError: if the layer was not built yet.
         """
         if not self.built:
-            raise ValueError(f"{self.name} has no weights yet: call it on its inputs (or build it) first.")
+            raise ValueError(f"{self.name} has no weights yet: call it on its inputs (or build it) first")
         if self._variable is None:
             return np.broadcast_to(self._starting_weights, self.weight_shape(self._starting_weights.size)).copy()
         return ops.convert_to_numpy(self._bounded_weights()).astype(np.float64)
 
     def weighted_total(self, terms: list[Any]) -> Any:
-        """Sums the terms, each times its branch's weight, in the dtype of the terms.
+        """Sum the terms, each times its branch's weight, in the dtype of the terms.
 
         Args:
-            terms: One tensor per input, all of one shape and dtype.
+            terms: one tensor per input, all of one shape and dtype.
 
         Returns:
             Tensor of the same shape and dtype.
@@ -116,24 +116,24 @@ class WeightedFusion(Fusion):
         return reduce(operator.add, weighted)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns everything needed to make this layer again."""
+        """Return everything needed to make this layer again."""
         alpha = list(self.alpha) if isinstance(self.alpha, tuple) else self.alpha
         return {**super().get_config(), "alpha": alpha, "learnable": self.learnable}
 
     def _weights_for(self, num_inputs: int) -> np.ndarray:
-        """Turns ``alpha`` into one weight per input."""
+        """Turn ``alpha`` into one weight per input."""
         if self.alpha is None:
             return np.full(num_inputs, 1 / num_inputs)
         weights = (self.alpha, 1 - self.alpha) if isinstance(self.alpha, float) else self.alpha
         if len(weights) != num_inputs:
             raise ValueError(
                 f"{type(self).__name__}: alpha={self.alpha} gives weights for {len(weights)} inputs, got "
-                f"{num_inputs} inputs. Give a sequence of {num_inputs} weights that sum to 1."
+                f"{num_inputs} inputs. Give a sequence of {num_inputs} weights that sum to 1"
             )
         return np.array(weights)
 
     def _add_variable(self, name: str, start: np.ndarray, bound: keras.constraints.Constraint) -> None:
-        """Adds the variable behind the weights; mixed precision must not round it."""
+        """Add the variable behind the weights; mixed precision must not round it."""
         self._bound = bound
         self._variable = self.add_weight(
             name=name,
@@ -159,7 +159,7 @@ class UnitInterval(keras.constraints.Constraint):
     """Clips a weight to [0, 1]; ``MinMaxNorm(0, 1)`` would bound its norm and let -0.5 pass."""
 
     def __call__(self, w: Any) -> Any:
-        """Returns the clipped weight."""
+        """Return the clipped weight."""
         return ops.clip(w, 0.0, 1.0)
 
 
@@ -172,19 +172,19 @@ class BoundedLogits(keras.constraints.Constraint):
     """
 
     def __call__(self, w: Any) -> Any:
-        """Returns the shifted and bounded logits."""
+        """Return the shifted and bounded logits."""
         return ops.maximum(w - ops.max(w, axis=-1, keepdims=True), -math.log(_LARGEST_RATIO))
 
 
 def _straight_through(variable: keras.Variable, bound: Callable[[Any], Any]) -> Any:
-    """Gives the value ``bound(variable)`` with the gradient of ``variable`` itself."""
+    """Return the value ``bound(variable)`` with the gradient of ``variable`` itself."""
     value = ops.convert_to_tensor(variable)
     # The bracket is exactly zero, so the value is exactly the bounded one; another order would round it.
     return ops.stop_gradient(bound(value)) + (value - ops.stop_gradient(value))
 
 
 def _checked_alpha(name: str, alpha: float | Sequence[float] | None) -> float | tuple[float, ...] | None:
-    """Returns ``alpha`` as a float or tuple of floats after checking that it holds weights."""
+    """Return ``alpha`` as a float or tuple of floats after checking that it holds weights."""
     if alpha is None:
         return None
     expected = f"{name}: alpha must be a number in [0, 1] or at least two such numbers that sum to 1, got {alpha!r}."
@@ -199,5 +199,5 @@ def _checked_alpha(name: str, alpha: float | Sequence[float] | None) -> float | 
     if weights.size < 2:
         raise ValueError(expected)
     if not math.isclose(math.fsum(weights), 1, abs_tol=1e-6):
-        raise ValueError(f"{expected} These sum to {math.fsum(weights):g}; divide them by their sum.")
+        raise ValueError(f"{expected} These sum to {math.fsum(weights):g}; divide them by their sum")
     return tuple(weights.tolist())

@@ -33,18 +33,18 @@ class LowRankBilinear(Fusion):
     of `GatedUnit`.
 
     Args:
-        rank: Number of products summed up per feature of the result.
-        units: Width of the result. Inputs are not projected beside that: the factors do it. ``None`` takes the width
+        rank: number of products summed up per feature of the result.
+        units: width of the result. Inputs are not projected beside that: the factors do it. ``None`` takes the width
             of the inputs, which must then be equal.
-        normalize: Put every branch on one scale first, see ``Fusion``.
-        members: Networks at once, see ``Fusion``.
+        normalize: put every branch on one scale first, see ``Fusion``.
+        members: networks at once, see ``Fusion``.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Returns:
         Called on tensors ``(n, ..., d1), (n, ..., d2), ...``: one tensor ``(n, ..., units)``.
 
     Raises:
-        ValueError: If ``rank`` is below 1; else as ``Fusion``.
+        ValueError: if ``rank`` is below 1; else as ``Fusion``.
 
     Example:
         >>> import numpy as np
@@ -69,15 +69,15 @@ class LowRankBilinear(Fusion):
     ) -> None:
         super().__init__(units=units, normalize=normalize, members=members, **kwargs)
         if rank < 1:
-            raise ValueError(f"LowRankBilinear: rank must be at least 1, got {rank}.")
+            raise ValueError(f"LowRankBilinear: rank must be at least 1, got {rank}")
         self.rank = rank
 
     def merged_width(self, widths: list[int]) -> int:
-        """Returns ``units``, or the equal width of the inputs."""
+        """Return ``units``, or the equal width of the inputs."""
         return self.units or super().merged_width(widths)
 
     def build_merge(self, shapes: list[Shape], widths: list[int]) -> None:
-        """Makes ``rank`` factors per input as one dense layer, whose bias is what meets the appended 1."""
+        """Make ``rank`` factors per input as one dense layer, whose bias is what meets the appended 1."""
         units = self.merged_width(widths)
         self.factors = [
             self.make_dense(
@@ -105,5 +105,5 @@ class LowRankBilinear(Fusion):
         return reduce(operator.add, scaled) + self.align(self.bias, products[0])
 
     def get_config(self) -> dict[str, Any]:
-        """Returns everything needed to make this layer again."""
+        """Return everything needed to make this layer again."""
         return {**super().get_config(), "rank": self.rank}

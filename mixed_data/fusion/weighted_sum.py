@@ -30,20 +30,20 @@ class WeightedSum(WeightedFusion):
     variables ``alpha`` and ``logits`` from weight decay: it would pull alpha to 0, whatever the data say.
 
     Args:
-        alpha: Weight of the first of two inputs, or one weight per input, summing to 1. ``None`` starts all
+        alpha: weight of the first of two inputs, or one weight per input, summing to 1. ``None`` starts all
             inputs with equal weights and learns.
-        learnable: Whether to train the weights, starting from ``alpha``. Default: only without ``alpha``.
-        units: Project every input to this many features first. ``None`` merges the inputs as they are, which
+        learnable: whether to train the weights, starting from ``alpha``. Default: only without ``alpha``.
+        units: project every input to this many features first. ``None`` merges the inputs as they are, which
             must have equal widths.
-        normalize: Put every branch on one scale first, see ``Fusion``.
-        members: Networks at once, see ``Fusion``; each learns weights of its own, a fixed alpha holds for all.
+        normalize: put every branch on one scale first, see ``Fusion``.
+        members: networks at once, see ``Fusion``; each learns weights of its own, a fixed alpha holds for all.
         **kwargs: ``name``, ``dtype``, ``trainable``: as for every Keras layer.
 
     Returns:
         Called on tensors ``(n, ..., d)``, all of one shape: one tensor ``(n, ..., d)``.
 
     Raises:
-        ValueError: As ``WeightedFusion``.
+        ValueError: as ``WeightedFusion``.
 
     Example:
         >>> import numpy as np
@@ -60,5 +60,5 @@ class WeightedSum(WeightedFusion):
     """
 
     def merge(self, inputs: list[Any]) -> Any:
-        """Sums the inputs, each times its weight."""
+        """Sum the inputs, each times its weight."""
         return self.weighted_total(inputs)

@@ -143,12 +143,12 @@ def _load(make: Any, name: str, weights: str | os.PathLike[str] | None, size: tu
     except Exception as error:  # a download, HDF5 or shapes may fail in any way, and Keras raises errors of all kinds
         raise ValueError(
             f"the weights '{weights}' of {name} for photos of {size[0]} x {size[1]} pixels cannot be had: "
-            f"{error}. Without network, give image_weights the path of a .weights.h5 file of {name} without its top."
+            f"{error}. Without network, give image_weights the path of a .weights.h5 file of {name} without its top"
         ) from error
 
 
 def _middle_layer(application: keras.Model) -> keras.Operation:
-    """The last layer with twice the resolution of the output; a sum is an operation, but no `keras.layers.Layer`."""
+    """Return the last layer with twice the output's resolution; a sum is an operation, but no `keras.layers.Layer`."""
     height, width = application.output.shape[1:3]
     doubled = [
         layer

@@ -69,7 +69,7 @@ class Batches(keras.utils.PyDataset):
         self.on_epoch_end()
 
     def __len__(self) -> int:
-        """Number of batches."""
+        """Enumerate of batches."""
         return math.ceil(self._orders.shape[1] / self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:

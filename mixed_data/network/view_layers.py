@@ -36,7 +36,7 @@ class ViewEmbedding(keras.layers.Layer):
         return inputs * ops.cast(self.scale, inputs.dtype) + ops.cast(self.shift, inputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Same shape as the input."""
+        """Return same shape as the input."""
         return tuple(input_shape)
 
 
@@ -60,7 +60,7 @@ class OrMissing(keras.layers.Layer):
         return ops.where(is_any, vector, ops.cast(self.missing, vector.dtype))
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
-        """The vector's shape."""
+        """Return the vector's shape."""
         return tuple(input_shape[0])
 
 

@@ -44,7 +44,7 @@ Embeddings = dict[str, "np.ndarray | PhotoError"]
 
 
 def find_cache() -> Path:
-    """The file in which vectors are kept; it may be deleted at any time."""
+    """Return the file in which vectors are kept; it may be deleted at any time."""
     return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("mixed_data")) / "embeddings.sqlite"
 
 
@@ -147,7 +147,7 @@ class PhotoEmbedder:
 
 
 def _identify(paths: Iterable[str]) -> tuple[dict[str, tuple[object, ...]], Embeddings]:
-    """What changes when a file does, per path; and why a path is no photo."""
+    """Return what changes when a file does, per path; and why a path is no photo."""
     identities: dict[str, tuple[object, ...]] = {}
     failed: Embeddings = {}
     for path in paths:

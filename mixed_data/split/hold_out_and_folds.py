@@ -75,7 +75,7 @@ def k_fold(groups: ArrayLike, folds: int, *, random_state: int = 0) -> list[tupl
 
 
 def _check_groups(groups: ArrayLike, *, num_needed: int, purpose: str) -> RowPositions:
-    """Number the groups from 0 by first appearance, so that a split does not depend on their names."""
+    """Enumerate the groups from 0 by first appearance, so that a split does not depend on their names."""
     vector = np.asarray(groups)
     if vector.ndim != 1:
         raise ValueError(f"groups must have shape (n,), one group per row, got {vector.shape}")

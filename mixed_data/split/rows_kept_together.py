@@ -44,7 +44,7 @@ class Link:
 
 
 def find_groups(table: pd.DataFrame, schema: Schema) -> NDArray[np.int64]:
-    """Number the groups of rows that must stay on one side of every split.
+    """Enumerate the groups of rows that must stay on one side of every split.
 
     Links chain: when row 0 shares a photo with row 1, and row 1 repeats row 2, all three are one group.
 
@@ -64,12 +64,12 @@ def find_groups(table: pd.DataFrame, schema: Schema) -> NDArray[np.int64]:
 
 
 def join_links(links: Iterable[Link], num_rows: int) -> NDArray[np.int64]:
-    """Number the groups that already known links make of the rows, as ``find_groups`` does."""
+    """Enumerate the groups that already known links make of the rows, as ``find_groups`` does."""
     return join_pairs((pair for link in links for pair in pairwise(link.rows)), num_rows)
 
 
 def join_pairs(pairs: Iterable[tuple[int, int]], num_items: int) -> NDArray[np.int64]:
-    """Number the groups that pairs of items make; pairs chain.
+    """Enumerate the groups that pairs of items make; pairs chain.
 
     Args:
         pairs: positions of two items that belong together.
