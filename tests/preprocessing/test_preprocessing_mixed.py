@@ -287,7 +287,7 @@ def test_a_loaded_preprocessor_is_the_saved_one(table: pd.DataFrame, tmp_path: P
     assert loaded.feature_names_in_.tolist() == preprocessor.feature_names_in_.tolist()
     assert loaded.n_features_in_ == 5
     assert loaded.views_ == preprocessor.views_
-    assert_equal_inputs(loaded.read_rows(table), preprocessor.transform(table))
+    assert_equal_inputs(loaded.transform(table), preprocessor.transform(table))
     assert_equal_inputs(clone(loaded).fit_transform(table), preprocessor.transform(table))
 
 
@@ -295,7 +295,7 @@ def test_an_oblong_image_size_survives_the_state(table: pd.DataFrame) -> None:
     preprocessor = MixedDataPreprocessor(SCHEMA, image_size=(6, 10)).fit(table)
     loaded = MixedDataPreprocessor.from_state(json.loads(json.dumps(preprocessor.get_state())))
     assert loaded.image_size == (6, 10)
-    assert loaded.read_rows(table)["images"].shape == (8, 3, 6, 10, 3)
+    assert loaded.transform(table)["images"].shape == (8, 3, 6, 10, 3)
 
 
 def test_the_file_is_readable_and_a_failed_save_leaves_the_old_one(
