@@ -1,4 +1,4 @@
-"""The house of DESIGN.md, section 3: imports go one way, nothing above the Keras line starts Keras, and no pickle."""
+"""The house of docs/design.md: imports go one way, nothing above the Keras line starts Keras, and no pickle."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -102,9 +103,14 @@ def forbidden(file: str, source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("file", SOURCES)
 def test_every_file_stands_in_a_room_and_is_short_enough_to_read(file):
-    assert room_of(file) in ROOMS, f"{file}: give it a place in DESIGN.md, section 3, and in ROOMS"
+    assert room_of(file) in ROOMS, f"{file}: give it a place in docs/design.md and in ROOMS"
     assert "datasets" not in file, "that name would shadow a well-known library"
     assert len(SOURCES[file].splitlines()) < MAX_LINES, "split the file"
+
+
+def test_no_file_name_stands_in_two_rooms():
+    names = sorted(name for file in SOURCES if (name := file.rsplit("/", 1)[-1]) not in ("__init__.py", "__main__.py"))
+    assert [name for name, following in pairwise(names) if name == following] == []
 
 
 def test_imports_go_down_the_house_only():
