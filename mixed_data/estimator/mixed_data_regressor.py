@@ -290,6 +290,10 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         check_is_fitted(self)
         return read_member_weights(self.model_)
 
+    def read_rows(self, table: pd.DataFrame) -> Inputs:
+        """Turn rows that fit the schema into what the network reads, with the photos as vectors if it reads those."""
+        return self.preprocessor_.transform_checked(table, self.embedder_)
+
     def describe_rows(self, table: pd.DataFrame) -> tuple[Inputs, np.ndarray, np.ndarray]:
         """Read and predict rows; hard ones are told by the prediction and by the members' spread."""
         inputs = self.read_rows(table)

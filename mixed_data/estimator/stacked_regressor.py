@@ -26,7 +26,6 @@ from mixed_data.files.checked_json import INTEGER, NUMBERS, OBJECT, check_fields
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS, PHOTO_PATTERN, name_patterns
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
-from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema import Schema
 
 PHOTOS = "<prediction from the photos>"
@@ -61,6 +60,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         trees_: the fitted `BoostedTrees`.
         weights_: pattern -> weight of network and trees.
         preprocessor_: the fitted `MixedDataPreprocessor` of the network.
+        member_weights_: of the network, as are fusion_weights_ and history_; see `MixedDataRegressor`.
         target_transformer_: the fitted `TargetTransformer`.
         calibrator_: the fitted `IntervalCalibrator`, or None.
 
@@ -134,6 +134,8 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         self.weights_ = weights
         self.calibrator_ = None
         self.preprocessor_: MixedDataPreprocessor = network.preprocessor_
+        self.member_weights_, self.fusion_weights_ = network.member_weights_, network.fusion_weights_
+        self.history_ = network.history_
         self.feature_names_in_ = network.feature_names_in_
         self.n_features_in_ = network.n_features_in_
 
@@ -153,26 +155,6 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         if self.network.modalities != "both":
             raise ValueError(f"StackedRegressor needs a network of both modalities, got {self.network.modalities!r}")
         return schema
-
-    @property
-    def embedder_(self) -> PhotoEmbedder | None:  # type: ignore[override]
-        """What reads the photos for the network."""
-        return self.network_.embedder_
-
-    @property
-    def member_weights_(self) -> np.ndarray | None:
-        """The fusion's weights in the network; see `MixedDataRegressor`."""
-        return self.network_.member_weights_
-
-    @property
-    def fusion_weights_(self) -> dict[str, float]:
-        """Their means, by branch."""
-        return self.network_.fusion_weights_
-
-    @property
-    def history_(self) -> dict[str, list[float]]:
-        """Losses of the network."""
-        return self.network_.history_
 
     def describe_rows(self, table: pd.DataFrame) -> tuple[Inputs, np.ndarray, np.ndarray]:
         """Read and predict rows; hard ones are told by the prediction, the network's spread, and how far both disagree.

@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import name_patterns
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TargetTransformer
-from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 NUM_ROWS_AT_ONCE = 1024
 """Rows whose photos are held in memory at once while predicting."""
@@ -25,14 +24,12 @@ class RowRegressor(RegressorMixin):
         modalities: "both", "tabular" or "image".
         preprocessor_: the fitted `MixedDataPreprocessor`.
         target_transformer_: the fitted `TargetTransformer`.
-        embedder_: the `PhotoEmbedder` of an image branch over a backbone, else None.
         calibrator_: the fitted `IntervalCalibrator`, or None.
     """
 
     modalities: str
     preprocessor_: MixedDataPreprocessor
     target_transformer_: TargetTransformer
-    embedder_: PhotoEmbedder | None
     calibrator_: IntervalCalibrator | None
 
     @abstractmethod
@@ -43,17 +40,9 @@ class RowRegressor(RegressorMixin):
             table: the rows, which fit the schema.
 
         Returns:
-            The rows as `read_rows` gives them; predictions on the scale of `target_transformer_`, float64 ``(n,)``; and
+            The rows as arrays; predictions on the scale of `target_transformer_`, float64 ``(n,)``; and
             numbers that may go with the size of the error, float64 ``(n, p)``.
         """
-
-    def read_rows(self, table: pd.DataFrame) -> Inputs:
-        """Turn rows into what the fitted network reads: `preprocessor_`, with the photos as vectors if it reads those.
-
-        Args:
-            table: rows that fit the schema; `predict_rows` checks it once for all.
-        """
-        return self.preprocessor_.transform_checked(table, self.embedder_)
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """Predict rows; each by itself, in their order.

@@ -16,9 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixed_data.report.report_page import REPORT_NAME
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.locks import locked
+from mixed_data.report.report_page import REPORT_NAME
 
 if TYPE_CHECKING:
     from mixed_data.evaluation.kept_fits import KeptFits

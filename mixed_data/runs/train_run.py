@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from mixed_data.bundle import save_bundle
 from mixed_data.audit import audit_table
+from mixed_data.bundle import save_bundle
 from mixed_data.estimator import load
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.held_out_scores import (
@@ -26,13 +26,13 @@ from mixed_data.evaluation.held_out_scores import (
     make_networks,
     no_callbacks,
 )
-from mixed_data.evaluation.kept_fits import KeptFits
 from mixed_data.evaluation.hidden_modality_scores import score_patterns
-from mixed_data.report import read_run, write_card, write_report
+from mixed_data.evaluation.kept_fits import KeptFits
 from mixed_data.files.checked_json import write_json
 from mixed_data.files.whole_files import write_csv
 from mixed_data.metrics import regression_metrics
 from mixed_data.readers.table_file import read_checked_rows
+from mixed_data.report import read_run, write_card, write_report
 from mixed_data.schema import Schema
 from mixed_data.split import find_links, hold_out, join_links, k_fold
 
