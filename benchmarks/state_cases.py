@@ -267,9 +267,9 @@ def _use_intervals(file: Path, originals: Originals, random: Random) -> None:
 
 
 def _use_features(file: Path, originals: Originals, random: Random) -> None:
-    features = read_features(read_json(file), SCHEMA, TabularPreprocessor(SCHEMA))
-    made = features.transformer.transform(originals.table)
-    _require(made.shape == (len(originals.table), features.width), "another width")
+    features, width = read_features(read_json(file), SCHEMA, TabularPreprocessor(SCHEMA))
+    made = features.transform(originals.table)
+    _require(made.shape == (len(originals.table), width), "another width")
     _require(not np.isinf(made).any(), "a feature is infinite")
 
 

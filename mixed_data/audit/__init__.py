@@ -21,12 +21,7 @@ from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.split import Link
 
-__all__ = [
-    "Audit",
-    "Case",
-    "Finding",
-    "audit_table",
-]
+__all__ = ["Audit", "Case", "Finding", "audit_table"]
 
 
 def audit_table(
@@ -74,7 +69,7 @@ def audit_table(
     if split is not None and (against is not None or split not in table):
         raise ValueError(f"expected a column of the table as split, and no other rows beside it; got {split!r}")
     if split is not None:
-        schema = _without_column(schema, split)
+        schema = schema.without(split)
     if not checked:
         schema.validate(table, needs_target=schema.target is not None)
     own = make_subject(table, schema, links)
@@ -115,15 +110,3 @@ def _declare_sides(own: Subject, split: str | None, against: pd.DataFrame | None
     sides = np.array(["table"] * len(own.table) + ["against"] * len(others), dtype=object)
     names = [*own.names, *(f"{name} of the other file" for name in name_rows(others, schema))]
     return replace(both, names=names, sides=sides)
-
-
-def _without_column(schema: Schema, name: str) -> Schema:
-    def others(columns: Sequence[str]) -> tuple[str, ...]:
-        return tuple(column for column in columns if column != name)
-
-    return replace(
-        schema,
-        numeric=others(schema.numeric),
-        categorical=others(schema.categorical),
-        codes=others(schema.codes),
-    )

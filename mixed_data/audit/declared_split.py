@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from mixed_data.audit.findings import Case, Finding, Subject, count_rows
+from mixed_data.audit.findings import Finding, Subject, count_rows
 from mixed_data.audit.repeated_rows import NearRows
 from mixed_data.audit.shared_photos import list_shared
 
@@ -28,15 +28,9 @@ def find_shared_across(subject: Subject, photos: pd.DataFrame, near: Sequence[Ne
     notes |= {link.rows: f"group {link.shared}" for link in subject.links if link.reason == "group"}
     notes |= {found.rows: f"equal but for {found.column}" for found in near}
     notes |= {link.rows: "equal rows" for link in subject.links if link.reason == "row"}
-    cases = tuple(_describe(subject, rows, note) for rows, note in sorted(notes.items()) if _crosses(subject, rows))
+    sides = {rows: sorted({str(side) for side in subject.sides[list(rows)]}) for rows in sorted(notes)}
+    cases = tuple(
+        subject.case(rows, f"{notes[rows]} ({', '.join(names)})") for rows, names in sides.items() if len(names) > 1
+    )
     if cases:
         yield Finding("shared across the split", count_rows(cases), cases, _ACTION, flatters=True)
-
-
-def _crosses(subject: Subject, rows: Sequence[int]) -> bool:
-    return subject.sides is not None and len(set(subject.sides[list(rows)])) > 1
-
-
-def _describe(subject: Subject, rows: Sequence[int], note: str) -> Case:
-    sides = [] if subject.sides is None else sorted({str(side) for side in subject.sides[list(rows)]})
-    return subject.case(rows, f"{note} ({', '.join(sides)})")

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixed_data.audit.findings import KEPT_TOGETHER, Finding, Subject, count_rows
-from mixed_data.schema.cell_values import canonical_text, parse_numbers
-from mixed_data.split.rows_kept_together import equal_rows
+from mixed_data.schema.cell_values import canonical_text
+from mixed_data.split.rows_kept_together import code_cells, equal_rows
 
 MAX_CHANCE = 0.1
 """Rows are near-duplicates when their equal cells are so rare that fewer pairs than this are expected by chance."""
@@ -52,15 +52,15 @@ def find_near_rows(subject: Subject) -> list[NearRows]:
     Returns:
         sets of rows, by the column in which they differ.
     """
-    columns = _code_cells(subject)
+    columns = code_cells(subject.table, subject.schema)
     if len(columns) < 3:
         return []
-    codes = np.column_stack(list(columns.values()))
+    codes = np.column_stack(list(columns.values())) + 1  # a missing cell is a value of its own
     # Columns are told apart by the upper bits, levels by the lower ones.
     numbered = codes + (np.arange(codes.shape[1], dtype=np.int64) << 32)
     digests = pd.util.hash_array(numbered.ravel()).reshape(codes.shape)
     of_row = digests.sum(axis=1)  # wraps around, which is fine for a digest
-    counts = _count_values(codes)
+    counts = np.column_stack([np.bincount(column)[column] for column in codes.T])  # of rows with a cell's value
     found = []
     for position, name in enumerate(columns):
         of_others = pd.Series(of_row - digests[:, position])
@@ -82,21 +82,6 @@ def describe_near_rows(subject: Subject, near: Sequence[NearRows]) -> Iterator[F
     if cases:
         action = "not kept together: if they are one thing, give them one value in a group column (--group)"
         yield Finding("near-duplicate rows", count_rows(cases), cases, action, flatters=True)
-
-
-def _code_cells(subject: Subject) -> dict[str, NDArray[np.int64]]:
-    """Enumerate the values of each feature and the target; a missing cell is a value of its own."""
-    schema, table = subject.schema, subject.table
-    cells = {name: parse_numbers(table[name])[0] for name in schema.numeric}
-    cells |= {name: canonical_text(table[name]) for name in schema.categorical + schema.codes}
-    if schema.target is not None:
-        cells[schema.target] = subject.target
-    return {name: pd.factorize(values)[0].astype(np.int64) + 1 for name, values in cells.items()}
-
-
-def _count_values(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each cell how many rows have its value."""
-    return np.column_stack([np.bincount(column)[column] for column in codes.T])
 
 
 def _is_rare(counts: NDArray[np.int64], rows: Sequence[int], num_rows: int) -> bool:

@@ -13,7 +13,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.boosting.level_text import LevelText
+from mixed_data.boosting.level_text import read_levels
 from mixed_data.files.checked_json import NUMBER, OBJECTS, Kind, check_fields
 from mixed_data.schema import Schema
 
@@ -119,7 +119,7 @@ class LevelMeans(TransformerMixin, BaseEstimator):
         return None if self.numeric is None else self.numeric.fit_transform(table)
 
     def _levels(self, table: pd.DataFrame) -> pd.DataFrame:
-        return LevelText(self.schema, code_prefixes=self.code_prefixes).transform(table)
+        return read_levels(table, self.schema, self.code_prefixes)
 
     def _chains(self) -> list[list[str]]:
         """Columns of levels that lean on each other, from the coarsest to the finest."""

@@ -15,35 +15,20 @@ from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
 
 
-class LevelText(TransformerMixin, BaseEstimator):
-    """Categories, codes and leading parts of codes as columns of text, one spelling per level.
+def read_levels(table: pd.DataFrame, schema: Schema, code_prefixes: Sequence[int]) -> pd.DataFrame:
+    """Return categories, codes and leading parts of codes as columns of text, one spelling per level.
 
     Args:
+        table: the rows.
         schema: roles of the columns.
         code_prefixes: lengths of the leading parts.
+
+    Returns:
+        one row per row of the table; a missing cell is a level of its own.
     """
-
-    def __init__(self, schema: Schema, *, code_prefixes: Sequence[int] = (3, 2)) -> None:
-        self.schema = schema
-        self.code_prefixes = code_prefixes
-
-    def fit(self, table: pd.DataFrame, y: object = None) -> LevelText:
-        """Learn nothing."""
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """There is nothing to fit."""
-        return True
-
-    def transform(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the levels of each row, columns of text; a missing cell is a level of its own."""
-        texts = {name: canonical_text(table[name]) for name in (*self.schema.categorical, *self.schema.codes)}
-        parts = {
-            f"{name}[:{length}]": texts[name].str[:length]
-            for name in self.schema.codes
-            for length in self.code_prefixes
-        }
-        return pd.DataFrame({**texts, **parts}).fillna("<missing>").astype(object)
+    texts = {name: canonical_text(table[name]) for name in (*schema.categorical, *schema.codes)}
+    parts = {f"{name}[:{length}]": texts[name].str[:length] for name in schema.codes for length in code_prefixes}
+    return pd.DataFrame({**texts, **parts}).fillna("<missing>").astype(object)
 
 
 class CodeOrder(TransformerMixin, BaseEstimator):

@@ -66,15 +66,15 @@ def read_trees(unfitted: BoostedTrees, folder: Path) -> BoostedTrees:
     Raises:
         ValueError: a file holds something else, such as a type that no trees need.
     """
-    features = read_features(read_json(folder / _FEATURES_FILE), unfitted.schema, unfitted.tabular)
+    features, width = read_features(read_json(folder / _FEATURES_FILE), unfitted.schema, unfitted.tabular)
     _check_archive(folder / _TREES_FILE)
     fits = skops.io.load(folder / _TREES_FILE, trusted=_TRUSTED)
     if not isinstance(fits, list) or not fits:
         raise ValueError(f"{folder / _TREES_FILE}: expected a list of fits, got {type(fits).__name__}")
-    width = len(unfitted.extra) + features.width
+    width += len(unfitted.extra)
     for fit in fits:
         _check_fit(fit, width)
-    unfitted.features_, unfitted.trees_ = features.transformer, fits
+    unfitted.features_, unfitted.trees_ = features, fits
     return unfitted
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -68,21 +68,11 @@ def state_of_features(features: FeatureUnion) -> dict[str, Any]:
     return parts
 
 
-@dataclass(frozen=True)
-class Features:
-    """A fitted transformer of `make_features`.
-
-    Attributes:
-        transformer: the transformer.
-        width: number of features that come out.
-    """
-
-    transformer: FeatureUnion
-    width: int
-
-
-def read_features(state: Any, schema: Schema, tabular: TabularPreprocessor) -> Features:
+def read_features(state: Any, schema: Schema, tabular: TabularPreprocessor) -> tuple[FeatureUnion, int]:
     """Rebuild the fitted transformer of `state_of_features`; nothing in the state is executed.
+
+    Returns:
+        the transformer, and the number of features that come out.
 
     Raises:
         ValueError: the state does not belong to such features.
@@ -98,4 +88,4 @@ def read_features(state: Any, schema: Schema, tabular: TabularPreprocessor) -> F
         )
         features.transformer_list[index] = (name, fitted)
     empty = pd.DataFrame({name: pd.Series([None], dtype=object) for name in schema.features})
-    return Features(features, features.transform(empty).shape[1])
+    return features, features.transform(empty).shape[1]

@@ -134,10 +134,7 @@ class CategoricalColumn:
             elif text not in seen:
                 known = [f"{self._title(g)}={text[: g.prefix]}" for g in self.groups if text[: g.prefix] in g.kept]
                 but = f", but {known[0]} is known" if known else ""
-                yield (
-                    row,
-                    f"{self.name} is {reprlib.repr(text)}, not seen in training: read as {stand_in}{but}",
-                )
+                yield (row, f"{self.name} is {reprlib.repr(text)}, not seen in training: read as {stand_in}{but}")
 
     def get_state(self) -> dict[str, Any]:
         """Return what was learned as a JSON-able dict."""

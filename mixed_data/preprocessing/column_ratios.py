@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mixed_data.files.checked_json import NUMBER, TEXT, check_fields
-from mixed_data.preprocessing.numeric_column import RELATIVE_NOISE, smooth_clip
+from mixed_data.preprocessing.numeric_column import RELATIVE_NOISE, find_spread, smooth_clip
 
 MOST_COLUMNS = 5
 """With more positive columns than this, pairs would outnumber the columns they come from too far: no ratios."""
@@ -110,7 +110,8 @@ def learn_ratios(columns: Mapping[str, np.ndarray]) -> list[LogRatio]:
     for bottom, top in combinations(positive, 2):
         logs = np.log(positive[top]) - np.log(positive[bottom])
         logs = logs[~np.isnan(logs)]
-        scale = _spread(logs)
+        # Equal ratios such as 3/2 and 6/4 differ in the last digit: quartiles that coincide are rarely exactly equal.
+        scale = find_spread(logs, RELATIVE_NOISE) if len(logs) else None
         if scale is not None:
             ends = (medians[top], medians[bottom], floors[top], floors[bottom])
             ratios.append(LogRatio(top, bottom, *ends, float(np.median(logs)), scale))
@@ -136,12 +137,4 @@ def _log(values: np.ndarray, median: float, floor: float) -> np.ndarray:
 
 def _is_positive_and_varies(values: np.ndarray) -> bool:
     observed = values[~np.isnan(values)]
-    return len(observed) > 0 and observed.min() > 0 and _spread(np.log(observed)) is not None
-
-
-def _spread(logs: np.ndarray) -> float | None:
-    if not len(logs):
-        return None
-    lower, upper = np.quantile(logs, [0.25, 0.75])
-    # Equal ratios such as 3/2 and 6/4 differ in the last digit: quartiles that coincide are rarely exactly equal.
-    return next((float(spread) for spread in (upper - lower, np.ptp(logs) / 2) if spread > RELATIVE_NOISE), None)
+    return len(observed) > 0 and observed.min() > 0 and find_spread(np.log(observed), RELATIVE_NOISE) is not None

@@ -241,13 +241,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         return warnings
 
     def _fill_cell(
-        self,
-        column: str,
-        cell: object,
-        names: list[str],
-        places: list[np.ndarray],
-        warnings: list[str],
-        fetch: Fetch,
+        self, column: str, cell: object, names: list[str], places: list[np.ndarray], warnings: list[str], fetch: Fetch
     ) -> list[bool]:
         try:
             paths = split_paths(cell)

@@ -34,6 +34,17 @@ def skewness(values: np.ndarray) -> float:
     return float(np.mean(deviations**3) / variance**1.5)
 
 
+def find_spread(values: np.ndarray, noise: float) -> float | None:
+    """Return the interquartile range, half the range where the quartiles coincide, None where both are but noise.
+
+    Args:
+        values: float64 (n,), all finite, n at least 1.
+        noise: what rounding alone may make of equal values.
+    """
+    lower, upper = np.quantile(values, [0.25, 0.75])
+    return next((float(spread) for spread in (upper - lower, np.ptp(values) / 2) if spread > noise), None)
+
+
 def smooth_clip(values: np.ndarray) -> np.ndarray:
     """Return x / sqrt(1 + (x / 3)^2): nearly x around 0, always inside -3 and 3.
 
@@ -89,7 +100,7 @@ class NumericColumn:
             log_above = float(observed.min())
             notes.append(f"{name}: on a logarithmic scale (skewness {skewness(observed):.2f}, all positive)")
             observed = np.log(observed)
-        scale = _spread(observed)
+        scale = find_spread(observed, RELATIVE_NOISE * np.abs(observed).max())
         if scale is None:
             kept = "only whether it is missing is kept" if indicator else "dropped"
             notes.append(f"{name}: the same value in every training row ({median:.10g}): {kept}")
@@ -156,20 +167,13 @@ class NumericColumn:
         }
         state = check_fields(state, "numeric column", fields)
         scale, log_above = (None if state[name] is None else float(state[name]) for name in ("scale", "log_above"))
-        column = cls(state["name"], float(state["median"]), scale, log_above, state["indicator"])
-        column._check()
-        return column
-
-    def _check(self) -> None:
-        problems = []
-        if self.scale is not None and self.scale <= 0:
-            problems.append(f"scale must be positive, got {self.scale}")
-        if self.log_above is not None and self.log_above <= 0:
-            problems.append(f"log_above must be positive, got {self.log_above}")
-        if self.scale is None and not self.indicator:
+        numbers = {"scale": scale, "log_above": log_above}
+        problems = [f"{name} must be positive, got {x}" for name, x in numbers.items() if x is not None and x <= 0]
+        if scale is None and not state["indicator"]:
             problems.append("scale may be null only beside an indicator")
         if problems:
-            raise ValueError(f"numeric column {self.name!r}: {'; '.join(problems)}")
+            raise ValueError(f"numeric column {state['name']!r}: {'; '.join(problems)}")
+        return cls(state["name"], float(state["median"]), scale, log_above, state["indicator"])
 
     def _is_far(self, values: np.ndarray) -> np.ndarray:
         if self.scale is None:
@@ -193,12 +197,3 @@ def _gains_from_log(values: np.ndarray) -> bool:
         return False
     before = skewness(values)
     return before > SKEWNESS_FOR_LOG and abs(skewness(np.log(values))) < before
-
-
-def _spread(values: np.ndarray) -> float | None:
-    noise = RELATIVE_NOISE * np.abs(values).max()
-    lower, upper = np.quantile(values, [0.25, 0.75])
-    for spread in (upper - lower, (values.max() - values.min()) / 2):
-        if spread > noise:
-            return float(spread)
-    return None

@@ -323,12 +323,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         return CategoricalColumn.learn(name, cells, min_frequency=self.min_frequency, prefixes=prefixes)
 
 
-_SETTINGS = {
-    "log": TEXT,
-    "ratios": FLAG,
-    "min_frequency": INTEGER,
-    "code_prefixes": INTEGERS,
-}
+_SETTINGS = {"log": TEXT, "ratios": FLAG, "min_frequency": INTEGER, "code_prefixes": INTEGERS}
 _FIELDS = {
     "schema": optional(OBJECT),
     "settings": OBJECT,

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
-import pooch
 import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -59,11 +58,7 @@ class DownloadError(ValueError):
 
 
 def download_houses(
-    destination: str | os.PathLike[str],
-    *,
-    url: str = HOUSES_URL,
-    sha256: str = HOUSES_SHA256,
-    attempts: int = 4,
+    destination: str | os.PathLike[str], *, url: str = HOUSES_URL, sha256: str = HOUSES_SHA256, attempts: int = 4
 ) -> Path:
     """Put the folder "Houses Dataset" into ``destination``: complete and verified, or not at all.
 
@@ -143,17 +138,14 @@ def _check_content(folder: Path, sha256: str, url: str) -> None:
 
 def _fetch(url: str, destination: Path, attempts: int) -> Path:
     """Download the archive into ``destination``, or take the one an interrupted call left there."""
-    name = f".houses-{hashlib.sha256(url.encode()).hexdigest()[:8]}.zip"
-    part = destination / f"{name}.part"
-
-    def download(url: str, output_file: str, _: pooch.Pooch) -> None:
+    archive = destination / f".houses-{hashlib.sha256(url.encode()).hexdigest()[:8]}.zip"
+    # Its digest is not known: GitHub makes the archive anew at times, with other bytes and the same content.
+    if not archive.exists():
+        part = archive.with_name(f"{archive.name}.part")
         with _progress_bar() as report:
             _download(url, part, attempts, report)
-        os.replace(part, output_file)
-
-    # No known hash: GitHub makes the archive anew at times, with other bytes and the same content.
-    catalogue = pooch.create(path=destination, base_url="", registry={name: None}, urls={name: url})
-    return Path(catalogue.fetch(name, downloader=download))
+        os.replace(part, archive)
+    return archive
 
 
 def _download(url: str, part: Path, attempts: int, report: ReportProgress) -> None:

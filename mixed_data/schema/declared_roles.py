@@ -128,12 +128,7 @@ class Schema:
         """
         if isinstance(images, str):
             images = [name.strip() for name in images.split(",")]
-        given = [
-            ("target", target),
-            ("id", id),
-            ("group", group),
-            *(("images", name) for name in images or ()),
-        ]
+        given = [("target", target), ("id", id), ("group", group), *(("images", name) for name in images or ())]
         if problems := [*_table_problems(table), *_missing_columns(given, table)]:
             raise SchemaError(*problems)
         guesses = {name: (role, "given") for role, name in given if name is not None}
@@ -231,14 +226,20 @@ class Schema:
         }
         return {column: is_bad for column, is_bad in bad.items() if is_bad.any()}
 
+    def without(self, *names: str) -> Schema:
+        """Return the same schema without some of its features, codes and images; other columns keep their roles."""
+        kept: dict[str, Any] = {
+            role: tuple(name for name in getattr(self, role) if name not in names) for role in _MANY_ROLES
+        }
+        return replace(self, **kept, reasons={name: why for name, why in self.reasons.items() if name not in names})
+
     def without_images(self) -> Schema:
         """Return the same schema for a model that sees the table only."""
-        return replace(self, images=(), reasons=self._reasons_without(self.images))
+        return self.without(*self.images)
 
     def only_images(self) -> Schema:
         """Return the same schema for a model that sees the pictures only."""
-        reasons = self._reasons_without(self.features)
-        return replace(self, numeric=(), categorical=(), codes=(), reasons=reasons)
+        return self.without(*self.features)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists and texts, ready for JSON; ``from_dict`` gives an equal schema."""
@@ -286,9 +287,6 @@ class Schema:
 
     def _roles_needed(self, needs_target: bool) -> list[tuple[str, str]]:
         return [(role, name) for role, name in self._roles() if needs_target or role not in _SINGLE_ROLES]
-
-    def _reasons_without(self, names: tuple[str, ...]) -> dict[str, str]:
-        return {name: reason for name, reason in self.reasons.items() if name not in names}
 
 
 def _table_problems(table: pd.DataFrame, names: Collection[str] | None = None) -> Iterator[str]:

@@ -147,15 +147,21 @@ def _file_size(path: str) -> int:
 
 
 def _row_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
-    features = [parse_numbers(table[name])[0] for name in schema.numeric]
-    features += [canonical_text(table[name]) for name in schema.categorical + schema.codes]
-    if not features:
+    if not schema.features:
         return []
-    target = [parse_numbers(table[schema.target])[0]] if schema.target else []
-    codes = np.column_stack([pd.factorize(cells)[0] for cells in features + target])
-    compared = np.flatnonzero((codes[:, : len(features)] >= 0).any(axis=1))
+    codes = np.column_stack(list(code_cells(table, schema).values()))
+    compared = np.flatnonzero((codes[:, : len(schema.features)] >= 0).any(axis=1))
     _, kinds = np.unique(codes[compared], axis=0, return_inverse=True)
     return [Link("row", rows) for rows in equal_rows(pd.Series(kinds, index=compared))]
+
+
+def code_cells(table: pd.DataFrame, schema: Schema) -> dict[str, NDArray[np.int64]]:
+    """Number the values of each feature, then of the target, from 0; -1 stands for a missing cell."""
+    cells = {name: parse_numbers(table[name])[0] for name in schema.numeric}
+    cells |= {name: canonical_text(table[name]) for name in schema.categorical + schema.codes}
+    if schema.target:
+        cells[schema.target] = parse_numbers(table[schema.target])[0]
+    return {name: pd.factorize(values)[0].astype(np.int64) for name, values in cells.items()}
 
 
 def _group_links(table: pd.DataFrame, schema: Schema) -> list[Link]:

@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import RidgeCV
 
-from mixed_data.boosting.level_text import CodeOrder, LevelText
+from mixed_data.boosting.level_text import CodeOrder, read_levels
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.held_out_scores import evaluate_held_out, make_networks
 from mixed_data.fusion import FUSIONS
@@ -124,7 +124,7 @@ def test_boosting_knows_an_unseen_code_by_its_neighbours(table):
 def test_codes_are_text_with_their_leading_parts():
     table = pd.DataFrame({"style": ["loft", None], "zipcode": [85255.0, "02139"]})
     schema = Schema(categorical=["style"], codes=["zipcode"])
-    levels = LevelText(schema, code_prefixes=(3,)).fit(table).transform(table)
+    levels = read_levels(table, schema, (3,))
     assert levels.to_dict("list") == {
         "style": ["loft", "<missing>"],
         "zipcode": ["85255", "02139"],

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import logging
 import random
 import re
 import shutil
@@ -302,7 +301,6 @@ def test_an_archive_left_by_an_interrupted_call_is_used(server, tmp_path, monkey
 
 
 def test_the_progress_bar_is_on_standard_error_of_a_terminal_only(server, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("pooch"), "handlers", [])
     get(server, tmp_path / "pipe")
     assert capsys.readouterr() == ("", "")
     monkeypatch.setenv("FORCE_COLOR", "1")

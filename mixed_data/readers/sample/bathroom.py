@@ -128,10 +128,7 @@ def _draw_bathtub(canvas: Canvas, random: np.random.Generator) -> None:
         canvas.line([(84, 15), (84, 35)], (250, 250, 248), 1.2)
     for x in (71.0, 103.0):
         canvas.rectangle(x, 84, x + 3, 91, (196, 170, 110))
-    canvas.polygon(
-        [(66, 64), (112, 64), (110, 80), (106, 87), (72, 87), (68, 80)],
-        _CERAMIC_SHADE,
-    )
+    canvas.polygon([(66, 64), (112, 64), (110, 80), (106, 87), (72, 87), (68, 80)], _CERAMIC_SHADE)
     canvas.polygon([(67, 64), (111, 64), (108, 78), (104, 83), (74, 83), (70, 78)], _CERAMIC)
     canvas.rectangle(64, 61, 114, 65.4, (255, 255, 254), radius=2)
     canvas.rectangle(67, 62, 111, 63.6, (168, 208, 224))

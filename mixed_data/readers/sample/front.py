@@ -197,12 +197,7 @@ def _draw_car(canvas: Canvas, random: np.random.Generator) -> None:
     canvas.ellipse(x - 1, y + 9.5, x + 27, y + 13.5, (0, 0, 0, 70))
     for inset, y_shift, fill in ((0.0, 0.0, shade(colour, 0.85)), (2.0, 1.0, (150, 184, 204))):
         roof = y - 1 + y_shift
-        cabin = [
-            (x + 5 + inset, y + 4),
-            (x + 9 + inset / 2, roof),
-            (x + 18 - inset / 2, roof),
-            (x + 22 - inset, y + 4),
-        ]
+        cabin = [(x + 5 + inset, y + 4), (x + 9 + inset / 2, roof), (x + 18 - inset / 2, roof), (x + 22 - inset, y + 4)]
         canvas.polygon(cabin, fill)
     canvas.rectangle(x, y + 3.6, x + 26, y + 10, colour, radius=2)
     for wheel in (x + 4, x + 17):
