@@ -229,9 +229,10 @@ class Schema:
     def without(self, *names: str) -> Schema:
         """Return the same schema without some of its features, codes and images; other columns keep their roles."""
         kept: dict[str, Any] = {
-            role: tuple(name for name in getattr(self, role) if name not in names) for role in _MANY_ROLES
+            role: [name for name in getattr(self, role) if name not in names] for role in _MANY_ROLES
         }
-        return replace(self, **kept, reasons={name: why for name, why in self.reasons.items() if name not in names})
+        kept["reasons"] = {name: why for name, why in self.reasons.items() if name not in names}
+        return replace(self, **kept)
 
     def without_images(self) -> Schema:
         """Return the same schema for a model that sees the table only."""

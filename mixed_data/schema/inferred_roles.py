@@ -1,4 +1,4 @@
-"""Guesses what each column of a table is for, from its name and its cells; every guess carries its reason.
+"""What decides the role of a column that nobody named: its name and its cells; every guess carries its reason.
 
 People call ``Schema.infer``, whose docstring lists the rules.
 """

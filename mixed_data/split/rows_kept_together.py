@@ -1,4 +1,4 @@
-"""Which rows belong together: one house in two rows, with one of them in training and the other in the test.
+"""Which rows stay on one side of every split: one house in two rows must not be in training and in the test.
 
 Rows are linked when they share a byte-identical photo, repeat each other, or carry the same declared group.
 `find_links` says which and why, `find_groups` turns that into one group number per row for `hold_out` and `k_fold`.

@@ -186,6 +186,13 @@ def test_a_schema_can_be_narrowed_to_one_modality():
     assert "zip" not in images_only.explain()
 
 
+def test_a_schema_without_some_columns_keeps_the_other_roles_and_reasons():
+    schema = Schema(target="price", numeric=["area", "rooms"], codes=["zipcode"], reasons={"area": "a", "rooms": "b"})
+    less = schema.without("area", "zipcode", "price", "no such column")
+    assert less == Schema(target="price", numeric=["rooms"])
+    assert less.reasons == {"rooms": "b"}
+
+
 @settings(derandomize=True, deadline=None)
 @given(st.lists(st.text(), min_size=3, max_size=12, unique=True), st.data())
 def test_a_schema_survives_json(names, data):
