@@ -44,7 +44,7 @@ class ModalityDropout(keras.layers.Layer):
         return [ops.logical_and(mask, keeps[..., i : i + 1]) for i, mask in enumerate(inputs)]
 
     def compute_output_shape(self, input_shape: list[Shape]) -> list[Shape]:
-        """Return same shapes as the inputs."""
+        """Return the shapes of the inputs."""
         return [tuple(shape) for shape in input_shape]
 
     def get_config(self) -> dict[str, Any]:

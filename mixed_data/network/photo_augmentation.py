@@ -47,7 +47,7 @@ class MirrorAndShift(keras.layers.Layer):
         return photos
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return same shape as the input."""
+        """Return the shape of the input."""
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class ViewEmbedding(keras.layers.Layer):
         return inputs * ops.cast(self.scale, inputs.dtype) + ops.cast(self.shift, inputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return same shape as the input."""
+        """Return the shape of the input."""
         return tuple(input_shape)
 
 
