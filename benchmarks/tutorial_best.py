@@ -26,8 +26,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="inner fits at the same time; default: %(default)s")
     options = parser.parse_args()
     start_keras()
+    from examples.houses_tutorial import split
     from mixed_data.evaluation.held_out_scores import make_networks
-    from mixed_data.evaluation.tutorial import split
     from mixed_data.metrics import regression_metrics
     from mixed_data.readers import READERS
 

@@ -63,7 +63,7 @@ def make_splits(table: pd.DataFrame, groups: NDArray[np.int64], repeats: list[in
     Returns:
         One dict per split: ``repeat`` (text), ``fold``, ``train`` and ``test`` (row positions).
     """
-    from mixed_data.evaluation.tutorial import split as split_as_tutorial
+    from examples.houses_tutorial import split as split_as_tutorial
     from mixed_data.split import k_fold
 
     splits = [

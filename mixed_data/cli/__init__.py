@@ -23,15 +23,12 @@ from mixed_data.cli.option_lists import (
     NETWORK_OPTIONS,
     PREPROCESSING_OPTIONS,
     UsageError,
-    refuse_others,
 )
 from mixed_data.cli.process_start import Terminated, stop_on_signal
 from mixed_data.cli.resumed_options import as_it_began
 from mixed_data.schema.bad_rows import BAD_ROW_POLICIES
 
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
-PRESETS = ("best", "tutorial")
-TUTORIAL_OPTIONS = ("preset", "dataset", "root", "networks", "epochs", "seeds", "out")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,8 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.INFO
     )  # it counts, and 0 of 500 rows is worth a line too
     try:
-        if getattr(options, "preset", None) == "tutorial":
-            refuse_others(options, parser, TUTORIAL_OPTIONS, "--preset tutorial has a protocol of its own")
         with stop_on_signal(), as_it_began(options, parser) as options:
             options.run(options)
     except (ValueError, OSError, ImportError) as error:
@@ -117,13 +112,10 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     study = parser.add_argument_group("study")
     study.add_argument(
         "--preset",
-        choices=PRESETS,
+        choices=("best",),
         help="best: the most accurate, a stack of a network on pretrained vision and gradient boosting (needs "
-        "--image-weights, or a network connection once); tutorial: a well-known tutorial's protocol and networks (mlp, "
-        "cnn, mixed) on the houses, 10 to 30 minutes on two cores; only --root, --networks, --epochs, --seeds and "
-        "--out apply",
+        "--image-weights, or a network connection once)",
     )
-    study.add_argument("--seeds", type=int, default=5, help="tutorial: fits of each network; default: %(default)s")
     study.add_argument(
         "--fusion",
         default="weighted_sum",

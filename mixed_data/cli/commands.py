@@ -6,18 +6,16 @@ import argparse
 import shlex
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from mixed_data.cli.command_inputs import Data, describe_data, describe_run, network_names, network_options, read_data
+from mixed_data.cli.command_inputs import describe_data, describe_run, network_names, network_options, read_data
 from mixed_data.cli.printed_tables import console, print_models
 from mixed_data.cli.process_start import start_keras, worker_processes
 from mixed_data.files.whole_files import write_csv
-from mixed_data.readers import READERS
 from mixed_data.schema import Schema
 
 if TYPE_CHECKING:
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
 
 def train(options: argparse.Namespace) -> None:
     """Train and compare the networks, print one table, write the run's folder; or do what is left of that."""
-    if options.preset == "tutorial":
-        _train_tutorial(options)
-        return
     from mixed_data.runs.run_folder import begin_run, is_finished, make_run_folder, resume_run, tidy
 
     if options.resume and is_finished(options.resume):
@@ -113,66 +108,6 @@ def download(options: argparse.Namespace) -> None:
     folder = download_houses(options.root)
     command = ["python", "train.py", "--dataset", "houses", "--root", str(options.root), "--folds", "5"]
     console.print(f"{folder}\nnext: {shlex.join(command)}")
-
-
-def _train_tutorial(options: argparse.Namespace) -> None:
-    """Rerun the tutorial, print its table, write the run's folder."""
-    start_keras()
-    from mixed_data.cli.progress_bars import show_progress
-    from mixed_data.evaluation.tutorial import EPOCHS, NETWORKS, run_tutorial, split, summarise
-    from mixed_data.files.checked_json import write_json
-    from mixed_data.runs.run_folder import make_run_folder
-    from mixed_data.runs.train_run import without_nan
-
-    started = time.perf_counter()
-    root = options.root or Path("datasets/houses")
-    table, schema = READERS["houses"](root)
-    folder = make_run_folder(options.out, "tutorial")
-    epochs = EPOCHS if options.epochs is None else options.epochs
-    networks = options.networks.split(",") if options.networks else NETWORKS
-    with show_progress() as watch:
-        results = run_tutorial(root, seeds=range(options.seeds), networks=networks, epochs=epochs, watch=watch)
-    summary = summarise(results)
-    training, test = split(table)
-    num_rows = {"all": len(table), "training": len(training), "test": len(test)}
-    write_csv(folder / "tutorial.csv", results)
-    fits = [without_nan(fit) for fit in results.to_dict("records")]
-    found = {"epochs": epochs, "rows": num_rows, "summary": summary.to_dict("records"), "fits": fits}
-    write_json(folder / "tutorial.json", found)
-    write_json(folder / "config.json", describe_run(options, Data(table, schema)))
-    _print_tutorial(summary, num_rows, f"after epoch {epochs}, seeds: {options.seeds}")
-    command = ["python", "train.py", "--dataset", "houses", "--root", str(root), "--folds", "5"]
-    console.print(f"\n{time.perf_counter() - started:.0f} seconds in all. Results: {folder}")
-    console.print(f"next, all {num_rows['all']} houses and a stable network: {shlex.join(command)}", highlight=False)
-
-
-def _print_tutorial(summary: pd.DataFrame, num_rows: dict[str, int], how: str) -> None:
-    networks = Table(title=f"the tutorial's networks: MAPE % on {num_rows['test']} test houses, {how}")
-    networks.add_column("network")
-    for heading in ("each seed", "median", "min", "max", "published"):
-        networks.add_column(heading, justify="right")
-    for row in summary.to_dict("records"):
-        figures = [f"{row[name]:.1f}" for name in ("median", "min", "max")]
-        seeds = "  ".join(f"{value:.1f}" for value in row["mape"])
-        networks.add_row(row["network"], seeds, *figures, f"{row['published']:.2f}")
-    console.print(networks)
-    for sentence in _describe_tutorial(summary, num_rows):
-        console.print(sentence, highlight=False)
-
-
-def _describe_tutorial(summary: pd.DataFrame, num_rows: dict[str, int]) -> Iterator[str]:
-    widest = summary.loc[(summary["max"] - summary["min"]).idxmax()]
-    if len(widest["mape"]) > 1:
-        yield (
-            f"Within a line only the seed differs, yet {widest['network']} goes from {widest['min']:.1f} to "
-            f"{widest['max']:.1f} %. A published value is one run."
-        )
-    yield (
-        f"{num_rows['test']} test houses are few: even a good model's 95 % interval is about ±3.5 points, and the "
-        "split is among the easiest (datasets/README.md). This cannot tell whether photos help."
-    )
-    dropped = num_rows["all"] - num_rows["training"] - num_rows["test"]
-    yield f"{dropped} of {num_rows['all']} houses were left out, because fewer than 25 share their zipcode."
 
 
 def _make_plan(options: argparse.Namespace, schema: Schema) -> Plan:

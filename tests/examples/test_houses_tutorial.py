@@ -1,6 +1,5 @@
 """The tutorial is rerun as published, and nothing but the final score ever sees its test houses."""
 
-import json
 from pathlib import Path
 
 import keras
@@ -10,8 +9,7 @@ import pytest
 from estimator_helpers import eagerly
 from PIL import Image
 
-from mixed_data.cli import main
-from mixed_data.evaluation import tutorial
+from examples import houses_tutorial as tutorial
 from mixed_data.metrics import regression_metrics
 from mixed_data.readers.houses import read_houses
 
@@ -214,33 +212,29 @@ def test_summary_shows_every_seed_beside_the_published_value():
     ]
 
 
-def test_command_writes_every_fit_and_says_what_the_scores_are_worth(root, tmp_path, capsys, monkeypatch):
+def test_it_writes_every_fit_and_says_what_the_scores_are_worth(root, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     out = tmp_path / "run"
     flags = ["--root", str(root), "--out", str(out), "--networks", "mlp", "--seeds", "2", "--epochs", "1"]
-    assert main(["train", "--preset", "tutorial", *flags]) == 0
+    assert tutorial.main(flags) == 0
 
     fits = pd.read_csv(out / "tutorial.csv")
     assert list(fits["seed"]) == [0, 1]
-    found = json.loads((out / "tutorial.json").read_text())
-    assert found["epochs"] == 1
-    assert found["rows"] == {"all": 63, "training": 45, "test": 15}
-    assert [fit["mape"] for fit in found["fits"]] == pytest.approx(list(fits["mape"]))
-    assert found["summary"][0]["mape"] == pytest.approx(list(fits["mape"]))
-    assert json.loads((out / "config.json").read_text())["options"]["preset"] == "tutorial"
-
     printed = capsys.readouterr().out
     assert "MAPE % on 15 test houses, after epoch 1, seeds: 2" in printed
+    assert "  ".join(f"{score:.1f}" for score in fits["mape"]) in printed
     assert f"mlp goes from {fits['mape'].min():.1f} to {fits['mape'].max():.1f} %" in printed
     assert "3 of 63 houses were left out" in printed
     assert "22.71" in printed
 
 
-def test_command_without_the_data_set_says_how_to_get_it(tmp_path, capsys):
-    assert main(["train", "--preset", "tutorial", "--root", str(tmp_path)]) == 1
+def test_without_the_data_set_it_says_how_to_get_it(tmp_path, capsys):
+    assert tutorial.main(["--root", str(tmp_path)]) == 1
     assert "download houses" in capsys.readouterr().err
 
 
-def test_options_that_the_tutorial_does_not_have_are_refused(capsys):
-    assert main(["train", "--preset", "tutorial", "--folds", "5", "--fusion", "concat"]) == 2
-    assert "--preset tutorial has a protocol of its own; leave out --folds, --fusion" in capsys.readouterr().err
+def test_options_that_the_tutorial_does_not_have_are_refused(root, capsys):
+    for flags in (["--folds", "5"], ["--networks", "rnn"]):
+        with pytest.raises(SystemExit) as caught:
+            tutorial.main(["--root", str(root), *flags])
+        assert caught.value.code == 2
