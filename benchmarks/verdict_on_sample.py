@@ -64,7 +64,7 @@ def reach_verdict_on_sample(folder: Path, seed: int, options: argparse.Namespace
     everything = make_candidates(schema, arguments, networks=[TABLE], main=options.fusion, views=False, intervals=False)
     candidates = {name: everything[name] for name in (TABLE, options.fusion, PLACEBO)}
     protocol = Protocol(options.repeats, options.folds, random_state=seed)
-    run = run_repeats(table, schema, candidates, protocol, folder / f"study-{seed}")
+    run = run_repeats(table, schema, candidates, protocol)
     return reach_verdict(run.evidence, main=options.fusion, fusions=[options.fusion])[0]
 
 

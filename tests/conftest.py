@@ -168,10 +168,11 @@ class FoldsRun:
 @pytest.fixture(scope="session")
 def folds_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> FoldsRun:
     """Two folds of "weighted_sum" only, without intervals, with reference predictions that are 1 % too high."""
+    from mixed_data.evaluation.run_folder import RunFolder
     from mixed_data.files.checked_json import write_json
     from mixed_data.preprocessing import MixedDataPreprocessor
     from mixed_data.readers import read_table
-    from mixed_data.runs.train_run import Plan, study, write_run
+    from mixed_data.runs.train_run import Plan, run_study, write_run
 
     table, schema = read_table(data=listings)
     network = {**TINY_NETWORK}
@@ -179,13 +180,14 @@ def folds_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> Folds
     plan = Plan(networks=["weighted_sum"], options=network, folds=2, intervals=False)
     watched = []
     references = pd.DataFrame({"oracle": table["price"] * 1.01})
-    found = study(
+    found = run_study(
         table, schema, plan, references=references, watch=lambda name, fold: watched.append((name, fold)) or ()
     )
     folder = tmp_path_factory.mktemp("runs") / "folds"
     folder.mkdir()
-    write_json(folder / "config.json", {"made by": "conftest.py"})
-    write_run(folder, found, table, schema, plan)
+    config = {"main": "weighted_sum", "schema": schema.to_dict()}
+    write_json(folder / "config.json", config)
+    write_run(RunFolder(folder), found, config)
     return FoldsRun(found, table, folder, watched)
 
 

@@ -10,8 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mixed_data import __version__
 from mixed_data.files.checked_json import (
     INTEGER,
@@ -20,6 +18,7 @@ from mixed_data.files.checked_json import (
     OBJECT,
     TEXT,
     check_fields,
+    make_plain,
     optional,
     read_json,
     write_json,
@@ -156,14 +155,3 @@ def _is_file(path: Path) -> bool:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (OSError, ValueError):  # ValueError: no path can have a zero in it
         return False
-
-
-def make_plain(value: Any) -> Any:
-    """Make NumPy's numbers fit for JSON, and what is no finite number (a loss that diverged) null."""
-    if isinstance(value, dict):
-        return {str(name): make_plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [make_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from mixed_data.cli.command_inputs import read_data
-from mixed_data.cli.option_lists import UsageError
+from mixed_data.cli.option_lists import UsageError, add_data_arguments
 from mixed_data.cli.printed_tables import console
 
 if TYPE_CHECKING:
     from mixed_data.audit import Audit
 
 STRICT_EXIT_CODE = 3
+
+
+def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `audit`."""
+    add_data_arguments(parser)
+    look = parser.add_argument_group("audit")
+    look.add_argument("--split", metavar="COL", help="table: column that says which part of a split a row is in")
+    look.add_argument("--against", type=Path, metavar="FILE", help="table: other rows to compare, such as a test set")
+    look.add_argument("--out", type=Path, metavar="FILE", help="also write every case to this JSON file")
+    look.add_argument(
+        "--strict",
+        action="store_true",
+        help=f"exit code {STRICT_EXIT_CODE} where something makes scores look too good that the splits of train and "
+        "compare do not take care of (marked *)",
+    )
 
 
 def audit(options: argparse.Namespace) -> None:

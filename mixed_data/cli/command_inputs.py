@@ -1,23 +1,18 @@
-"""From the options that `train` and `compare` share to a table, a network, and a record of how it was started."""
+"""From the options that `train` and `compare` share to a table, the arguments of a network, and a record of both."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pandas as pd
 
-from mixed_data import __version__
 from mixed_data.cli.option_lists import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
 from mixed_data.preprocessing import SUITED_PREPROCESSING, MixedDataPreprocessor
-from mixed_data.readers import READERS
+from mixed_data.readers import READERS, UNITS
 from mixed_data.readers.table_file import read_checked_table
 from mixed_data.schema import Schema
 
@@ -67,42 +62,12 @@ def network_options(options: argparse.Namespace, schema: Schema) -> dict[str, An
     return {**given, "preprocessor": MixedDataPreprocessor(schema, **{**suited, **preprocessing})}
 
 
-def network_names(options: argparse.Namespace, schema: Schema, default: tuple[str, ...]) -> tuple[list[str], str]:
-    """Return the networks to train and the main one; with one modality there is nothing to merge, and one network."""
-    has_both = bool(schema.features and schema.images)
-    single = "table" if schema.features else "image"
-    names = [name.strip() for name in options.networks.split(",")] if options.networks else None
-    return names or list(default if has_both else (single,)), options.fusion if has_both else single
-
-
-def describe_run(options: argparse.Namespace, data: Data) -> dict[str, Any]:
-    """What ``config.json`` holds: enough to start the same run again, and what was left out of the data."""
+def describe_start(options: argparse.Namespace, data: Data) -> dict[str, Any]:
+    """Return what ``config.json`` says of the command line; see `mixed_data.runs.run_config.describe_run`."""
     given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
     del given["run"], given["command"]
-    libraries = ("keras", "numpy", "pandas", "pillow", "scikit-learn")
-    return {
-        "command": options.command,
-        "options": given,
-        "schema": data.schema.to_dict(),
-        "bad_rows": [*data.counts],
-        "versions": {
-            "mixed_data": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in libraries},
-        },
-    }
-
-
-def describe_data(table: pd.DataFrame, schema: Schema) -> dict[str, str]:
-    """What ``config.json`` of a run that can be resumed holds besides: the data, where its paths start, the machine."""
-    from mixed_data.evaluation.task_files import digest_photos, digest_table
-
-    return {
-        "directory": os.getcwd(),
-        "processors": joblib.cpu_count(),
-        "table": digest_table(table, schema),
-        "photos": digest_photos(table, schema),
-    }
+    unit = UNITS[options.dataset]
+    return {"command": options.command, "options": given, "unit": unit, "bad_rows": [*data.counts]}
 
 
 def _oracle(root: Path, given: dict[str, Any]) -> pd.DataFrame:

@@ -4,77 +4,85 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mixed_data.cli.command_inputs import describe_run, network_names, network_options, read_data
+from mixed_data.cli.command_inputs import describe_start, network_options, read_data
+from mixed_data.cli.option_lists import add_data_arguments, add_study_arguments
 from mixed_data.cli.printed_tables import console, print_models
 from mixed_data.cli.process_start import start_keras, worker_processes
+from mixed_data.cli.resumed_options import open_folder
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mixed_data.evaluation.model_differences import Evidence
-    from mixed_data.evaluation.repeated_folds import OnProgress
+
+
+def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `compare`."""
+    add_data_arguments(parser)
+    study = add_study_arguments(parser, "the questions are about")
+    study.add_argument(
+        "--views",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="leave out each image column once; default: %(default)s",
+    )
+    study.add_argument("--repeats", type=int, default=3, help="of the whole cross-validation; default: %(default)s")
+    study.add_argument("--folds", type=int, default=5, help="of each repeat, grouped; default: %(default)s")
+    study.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="fits at the same time; from 2 on each in a process of its own, whose memory is kept in bounds; "
+        "default: %(default)s",
+    )
 
 
 def compare(options: argparse.Namespace) -> None:
     """Fit all models on identical folds, print what was found and how sure it is, write the folder."""
     started = time.perf_counter()
+    folder = open_folder(options)
+    if folder is None:
+        return
     with Console(stderr=True).status("reading the data (the sample is drawn on first use)"):
         data = read_data(options)
     table, schema = data.table, data.schema
     start_keras()
-    from mixed_data.cli.progress_bars import embed_photos
-    from mixed_data.evaluation.compared_models import make_candidates
-    from mixed_data.evaluation.comparison_files import write_results
-    from mixed_data.evaluation.model_names import BEST, IMAGE, TABLE
-    from mixed_data.evaluation.repeated_folds import Protocol, run_repeats
-    from mixed_data.evaluation.verdict import describe_ablations, reach_verdict
-    from mixed_data.fusion import FUSIONS
-    from mixed_data.report import write_report
-    from mixed_data.runs.run_folder import make_run_folder
+    from mixed_data.cli.progress_bars import embed_photos, show_fits
+    from mixed_data.runs.compare_run import compare_models
 
-    networks, main = network_names(options, schema, (TABLE, IMAGE, *FUSIONS, BEST))
     arguments = {"random_state": options.random_state, **network_options(options, schema)}
     embed_photos(table, schema, arguments)
-    intervals = arguments.pop("intervals", True)
-    candidates = make_candidates(
-        schema, arguments, networks=networks, main=main, views=options.views, intervals=intervals
-    )
-    protocol = Protocol(options.repeats, options.folds, options.random_state)
-    folder = options.out or make_run_folder(None, options.dataset)
-    with worker_processes(options.jobs), _show_progress() as on_progress:
-        run = run_repeats(table, schema, candidates, protocol, folder, on_progress=on_progress)
-    verdict = reach_verdict(run.evidence, main=main, fusions=list(FUSIONS), findings=run.findings)
-    ablation = describe_ablations(run.evidence, main=main)
-    comparison = [*run.comparison, *_score_references(data.references, table[schema.target])]
-    write_results(
-        folder,
-        run,
-        table,
-        schema,
-        comparison=comparison,
-        verdict=verdict,
-        ablation=ablation,
-        config=describe_run(options, data),
-    )
-    page = write_report(folder)
-    folds = f"{protocol.repeats} × grouped {protocol.folds}-fold"
-    spread = ", mean ± SD over the repeats" if protocol.repeats > 1 else ""
-    for finding in run.findings:
+    with worker_processes(options.jobs), show_fits() as on_progress:
+        found = compare_models(
+            table,
+            schema,
+            fusion=options.fusion,
+            networks=options.networks,
+            views=options.views,
+            repeats=options.repeats,
+            folds=options.folds,
+            out=None if options.resume else folder.path,
+            resume=folder.path if options.resume else None,
+            references=data.references,
+            started=describe_start(options, data),
+            on_progress=on_progress,
+            **arguments,
+        )
+    folds = f"{options.repeats} × grouped {options.folds}-fold"
+    spread = ", mean ± SD over the repeats" if options.repeats > 1 else ""
+    for finding in found.run.findings:
         console.print(f"audit: {finding}", highlight=False)
-    print_models(f"{len(table):,} rows, {folds}{spread}", comparison, main)
-    _print_ablation(ablation, main)
-    _print_weights(run.mean_weights, protocol.repeats * protocol.folds)
-    _print_coverage(run.evidence)
-    _print_answers(verdict)
-    console.print(f"\n{time.perf_counter() - started:.0f} seconds in all. Results: {folder}  Report: {page}")
+    print_models(f"{len(table):,} rows, {folds}{spread}", found.scores, found.main)
+    _print_ablation(found.ablation, found.main)
+    _print_weights(found.run.mean_weights, options.repeats * options.folds)
+    _print_coverage(found.run.evidence)
+    _print_answers(found.verdict)
+    seconds = time.perf_counter() - started
+    console.print(f"\n{seconds:.0f} seconds in all. Results: {folder.path}  Report: {folder.report}")
 
 
 def _print_answers(verdict: Sequence[Mapping[str, Any]]) -> None:
@@ -123,34 +131,3 @@ def _print_ablation(ablation: Sequence[Mapping[str, Any]], main: str) -> None:
     for entry in ablation:
         parts.add_row(entry["model"], entry["answer"])
     console.print(parts)
-
-
-def _score_references(references: pd.DataFrame | None, target: pd.Series) -> list[dict[str, Any]]:
-    """One entry per column of predictions that came with the data."""
-    from mixed_data.metrics import regression_metrics
-    from mixed_data.runs.train_run import without_nan
-
-    if references is None:
-        return []
-    return [{"model": name, **without_nan(regression_metrics(target, references[name]))} for name in references]
-
-
-@contextmanager
-def _show_progress() -> Iterator[OnProgress]:
-    """Yield a function that moves one bar over all fits, on standard error while that is a terminal."""
-    terminal = Console(stderr=True)
-    columns = (
-        TextColumn("fits"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[model]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=terminal, disable=not terminal.is_terminal) as progress:
-        bar = progress.add_task("fits", total=None, model="")
-
-        def on_progress(num_finished: int, num_fits: int, model: str) -> None:
-            progress.update(bar, completed=num_finished, total=num_fits, model=model)
-
-        yield on_progress

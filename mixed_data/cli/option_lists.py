@@ -1,36 +1,25 @@
-"""The options of `train` that are handed on to the estimator and the preprocessor, under the same names."""
+"""The options that several commands share, and those that are handed on under the same names as in Python."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from mixed_data.schema.bad_rows import BAD_ROW_POLICIES
 
 
 class UsageError(ValueError):
     """The options do not belong together: the command was typed wrongly."""
 
 
-def refuse_others(
-    options: argparse.Namespace, parser: argparse.ArgumentParser, allowed: Collection[str], why: str
-) -> None:
-    """Refuse options of `train` that would be ignored.
+FUSION_NAMES = (
+    *("concat", "weighted_sum", "weighted_product", "gated", "film", "low_rank_bilinear", "attention", "late"),
+)
+"""Keys of `mixed_data.fusion.FUSIONS`, which starts Keras."""
 
-    Args:
-        options: of a command `train`.
-        parser: that read them.
-        allowed: names of the options that apply.
-        why: the others do not.
-
-    Raises:
-        UsageError: another option differs from its default.
-    """
-    defaults = vars(parser.parse_args(["train"]))
-    given = {name for name, value in vars(options).items() if value != defaults.get(name)}
-    if foreign := given - {*allowed, "debug", "verbose", "command", "run"}:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(foreign))
-        raise UsageError(f"{why}; leave out {flags}")
-
+NETWORK_NAMES = ("table", "image", "best", *FUSION_NAMES)
 
 DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
     "sample": ("rows", "seed", "photo_signal"),
@@ -57,7 +46,7 @@ NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
     "weight_decay": (float, "of AdamW"),
     "validation_fraction": (float, "share of the training groups that tells when to stop; 0 for none"),
     "patience": (int, "epochs without improvement before stopping"),
-    "intervals": (bool, "learn intervals; train does so for the main network unless told not to"),
+    "intervals": (bool, "learn intervals; train and compare do so for the main network unless told not to"),
 }
 PREPROCESSING_OPTIONS: dict[str, tuple[Any, str]] = {
     "image_size": (int, "pixels of each side"),
@@ -67,3 +56,72 @@ PREPROCESSING_OPTIONS: dict[str, tuple[Any, str]] = {
     "ratios": (bool, "add ratios of numeric columns, such as area per bedroom"),
     "min_frequency": (int, "rarer levels share one feature"),
 }
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which rows to read."""
+    data = parser.add_argument_group("data")
+    data.add_argument("--dataset", choices=DATASET_OPTIONS, default="sample", help="default: %(default)s")
+    data.add_argument("--root", type=Path, help="folder of the data set, or that relative photo paths start from")
+    data.add_argument("--data", type=Path, help="table: a CSV or Parquet file")
+    data.add_argument("--schema", type=Path, help="table: JSON file with the role of each column")
+    data.add_argument("--target", metavar="COL", help="table: column to predict")
+    data.add_argument("--images", metavar="COL[,COL…]", help="table: columns with photo paths")
+    data.add_argument("--id", metavar="COL", help="table: what a person calls a row; never a feature")
+    data.add_argument("--group", metavar="COL", help="table: rows of one group stay on one side of a split")
+    data.add_argument(
+        "--on-bad-row",
+        choices=BAD_ROW_POLICIES,
+        help="table: a row with a cell that cannot be used is an error, left out (skip), or used with that cell "
+        "missing (mask); default: error",
+    )
+    data.add_argument("--rows", type=int, help="sample: number of houses")
+    data.add_argument("--seed", type=int, help="sample: seed of the generated houses")
+    data.add_argument("--photo-signal", type=float, help="sample: strength of what only the photos show; 0 for none")
+
+
+def add_study_arguments(parser: argparse.ArgumentParser, what: str) -> argparse._ArgumentGroup:
+    """Add the options that `train` and `compare` have in common, and return their group.
+
+    Args:
+        parser: of the command.
+        what: the network of ``--fusion`` is to it.
+    """
+    study = parser.add_argument_group("study")
+    study.add_argument(
+        "--fusion",
+        choices=NETWORK_NAMES,
+        default="weighted_sum",
+        metavar="NAME",
+        help=f"of the network that {what}; default: %(default)s",
+    )
+    study.add_argument(
+        "--networks", type=read_names, metavar="NAME[,NAME…]", help=f"what to compare: {', '.join(NETWORK_NAMES)}"
+    )
+    study.add_argument("--random-state", type=int, default=0, help="seed of splits and models; default: %(default)s")
+    study.add_argument("--out", type=Path, help="folder for the results; default: runs/<time>-<dataset>")
+    study.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="go on with a run that was stopped, as it began, to the same result; no other option applies",
+    )
+    network = parser.add_argument_group("network and preprocessing (same names as in Python)")
+    for name, (kind, text) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items():
+        how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        network.add_argument(f"--{name.replace('_', '-')}", help=text, **how)
+    return study
+
+
+def read_names(text: str) -> Sequence[str]:
+    """Read the names of networks, separated by commas.
+
+    Raises:
+        ArgumentTypeError: one is unknown.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in NETWORK_NAMES]:
+        raise argparse.ArgumentTypeError(
+            f"expected names of {', '.join(NETWORK_NAMES)}, got {', '.join(map(repr, unknown))}"
+        )
+    return names

@@ -21,6 +21,7 @@ from rich.progress import (
 
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.held_out_scores import Watch
+from mixed_data.evaluation.repeated_folds import OnProgress
 from mixed_data.schema import Schema
 
 
@@ -79,3 +80,20 @@ def show_progress() -> Iterator[Watch]:
             return [EpochProgress(progress, progress.add_task(f"{name}, fold {fold}", total=None, loss="-"))]
 
         yield watch
+
+
+@contextmanager
+def show_fits() -> Iterator[OnProgress]:
+    """Yield a function that moves one bar over all fits, on standard error while that is a terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("fits"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[model]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("fits", total=None, model="")
+        yield lambda done, total, model: progress.update(bar, completed=done, total=total, model=model)

@@ -14,13 +14,13 @@ from typing import Any
 import keras
 
 from mixed_data.bundle import Backbones
-from mixed_data.bundle.bundle_manifest import make_plain
 from mixed_data.files.checked_json import (
     NUMBER,
     OBJECT,
     TEXT,
     Kind,
     check_fields,
+    make_plain,
     optional,
     read_json,
     write_json,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 
 from mixed_data.evaluation.model_differences import Evidence
 from mixed_data.evaluation.repeated_folds import RepeatedRun
+from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.checked_json import write_json
 from mixed_data.files.whole_files import write_csv
 from mixed_data.intervals import coverage_table
@@ -18,7 +18,7 @@ from mixed_data.schema import Schema
 
 
 def write_results(
-    folder: Path,
+    folder: RunFolder,
     run: RepeatedRun,
     table: pd.DataFrame,
     schema: Schema,
@@ -26,21 +26,13 @@ def write_results(
     comparison: Sequence[Mapping[str, Any]],
     verdict: Sequence[Mapping[str, Any]],
     ablation: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
 ) -> None:
-    """Write what a comparison found beside its finished fits.
+    """Write what a comparison found; see `RunFolder` for the files.
 
-    - ``predictions.csv``: one line per model, repeat and row: ``model``, ``repeat``, ``fold``, ``row`` (position in the
-      table), ``id`` (the position where there is no id), ``target`` and ``prediction`` in target units, ``lower``
-      and ``upper`` of the models that know intervals, and ``images_used``, the number of photos that the row was
-      predicted from.
-    - ``comparison.json``: one entry per model.
-    - ``verdict.json``: the answers; see `mixed_data.evaluation.verdict.Entry`.
-    - ``ablation.json``: what the main network loses without each of its parts; see `describe_ablations`.
-    - ``findings.json``: what the audit says, one line per class of problem.
-    - ``weights.json``: model -> branch -> mean and standard deviation of the learned weight over all fits.
-    - ``config.json``: how it was started.
-    - ``held_out.csv``: the table, each row of which was held out once per repeat.
+    ``predictions.csv`` has one line per model, repeat and row: ``model``, ``repeat``, ``fold``, ``row`` (position in
+    the table), ``id`` (the position where there is no id), ``target`` and ``prediction`` in target units, ``lower`` and
+    ``upper`` of the models that know intervals, and ``images_used``, the number of photos that the row was predicted
+    from.
 
     Args:
         folder: of the comparison.
@@ -50,21 +42,19 @@ def write_results(
         comparison: for the file of that name.
         verdict: likewise.
         ablation: likewise.
-        config: likewise.
     """
     predictions = run.evidence.predictions
     rows = predictions["row"].to_numpy()
     ids = rows if schema.id is None else table[schema.id].to_numpy()[rows]
     columns = ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper", "images_used"]
     lines = predictions.assign(id=np.asarray(ids), target=run.evidence.target[rows])[columns]
-    write_csv(folder / "predictions.csv", lines)
-    write_json(folder / "comparison.json", [dict(entry) for entry in comparison])
-    write_json(folder / "verdict.json", [dict(entry) for entry in verdict])
-    write_json(folder / "ablation.json", [dict(entry) for entry in ablation])
-    write_json(folder / "findings.json", [str(finding) for finding in run.findings])
-    write_json(folder / "weights.json", run.mean_weights)
-    write_json(folder / "config.json", dict(config))
-    write_csv(folder / "held_out.csv", table)
+    write_csv(folder.predictions, lines)
+    write_json(folder.comparison, comparison)
+    write_json(folder.verdict, verdict)
+    write_json(folder.ablation, ablation)
+    write_json(folder.findings, [str(finding) for finding in run.findings])
+    write_json(folder.weights, run.mean_weights)
+    write_csv(folder.held_out, table)
 
 
 def measure_coverage(evidence: Evidence) -> dict[str, pd.DataFrame]:

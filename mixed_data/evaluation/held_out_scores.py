@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
 from mixed_data.estimator import MixedDataRegressor, StackedRegressor
-from mixed_data.evaluation.kept_fits import Fit, KeptFits
+from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
 from mixed_data.evaluation.model_names import BEST, IMAGE, TABLE
 from mixed_data.fusion import FUSIONS
 from mixed_data.metrics import regression_metrics
@@ -43,7 +43,7 @@ class HeldOut:
             its order.
         metrics: `regression_metrics` over all held-out rows together.
         seconds: wall time of fitting and predicting, all folds.
-        fitted: the model of each fold.
+        fitted: the model of each fold, or what a store of finished fits kept of it.
     """
 
     name: str
@@ -66,7 +66,7 @@ def evaluate_held_out(
     splits: Splits,
     *,
     watch: Watch = no_callbacks,
-    kept: KeptFits | None = None,
+    fits: FinishedFits = KEEP_NOTHING,
 ) -> HeldOut:
     """Fit a fresh clone of ``model`` on each split's training rows and predict its held-out rows.
 
@@ -77,7 +77,7 @@ def evaluate_held_out(
         schema: roles of the columns.
         splits: from `mixed_data.split`; held-out parts must not overlap.
         watch: see `Watch`.
-        kept: where finished fits are taken from and put.
+        fits: where finished fits are taken from and put.
 
     Returns:
         The held-out predictions, pooled over the splits.
@@ -88,41 +88,45 @@ def evaluate_held_out(
     if pd.Index(np.concatenate([held_out_rows for _, held_out_rows in splits])).has_duplicates:
         raise ValueError("a row is held out in two splits; every held-out row must be scored exactly once")
     target = table[schema.target]
-    fits = []
+    done = []
     for fold, (training_rows, held_out_rows) in enumerate(splits):
-        fit = None if kept is None else kept.read(name, fold, model)
+        fit = fits.read(name, fold, held_out_rows)
         if fit is None:
-            callbacks = [*watch(name, fold)] if isinstance(model, RowRegressor) else []
-            callbacks += [] if kept is None else [kept.watch_epochs(name, fold)]
-            fit = _fit(model, table.iloc[training_rows], table.iloc[held_out_rows], target.name, callbacks)
-            fit = replace(fit, rows=fit.rows.set_axis(held_out_rows, axis="index").assign(fold=fold))
-            if kept is not None:
-                kept.keep(name, fold, fit)
-        fits.append(fit)
-    pooled = pd.concat([fit.rows for fit in fits]).sort_index()
+            started = time.perf_counter()
+            regressor, rows, held_out = clone(model), table.iloc[training_rows], table.iloc[held_out_rows]
+            if isinstance(regressor, RowRegressor):
+                callbacks = [*watch(name, fold), *fits.watch_epochs(name, fold)]
+                regressor.fit(rows, target.iloc[training_rows], callbacks=callbacks)
+                coverage = None if regressor.calibrator_ is None else COVERAGE
+                predicted = regressor.predict_rows(held_out, coverage=coverage)
+            else:
+                # Trees on small tables gain nothing from threads, which wait for each other on a busy machine: 18 s,
+                # not 2.
+                with threadpool_limits(1, user_api="openmp"):
+                    regressor.fit(rows, target.iloc[training_rows])
+                predicted = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
+            predicted = predicted.set_axis(held_out_rows, axis="index").assign(fold=fold)
+            fit = fits.keep(name, fold, Fit(predicted, regressor, time.perf_counter() - started))
+        done.append(fit)
+    pooled = pd.concat([fit.rows for fit in done]).sort_index()
     metrics = regression_metrics(target.iloc[pooled.index], pooled["prediction"])
-    return HeldOut(name, pooled, metrics, sum(fit.seconds for fit in fits), [fit.model for fit in fits])
+    return HeldOut(name, pooled, metrics, sum(fit.seconds for fit in done), [fit.model for fit in done])
 
 
-def _fit(
-    model: BaseEstimator,
-    rows: pd.DataFrame,
-    held_out: pd.DataFrame,
-    target: str,
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> Fit:
-    """Fit a fresh clone on ``rows`` and predict ``held_out``; callbacks are for networks."""
-    started = time.perf_counter()
-    regressor = clone(model)
-    if isinstance(regressor, RowRegressor):
-        regressor.fit(rows, rows[target], callbacks=callbacks)
-        predicted = regressor.predict_rows(held_out, coverage=None if regressor.calibrator_ is None else COVERAGE)
-    else:
-        # Trees on small tables gain nothing from threads, which on a busy machine wait for each other: 18 s, not 2.
-        with threadpool_limits(1, user_api="openmp"):
-            regressor.fit(rows, rows[target])
-        predicted = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
-    return Fit(predicted, regressor, time.perf_counter() - started)
+def choose_networks(
+    schema: Schema, networks: Sequence[str] | None, fusion: str, *, default: Sequence[str]
+) -> tuple[list[str], str]:
+    """Return the networks to train and the main one; with one modality there is nothing to merge, and one network.
+
+    Args:
+        schema: roles of the columns.
+        networks: those that were asked for, or None.
+        fusion: of the main network.
+        default: networks where none were asked for, and the schema has both modalities.
+    """
+    has_both = bool(schema.features and schema.images)
+    single = TABLE if schema.features else IMAGE
+    return list(networks or (default if has_both else (single,))), fusion if has_both else single
 
 
 def make_networks(

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixed_data.evaluation.significance import NUM_DRAWS, count_rows_needed, estimate_by_bootstrap, estimate_by_t_test
+from mixed_data.files.checked_json import make_plain
 from mixed_data.metrics import METRICS, FloatArray
 
 HELPS, HURTS, NOT_SHOWN = "helps", "hurts", "no difference shown"
@@ -103,9 +104,7 @@ class Difference:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields with ``interval``, ``p_value`` and ``claim``, fit for JSON: what is not finite is None."""
-        values = {**asdict(self), "interval": self.interval, "p_value": self.p_value, "claim": self.claim}
-        is_gap = {name: isinstance(value, float) and not math.isfinite(value) for name, value in values.items()}
-        return {name: None if is_gap[name] else value for name, value in values.items()}
+        return make_plain({**asdict(self), "interval": self.interval, "p_value": self.p_value, "claim": self.claim})
 
 
 def compare_models(

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mixed_data.files.first_few import first_few
 from mixed_data.files.whole_files import replacing
 
@@ -129,6 +131,17 @@ def check_state(state: Any, format: str, version: int, fields: Mapping[str, Kind
             "load it with the mixed_data that wrote it, or fit and save it again"
         )
     return check_fields(state, f"{format} state", {"format": TEXT, "version": INTEGER, **fields})
+
+
+def make_plain(value: Any) -> Any:
+    """Return a value fit for JSON: NumPy's numbers as Python's, null for what is not finite (a score not defined)."""
+    if isinstance(value, dict):
+        return {str(name): make_plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [make_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_json(path: str | os.PathLike[str], state: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -21,4 +21,7 @@ READERS: dict[str, Callable[..., tuple[pd.DataFrame, Schema]]] = {
     "table": read_table,
 }
 
-__all__ = ["READERS", "read_houses", "read_rows", "read_sample", "read_table"]
+UNITS = {"houses": "US dollars", "sample": "US dollars", "table": ""}
+"""Reader -> unit of the target; "" where it is not known."""
+
+__all__ = ["READERS", "UNITS", "read_houses", "read_rows", "read_sample", "read_table"]

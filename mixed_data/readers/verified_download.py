@@ -16,13 +16,10 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
 import requests
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from mixed_data.files.digests import digest_file
 from mixed_data.readers.houses import FOLDER_NAME
@@ -50,7 +47,8 @@ _BROKEN_ARCHIVE = (
     UnicodeError,
 )
 
-ReportProgress = Callable[[int, int | None], None]
+ReportProgress = Callable[[int, int | None], object]
+"""Called with the number of bytes that are here, and of all where that is known."""
 
 
 class DownloadError(ValueError):
@@ -58,18 +56,23 @@ class DownloadError(ValueError):
 
 
 def download_houses(
-    destination: str | os.PathLike[str], *, url: str = HOUSES_URL, sha256: str = HOUSES_SHA256, attempts: int = 4
+    destination: str | os.PathLike[str],
+    *,
+    url: str = HOUSES_URL,
+    sha256: str = HOUSES_SHA256,
+    attempts: int = 4,
+    report: ReportProgress = lambda position, total: None,
 ) -> Path:
     """Put the folder "Houses Dataset" into ``destination``: complete and verified, or not at all.
 
-    An interrupted download goes on where it stopped, in this call or the next, if the server can do that. A progress
-    bar is shown on standard error while that is a terminal.
+    An interrupted download goes on where it stopped, in this call or the next, if the server can do that.
 
     Args:
         destination: folder to put "Houses Dataset" into; made when it does not exist.
         url: address of a zip archive with a folder "Houses Dataset" somewhere in it.
         sha256: expected ``content_digest`` of that folder.
         attempts: how often a failing connection is tried, with pauses of 1, 2, 4 ... seconds.
+        report: called as the archive arrives, with the number of bytes that are here and, where known, of all.
 
     Returns:
         absolute path of ``destination``, the root for ``read_houses``.
@@ -84,7 +87,7 @@ def download_houses(
         _check_existing(folder, sha256)
         return destination
     destination.mkdir(parents=True, exist_ok=True)
-    archive = _fetch(url, destination, attempts)
+    archive = _fetch(url, destination, attempts, report)
     with tempfile.TemporaryDirectory(prefix=".houses-", dir=destination) as temporary:
         unpacked = Path(temporary) / FOLDER_NAME
         try:
@@ -136,14 +139,13 @@ def _check_content(folder: Path, sha256: str, url: str) -> None:
         )
 
 
-def _fetch(url: str, destination: Path, attempts: int) -> Path:
+def _fetch(url: str, destination: Path, attempts: int, report: ReportProgress) -> Path:
     """Download the archive into ``destination``, or take the one an interrupted call left there."""
     archive = destination / f".houses-{hashlib.sha256(url.encode()).hexdigest()[:8]}.zip"
     # Its digest is not known: GitHub makes the archive anew at times, with other bytes and the same content.
     if not archive.exists():
         part = archive.with_name(f"{archive.name}.part")
-        with _progress_bar() as report:
-            _download(url, part, attempts, report)
+        _download(url, part, attempts, report)
         os.replace(part, archive)
     return archive
 
@@ -207,15 +209,6 @@ def _reason(error: requests.RequestException) -> str:
     cause = error.args[0] if error.args else error
     cause = getattr(cause, "reason", cause)
     return str(cause.args[0] if getattr(cause, "args", ()) else cause)
-
-
-@contextmanager
-def _progress_bar() -> Iterator[ReportProgress]:
-    console = Console(stderr=True)
-    columns = (TextColumn("Houses"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda position, total: progress.update(task, completed=position, total=total)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

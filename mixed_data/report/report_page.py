@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.whole_files import replacing
 from mixed_data.metrics import METRICS
 from mixed_data.report.figures import MIN_BOX_ROWS, Picture, draw_predictions, draw_shares
@@ -30,8 +31,6 @@ from mixed_data.report.wording import Unit, clip, describe_model, render
 from mixed_data.report.worst_rows import describe_worst
 from mixed_data.split import find_links, join_links
 
-REPORT_NAME = "report.html"
-
 _MAX_NAMES = 8
 
 
@@ -52,7 +51,7 @@ def write_report(folder: Path) -> Path:
     """
     folder = Path(folder)
     page = render("report.html.jinja", collect_facts(read_run(folder)))
-    path = folder / REPORT_NAME
+    path = RunFolder(folder).report
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
     return path

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixed_data.evaluation.model_names import is_ablation
-from mixed_data.files.checked_json import read_json
+from mixed_data.evaluation.run_folder import RunFolder
+from mixed_data.files.checked_json import OBJECT, OBJECTS, TEXTS, Kind, read_json
 from mixed_data.readers.table_file import read_rows
-from mixed_data.report.wording import BASELINES, is_reference
 from mixed_data.schema import Schema
 
 FloatArray = NDArray[np.float64]
@@ -92,22 +92,26 @@ def read_run(folder: Path) -> Run:
     Raises:
         ValueError: ``comparison.json`` or ``predictions.csv`` is missing, or a file is not what it should be.
     """
-    missing = [name for name in ("comparison.json", "predictions.csv") if not (folder / name).is_file()]
-    if missing:
+    files = RunFolder(folder)
+    if missing := [file.name for file in (files.comparison, files.predictions) if not file.is_file()]:
         raise ValueError(
             f"{folder} has no {' and no '.join(missing)}: expected the folder that `train` or `compare` wrote "
             "(--out, or the newest in runs/)"
         )
-    comparison = _read_comparison(folder / "comparison.json")
-    config = _read_object(folder / "config.json")
-    predictions = _read_predictions(folder / "predictions.csv")
-    verdict = _read_entries(folder / "verdict.json", "question", "answer")
-    main = _find_main(folder, comparison, verdict)
-    rows, repeated, others = _choose_rows(predictions, main, folder)
+    comparison = _read(files.comparison, OBJECTS, [], "model")
+    config = _read(files.config, OBJECT, {})
+    main = config.get("main")
+    if main not in [entry["model"] for entry in comparison]:
+        raise ValueError(
+            f'{files.config}: expected in "main" a model of {files.comparison.name}, got {main!r:.80}; run `train` or '
+            "`compare` again"
+        )
+    rows, repeated, others = _choose_rows(_read_predictions(files.predictions), main, files)
     schema, cells, no_cells = Schema(target="target"), None, "config.json names no schema"
     if "schema" in config:
         schema = Schema.from_dict(config["schema"])
-        cells, no_cells = _read_cells(folder, schema, rows)
+        cells, no_cells = _read_cells(files.held_out, schema, rows)
+    manifest = _read(files.manifest, OBJECT, {})
     return Run(
         folder=folder,
         comparison=comparison,
@@ -119,21 +123,24 @@ def read_run(folder: Path) -> Run:
         no_cells=no_cells,
         schema=schema,
         config=config,
-        findings=_read_texts(folder / "findings.json"),
-        weights=_read_weights(folder, main),
-        verdict=verdict,
-        ablation=_read_entries(folder / "ablation.json", "model", "answer"),
-        missing=_read_entries(folder / "missing.json", "pattern"),
-        created=str(_read_object(folder / "bundle" / "manifest.json").get("created", "")),
+        findings=_read(files.findings, TEXTS, None),
+        weights=_read_weights(files.weights, main, manifest.get("fusion_weights")),
+        verdict=_read(files.verdict, OBJECTS, [], "question", "answer"),
+        ablation=_read(files.ablation, OBJECTS, [], "model", "answer"),
+        missing=_read(files.missing, OBJECTS, [], "pattern"),
+        created=str(manifest.get("created", "")),
     )
 
 
-def _read_comparison(path: Path) -> list[dict[str, Any]]:
-    entries = read_json(path)
-    is_list = isinstance(entries, list) and entries
-    if not is_list or not all(isinstance(entry, dict) and isinstance(entry.get("model"), str) for entry in entries):
-        raise ValueError(f'{path}: expected a list of {{"model": name, ...}}; run `train` or `compare` again')
-    return entries
+def _read(path: Path, kind: Kind, default: Any, *keys: str) -> Any:
+    """Read JSON of a kind, in whose objects stand these keys; the default where there is no file."""
+    if not path.is_file():
+        return default
+    content = read_json(path)
+    if not kind.accepts(content) or (keys and not all(entry.keys() >= {*keys} for entry in content)):
+        words = f"{kind.words} with {' and '.join(keys)}" if keys else kind.words
+        raise ValueError(f"{path}: expected {words}; run `train` or `compare` again")
+    return content
 
 
 def _read_predictions(path: Path) -> pd.DataFrame:
@@ -154,32 +161,18 @@ def _read_predictions(path: Path) -> pd.DataFrame:
     return table
 
 
-def _find_main(folder: Path, comparison: list[dict[str, Any]], verdict: list[dict[str, Any]]) -> str:
-    """Return the model of metrics.json, or of `compare`'s first question, or the network with the lowest error."""
-    if metrics := _read_object(folder / "metrics.json"):
-        for entry in comparison:
-            if all(entry.get(name) == value for name, value in metrics.items()):
-                return entry["model"]
-        raise ValueError(f"{folder}: no model of comparison.json has the scores of metrics.json; run `train` again")
-    names = [entry["model"] for entry in comparison]
-    if verdict and verdict[0].get("first") in names:
-        return verdict[0]["first"]
-    used = [entry for entry in comparison if not is_reference(entry["model"])]
-    networks = [entry for entry in used if entry["model"] not in BASELINES and not is_ablation(entry["model"])]
-    score = "mape" if all(entry.get("mape") is not None for entry in comparison) else "mae"
-    return min(networks or used or comparison, key=lambda entry: entry.get(score) or float("inf"))["model"]
-
-
-def _choose_rows(predictions: pd.DataFrame, main: str, folder: Path) -> tuple[pd.DataFrame, FloatArray, pd.DataFrame]:
+def _choose_rows(
+    predictions: pd.DataFrame, main: str, files: RunFolder
+) -> tuple[pd.DataFrame, FloatArray, pd.DataFrame]:
     """Return the main model's rows (of the first repeat), its predictions in all repeats, and the other models'."""
     if "model" not in predictions:
-        others = _read_others(folder / "model_predictions.csv", main, len(predictions))
+        others = _read_others(files.model_predictions, main, len(predictions))
         return predictions, predictions[["prediction"]].to_numpy().T, others
     predictions = predictions.assign(repeat=predictions.get("repeat", 0.0))
     parts = {key: part.reset_index(drop=True) for key, part in predictions.groupby(["model", "repeat"], sort=False)}
     repeats = sorted(repeat for name, repeat in parts if name == main)
     if not repeats:
-        raise ValueError(f"{folder}: predictions.csv has no rows of {main!r}; run `compare` again")
+        raise ValueError(f"{files.predictions} has no rows of {main!r}; run `compare` again")
     rows = parts[main, repeats[0]].drop(columns=["model", "repeat"])
     same = {key: part["prediction"] for key, part in parts.items() if part["id"].equals(rows["id"])}
     repeated = np.stack([same[main, repeat] for repeat in repeats if (main, repeat) in same])
@@ -196,51 +189,24 @@ def _read_others(path: Path, main: str, num_rows: int) -> pd.DataFrame:
     return others.drop(columns=main, errors="ignore")
 
 
-def _read_cells(folder: Path, schema: Schema, rows: pd.DataFrame) -> tuple[pd.DataFrame | None, str]:
-    path = folder / "held_out.csv"
+def _read_cells(path: Path, schema: Schema, rows: pd.DataFrame) -> tuple[pd.DataFrame | None, str]:
     if not path.is_file():
-        return None, "the run kept no held_out.csv"
+        return None, f"the run kept no {path.name}"
     try:
         cells = read_rows(path, schema, needs_target=True)
     except ValueError as error:  # A page without photos is better than none at the end of a long run.
-        return None, f"held_out.csv could not be read: {error}"
+        return None, f"{path.name} could not be read: {error}"
     if len(cells) != len(rows) or (cells[schema.target].to_numpy() != rows["target"].to_numpy()).any():
-        return None, "held_out.csv does not hold the rows of predictions.csv"
+        return None, f"{path.name} does not hold the rows of predictions.csv"
     return cells, ""
 
 
-def _read_texts(path: Path) -> list[str] | None:
-    if not path.is_file():
-        return None
-    texts = read_json(path)
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"{path}: expected a list of texts; run `train` again")
-    return texts
-
-
-def _read_weights(folder: Path, main: str) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Read weights.json; a run without it has at least the weights of the bundle's own network."""
-    weights = _read_object(folder / "weights.json")
-    if not weights:
-        alone = _read_object(folder / "bundle" / "manifest.json").get("fusion_weights")
-        weights = {main: {name: {"mean": mean, "sd": None} for name, mean in alone.items()}} if alone else {}
+def _read_weights(path: Path, main: str, alone: Any) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Read the weights of all fusions; a run without the file has at least those of the bundle's own network."""
+    weights = _read(path, OBJECT, {})
+    if not weights and alone:
+        weights = {main: {name: {"mean": mean, "sd": None} for name, mean in alone.items()}}
     parts = [part for entry in weights.values() for part in (entry.values() if isinstance(entry, dict) else [None])]
     if not all(isinstance(part, dict) and isinstance(part.get("mean"), int | float) for part in parts):
-        raise ValueError(f'{folder}/weights.json: expected {{fusion: {{modality: {{"mean": …, "sd": …}}}}}}')
+        raise ValueError(f'{path}: expected {{fusion: {{modality: {{"mean": …, "sd": …}}}}}}')
     return {fusion: entry for fusion, entry in weights.items() if entry and not is_ablation(fusion)}
-
-
-def _read_entries(path: Path, *keys: str) -> list[dict[str, Any]]:
-    entries = read_json(path) if path.is_file() else []
-    if not isinstance(entries, list) or not all(isinstance(line, dict) and line.keys() >= {*keys} for line in entries):
-        raise ValueError(f"{path}: expected a list of objects with {' and '.join(keys)}; run `compare` again")
-    return entries
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected an object, got {type(content).__name__}; run `train` or `compare` again")
-    return content

@@ -1,1 +1,1 @@
-"""The folder of a run: written by train and compare, and gone on with after a stop."""
+"""A run of `train` or `compare`: what it does, and the folder that it leaves."""

@@ -15,12 +15,20 @@ from rich.progress import Progress
 
 from mixed_data.bundle import BundleError
 from mixed_data.cli import COMMANDS, main, make_parser
-from mixed_data.cli.option_lists import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS
+from mixed_data.cli.option_lists import (
+    DATASET_OPTIONS,
+    FUSION_NAMES,
+    NETWORK_NAMES,
+    NETWORK_OPTIONS,
+    PREPROCESSING_OPTIONS,
+)
 from mixed_data.cli.progress_bars import EpochProgress
 from mixed_data.estimator import MixedDataRegressor
+from mixed_data.evaluation.held_out_scores import make_networks
+from mixed_data.fusion import FUSIONS
 from mixed_data.preprocessing import MixedDataPreprocessor
-from mixed_data.readers import READERS
-from mixed_data.schema import SchemaError
+from mixed_data.readers import READERS, UNITS
+from mixed_data.schema import Schema, SchemaError
 
 
 @pytest.fixture
@@ -70,7 +78,11 @@ def test_the_printed_next_command_works(hold_out_run, capsys):
 def test_config_tells_how_to_start_the_same_run_again(hold_out_run):
     config = read_json(hold_out_run.folder / "config.json")
     of_the_data = {"directory", "processors", "table", "photos"}
-    assert set(config) == {"command", "options", "schema", "bad_rows", "versions", *of_the_data}
+    of_the_run = {"command", "options", "schema", "bad_rows", "versions", "main", "unit", "settings"}
+    assert set(config) == {*of_the_run, *of_the_data}
+    assert (config["main"], config["unit"]) == ("weighted_sum", "")
+    assert config["settings"]["epochs"] == "1"
+    assert config["settings"]["preprocessor"]["image_size"] == "32"
     arguments = [*hold_out_run.arguments, "--out", str(hold_out_run.folder)]
     assert shlex.split(config["command"]) == ["python", "-m", "mixed_data", *arguments]
     assert config["options"]["epochs"] == 1
@@ -192,8 +204,6 @@ def test_training_says_at_once_what_cannot_work(hold_out_run, tmp_path, capsys, 
     command = [*hold_out_run.arguments, "--out"]
     for arguments, message in (
         ([str(hold_out_run.folder)], "exists and is not empty"),
-        ([str(tmp_path / "a"), "--networks", "table, immage"], "got 'immage'"),
-        ([str(tmp_path / "b"), "--fusion", "sum"], "got 'sum'"),
         ([str(tmp_path / "c"), "--folds", "100"], "100 folds"),
         ([str(tmp_path / "d"), "--target", "rent"], "no column 'rent'"),
     ):
@@ -218,6 +228,7 @@ def test_options_that_do_not_belong_together_are_exit_code_2(arguments, message,
 @pytest.mark.parametrize(
     "arguments",
     [[], ["trian"], ["train", "--epoch5", "3"], ["train", "--epochs", "many"], ["train", "--dataset", "none"]]
+    + [["train", "--networks", "table, immage"], ["compare", "--fusion", "sum"]]
     + [["predict", "bundle"], ["evaluate", "--data", "a.csv"]],
     ids=str,
 )
@@ -258,8 +269,14 @@ def test_the_options_of_preprocessing_are_those_of_the_preprocessor():
     }
 
 
+def test_the_networks_to_choose_from_are_those_that_there_are():
+    assert tuple(FUSIONS) == FUSION_NAMES
+    schema = Schema(target="price", numeric=["area"], images=["front"])
+    assert set(make_networks(schema, NETWORK_NAMES, {})) == set(NETWORK_NAMES)
+
+
 def test_the_options_of_a_data_set_are_those_of_its_reader():
-    assert set(DATASET_OPTIONS) == set(READERS)
+    assert set(DATASET_OPTIONS) == set(READERS) == set(UNITS)
     for name, options in DATASET_OPTIONS.items():
         assert set(parameters_of(READERS[name])) == {"root", *options}
 
@@ -270,16 +287,23 @@ def test_every_option_reaches_the_network_and_the_preprocessor(monkeypatch, hold
 
     plans = []
     monkeypatch.setattr(progress_bars, "embed_photos", lambda *arguments: None)
-    monkeypatch.setattr(train_run, "study", lambda table, schema, plan, **options: plans.append(plan) or 1 / 0)
+    monkeypatch.setattr(train_run, "run_study", lambda table, schema, plan, **options: plans.append(plan) or 1 / 0)
     values = {str: "text", int: 3, float: 0.25, bool: True}
     given = {name: values[kind] for name, (kind, _) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items()}
     given["ratios"] = False
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if not isinstance(value, bool)]
-    more = ["--normalize", "--montage", "--no-ratios", "--fusion=a", "--networks=b, c", "--folds=4", "--test-size=0.5"]
+    more = ["--normalize", "--montage", "--no-ratios", "--fusion=film", "--networks=image, late"]
+    more += ["--folds=4", "--test-size=0.5", "--random-state=7"]
     with pytest.raises(ZeroDivisionError):
-        main([*hold_out_run.arguments, "--out", str(tmp_path), *flags, *more, "--random-state=7"])
+        main([*hold_out_run.arguments, "--out", str(tmp_path), *flags, *more])
     (plan,) = plans
-    assert (plan.main, plan.networks, plan.folds, plan.test_size, plan.random_state) == ("a", ["b", "c"], 4, 0.5, 7)
+    assert (plan.main, plan.networks, plan.folds, plan.test_size, plan.random_state) == (
+        "film",
+        ["image", "late"],
+        4,
+        0.5,
+        7,
+    )
     preprocessor = plan.options["preprocessor"].get_params()
     options = {**plan.options, "intervals": plan.intervals}
     assert {name: options[name] for name in NETWORK_OPTIONS} | {
@@ -314,3 +338,18 @@ def test_the_progress_bar_moves_by_epochs_and_is_full_after_early_stopping():
         assert progress.tasks[0].fields["loss"] == "0.125"
         bar.on_train_end()
         assert progress.tasks[0].finished
+
+
+def test_the_bar_of_a_download_is_on_standard_error_of_a_terminal_only(tmp_path, monkeypatch, capsys):
+    def download_houses(root, *, report):
+        report(1_000, 2_000)
+        return root
+
+    monkeypatch.setattr("mixed_data.readers.verified_download.download_houses", download_houses)
+    assert main(["download", "houses", "--root", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert main(["download", "houses", "--root", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert "Houses" in err
+    assert "Houses" not in out

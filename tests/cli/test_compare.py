@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import json
 import os
+import shlex
 from pathlib import Path
 
 import joblib
@@ -19,9 +21,10 @@ from mixed_data.cli.option_lists import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
 from mixed_data.cli.printed_tables import print_models
 from mixed_data.cli.process_start import worker_processes
 from mixed_data.evaluation.repeated_folds import Protocol
+from mixed_data.runs.compare_run import compare_models
 
-FILES = ["ablation.json", "comparison.json", "config.json", "findings.json", "folds", "held_out.csv"]
-FILES += ["predictions.csv", "report.html", "settings.json", "verdict.json", "weights.json"]
+FILES = ["ablation.json", "comparison.json", "config.json", "findings.json", "held_out.csv"]
+FILES += ["predictions.csv", "report.html", "verdict.json", "weights.json"]
 MODELS = ["median", "ridge", "knn", "boosting", "table", "weighted_sum", "placebo"]
 
 
@@ -53,7 +56,6 @@ def read_json(path: Path):
 
 def test_compare_leaves_these_files(compared):
     assert sorted(path.name for path in compared.folder.iterdir()) == FILES
-    assert len(list((compared.folder / "folds").iterdir())) == 2 * len(MODELS)
 
 
 def test_the_audit_comes_first_then_the_models_then_the_answers_and_last_the_folder(compared):
@@ -101,7 +103,10 @@ def test_predictions_name_model_repeat_fold_row_and_id(compared, listings):
 
 def test_config_tells_how_to_start_the_same_comparison_again(compared):
     config = read_json(compared.folder / "config.json")
-    assert set(config) == {"command", "options", "schema", "bad_rows", "versions"}
+    of_the_data = {"directory", "processors", "table", "photos"}
+    of_the_run = {"command", "options", "schema", "bad_rows", "versions", "main", "unit", "settings"}
+    assert set(config) == {*of_the_run, *of_the_data}
+    assert (config["main"], config["unit"], config["settings"]["views"]) == ("weighted_sum", "", "False")
     assert config["options"]["repeats"] == 1
     assert config["command"].startswith("python -m mixed_data compare ")
 
@@ -112,31 +117,57 @@ def test_compare_is_quiet_in_a_pipe(compared):
     assert "\x1b" not in compared.output
 
 
-def test_the_same_command_again_finds_everything_done(compared, monkeypatch):
+def stop(*arguments: object, **options: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_stopped_comparison_is_resumed_by_the_printed_command(compared, tmp_path, monkeypatch):
+    from estimator_helpers import eagerly
+
     from mixed_data.evaluation import repeated_folds
 
-    monkeypatch.setattr(repeated_folds, "evaluate_held_out", lambda *arguments: pytest.fail("something was fitted"))
-    before = {name: (compared.folder / name).read_bytes() for name in FILES if "." in name}
-    code, output, _ = call(compared.arguments)
-    assert code == 0
-    assert output.splitlines()[:-1] == compared.output.splitlines()[:-1]  # the last line has the seconds
-    assert {name: (compared.folder / name).read_bytes() for name in before} == before
+    arguments = [*compared.arguments[:-1], str(tmp_path / "run")]
+    with eagerly(), two_inner_folds():
+        with monkeypatch.context() as patch:
+            patch.setattr("mixed_data.runs.compare_run.reach_verdict", stop)
+            code, _, errors = call(arguments)
+        assert code == 130
+        assert sorted(os.listdir(tmp_path / "run")) == ["checkpoints", "config.json"]
+        assert len(list(tmp_path.rglob("*-fold0.json"))) == 2 * len(MODELS)
+        code, _, refused = call(arguments)
+        assert code == 1
+        assert f"choose another --out, go on with --resume {tmp_path / 'run'} or remove it" in refused
+        code, _, refused = call(["train", "--resume", str(tmp_path / "run")])
+        assert code == 2
+        assert "was begun by `python -m mixed_data compare`" in refused
+        advice = shlex.split(errors.splitlines()[-1])
+        assert advice == ["next:", "python", "-m", "mixed_data", "compare", "--resume", str(tmp_path / "run")]
+        monkeypatch.setattr(repeated_folds, "evaluate_held_out", lambda *_, **__: pytest.fail("something was fitted"))
+        code, _, errors = call(advice[4:])
+    assert (code, errors) == (0, "")
+    assert sorted(os.listdir(tmp_path / "run")) == FILES
+    for name in ("predictions.csv", "held_out.csv", "verdict.json", "ablation.json", "findings.json", "weights.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (compared.folder / name).read_bytes()
+    scores, whole = (read_json(folder / "comparison.json") for folder in (tmp_path / "run", compared.folder))
+    assert [{**entry, "seconds": 0} for entry in scores] == [{**entry, "seconds": 0} for entry in whole]
 
 
-def test_other_settings_in_the_same_folder_are_exit_code_1(compared):
-    code, output, errors = call([*compared.arguments, "--epochs=2"])
-    assert (code, output) == (1, "")
-    assert errors.startswith(f"error: {compared.folder} holds a comparison that differs in: model 'table', ")
-    assert "choose another --out" in errors
+def test_a_finished_comparison_has_nothing_left_to_do(compared):
+    before = {name: (compared.folder / name).read_bytes() for name in FILES}
+    code, output, errors = call(["compare", "--resume", str(compared.folder)])
+    assert (code, errors) == (0, "")
+    assert "is finished; nothing is left to do" in output
+    assert {name: (compared.folder / name).read_bytes() for name in FILES} == before
+    code, _, errors = call(compared.arguments)
+    assert code == 1
+    assert "exists and is not empty; choose another --out or remove it" in errors
 
 
 def test_mistakes_are_told_before_anything_is_fitted(compared, tmp_path, monkeypatch):
     from mixed_data.evaluation import repeated_folds
 
-    monkeypatch.setattr(repeated_folds, "evaluate_held_out", lambda *arguments: pytest.fail("something was fitted"))
+    monkeypatch.setattr(repeated_folds, "evaluate_held_out", lambda *_, **__: pytest.fail("something was fitted"))
     for more, message in (
-        (["--networks=tabel"], "got 'tabel'"),
-        (["--fusion=sum"], "got 'sum'"),
         (["--folds=1"], "folds must be at least 2, got 1"),
         (["--repeats=0"], "repeats must be at least 1, got 0"),
         (["--jobs=0"], "n_jobs == 0"),
@@ -155,6 +186,11 @@ def test_the_options_have_the_defaults_of_the_protocol_and_those_of_train():
     shared += ["fusion", "random_state", "out", *NETWORK_OPTIONS, *PREPROCESSING_OPTIONS]
     assert {name: defaults[name] for name in shared} == {name: train[name] for name in shared}
     assert (defaults["jobs"], defaults["views"]) == (1, True)
+    parameters = inspect.signature(compare_models).parameters
+    of_the_function = ["fusion", "networks", "views", "repeats", "folds", "random_state", "out", "resume"]
+    assert {name: parameters[name].default for name in of_the_function} == {
+        name: defaults[name] for name in of_the_function
+    }
 
 
 def test_a_spread_is_printed_where_there_is_one(capsys):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -18,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.compared_models import Candidate, make_candidates
+from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits
 from mixed_data.evaluation.repeated_folds import Protocol, reseed, run_repeats
 from mixed_data.metrics import regression_metrics
 from mixed_data.preprocessing import MixedDataPreprocessor
@@ -43,15 +43,16 @@ def counter():
     return Candidate(Counter())
 
 
-def run(table, candidates, folder, protocol=PROTOCOL, **options):
-    return run_repeats(table, HOUSE_SCHEMA, candidates, protocol, folder, **options)
+def run(table, candidates, folder=None, protocol=PROTOCOL, **options):
+    fits = KEEP_NOTHING if folder is None else FinishedFits(folder)
+    return run_repeats(table, HOUSE_SCHEMA, candidates, protocol, fits=fits, **options)
 
 
 # --- what is held out -----------------------------------------------------------------------------------------------
 
 
 def test_every_model_predicts_every_row_once_per_repeat_on_the_same_grouped_folds(table, candidates, tmp_path):
-    predictions = run(table, candidates, tmp_path / "out").evidence.predictions
+    predictions = run(table, candidates).evidence.predictions
     assert list(predictions["model"].unique()) == ["median", "ridge", "knn", "boosting"]
     expected = np.empty((2, NUM_HOUSES))
     for repeat in range(2):
@@ -66,7 +67,7 @@ def test_every_model_predicts_every_row_once_per_repeat_on_the_same_grouped_fold
 
 
 def test_predictions_are_those_of_a_model_fitted_on_the_other_folds(table, candidates, tmp_path):
-    predictions = run(table, {"ridge": candidates["ridge"]}, tmp_path / "out").evidence.predictions
+    predictions = run(table, {"ridge": candidates["ridge"]}).evidence.predictions
     training, held_out = k_fold(find_groups(table, HOUSE_SCHEMA), 3, random_state=6)[1]
     ridge = make_baselines(HOUSE_SCHEMA, {})["ridge"].fit(table.iloc[training], table["price"].iloc[training])
     lines = predictions[(predictions["repeat"] == 1) & (predictions["fold"] == 1)]
@@ -75,7 +76,7 @@ def test_predictions_are_those_of_a_model_fitted_on_the_other_folds(table, candi
 
 
 def test_the_comparison_is_the_mean_of_the_pooled_metrics_of_the_repeats(table, candidates, tmp_path):
-    found = run(table, candidates, tmp_path / "out")
+    found = run(table, candidates)
     lines = found.evidence.predictions
     for entry in found.comparison:
         parts = [part for _, part in lines[lines["model"] == entry["model"]].groupby("repeat")]
@@ -91,15 +92,15 @@ def test_the_comparison_is_the_mean_of_the_pooled_metrics_of_the_repeats(table, 
 def test_a_metric_that_is_not_defined_in_one_repeat_is_none(table, tmp_path):
     class_of_seed = {"counter": Candidate(Counter(random_state=-100))}  # predicts 0 in repeat 0, and 1 in repeat 1
     Counter.fits_left = 1_000
-    (entry,) = run(table, class_of_seed, tmp_path / "out").comparison
+    (entry,) = run(table, class_of_seed).comparison
     assert (entry["rmse_log"], entry["rmse_log_sd"]) == (None, None)
     assert entry["mape"] == pytest.approx(100, rel=0.01)
-    (single,) = run(table, class_of_seed, tmp_path / "single", Protocol(1, 3)).comparison
+    (single,) = run(table, class_of_seed, protocol=Protocol(1, 3)).comparison
     assert single["mape_sd"] is None
 
 
 def test_each_repeat_has_seeds_of_its_own(table, counter, tmp_path):
-    found = run(table, {"counter": counter}, tmp_path / "out", Protocol(3, 2))
+    found = run(table, {"counter": counter}, protocol=Protocol(3, 2))
     by_repeat = found.evidence.predictions.groupby("repeat")["prediction"].unique()
     assert [values.tolist() for values in by_repeat] == [[100.0], [101.0], [102.0]]
     nested = reseed(make_pipeline(Ridge(random_state=4), DummyRegressor()), 2)
@@ -108,7 +109,7 @@ def test_each_repeat_has_seeds_of_its_own(table, counter, tmp_path):
 
 
 def test_learned_weights_are_kept_with_their_spread(table, counter, candidates, tmp_path):
-    found = run(table, {"median": candidates["median"], "counter": counter}, tmp_path / "out")
+    found = run(table, {"median": candidates["median"], "counter": counter})
     assert list(found.weights) == ["model", "repeat", "fold", "branch", "weight"]
     assert len(found.weights) == 6 * 2
     assert found.mean_weights == {"counter": {"tabular": {"mean": 0.25, "sd": 0.0}, "image": {"mean": 0.75, "sd": 0.0}}}
@@ -121,7 +122,7 @@ def test_what_prepares_the_table_sees_the_split_and_a_seed_per_fold(table, candi
         seen.append((schema, [len(rows) for rows in split], seed))
         return table.assign(price=1.0)
 
-    found = run(table, {"ridge": Candidate(candidates["median"].estimator, swap)}, tmp_path / "out")
+    found = run(table, {"ridge": Candidate(candidates["median"].estimator, swap)})
     assert [seed for _, _, seed in seen] == [[5, repeat, fold] for repeat in range(2) for fold in range(3)]
     assert {sum(sizes) for _, sizes, _ in seen} == {NUM_HOUSES}
     assert (found.evidence.predictions["prediction"] == 1.0).all()
@@ -129,23 +130,22 @@ def test_what_prepares_the_table_sees_the_split_and_a_seed_per_fold(table, candi
 
 
 def test_rows_that_share_a_photo_are_reported(table, candidates, tmp_path):
-    found = run(table, {"median": candidates["median"]}, tmp_path / "out")
+    found = run(table, {"median": candidates["median"]})
     (first, *_) = found.findings
     assert "house 7 = house 8: front.jpg" in str(first)
     assert found.evidence.groups[7] == found.evidence.groups[8]
 
 
-def test_what_cannot_be_repeated_is_refused_before_a_folder_is_made(table, candidates, tmp_path):
+def test_what_cannot_be_repeated_is_refused(table, candidates, tmp_path):
     for protocol, message in (
         (Protocol(0, 3), "repeats must be at least 1, got 0"),
         (Protocol(1, 1), "folds must be at least 2, got 1"),
         (Protocol(1, 45), "45 folds needs at least 45 groups"),
     ):
         with pytest.raises(ValueError, match=message):
-            run(table, candidates, tmp_path / "out", protocol)
+            run(table, candidates, protocol=protocol)
     with pytest.raises(ValueError, match="area"):
-        run(table.drop(columns="area"), candidates, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        run(table.drop(columns="area"), candidates)
 
 
 # --- in parallel ----------------------------------------------------------------------------------------------------
@@ -153,9 +153,9 @@ def test_what_cannot_be_repeated_is_refused_before_a_folder_is_made(table, candi
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_predictions_do_not_depend_on_where_the_fits_run(table, candidates, tmp_path, backend):
-    alone = run(table, candidates, tmp_path / "alone")
+    alone = run(table, candidates)
     with joblib.parallel_config(backend, n_jobs=2):
-        together = run(table, candidates, tmp_path / "together")
+        together = run(table, candidates, tmp_path)
     pd.testing.assert_frame_equal(together.evidence.predictions, alone.evidence.predictions)
 
 
@@ -168,10 +168,8 @@ class AllAtOnce(ThreadingBackend):
 def test_a_backend_that_gives_its_results_all_at_once_will_do(table, candidates, tmp_path):
     few = {"median": candidates["median"]}
     with joblib.parallel_config(AllAtOnce(), n_jobs=2):
-        together = run(table, few, tmp_path / "together")
-    pd.testing.assert_frame_equal(
-        together.evidence.predictions, run(table, few, tmp_path / "alone").evidence.predictions
-    )
+        together = run(table, few)
+    pd.testing.assert_frame_equal(together.evidence.predictions, run(table, few).evidence.predictions)
 
 
 # --- going on -------------------------------------------------------------------------------------------------------
@@ -181,7 +179,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(table, counter, tmp_path):
     Counter.fits_left = 4
     with pytest.raises(KeyboardInterrupt):
         run(table, {"a": counter, "b": counter}, tmp_path)
-    assert Counter.fits == len(list((tmp_path / "folds").glob("*.json"))) == 4
+    assert Counter.fits == len(list(tmp_path.rglob("*.json"))) == 4
     Counter.fits_left = 1_000
     progress = []
 
@@ -210,19 +208,23 @@ def damage(path, how):
         path.write_text("[]")
     elif how == "gone":
         path.unlink()
+    elif how.keys() & {"prediction", "upper"}:
+        path.write_text(json.dumps({**content, "columns": {**content["columns"], **how}}))
     else:
         path.write_text(json.dumps({**content, **how}))
 
 
 @pytest.mark.parametrize(
     "how",
-    ["cut", "empty", "binary", "list", "gone", {"predictions": [1.0]}, {"rows": [1]}, {"fold": 1}, {"model": "b"}]
-    + [{"repeat": 1}, {"seconds": None}, {"predictions": [None] * 15}, {"more": 1}],
+    ["cut", "empty", "binary", "list", "gone", {"columns": {}}, {"rows": [1]}, {"fold": 1}, {"model": "b"}]
+    + [{"seconds": None}, {"more": 1}, {"weights": [1]}, {"member_weights": "a"}]
+    + [{"prediction": [1.0]}, {"prediction": [None] * 15}, {"upper": [2.0] * 15}],
     ids=str,
 )
 def test_a_damaged_or_foreign_file_is_no_finished_fit(table, counter, tmp_path, how):
     expected = run(table, {"a": counter}, tmp_path).evidence.predictions
-    damage(tmp_path / "folds" / "00-a-repeat0-fold0.json", how)
+    (path,) = (tmp_path / "repeat0-fold0").glob("a-*.json")
+    damage(path, how)
     found = run(table, {"a": counter}, tmp_path)
     assert Counter.fits == 7
     pd.testing.assert_frame_equal(found.evidence.predictions, expected)
@@ -232,57 +234,16 @@ def test_a_damaged_or_foreign_file_is_no_finished_fit(table, counter, tmp_path, 
 
 def test_a_file_that_was_being_written_is_left_alone(table, counter, tmp_path):
     run(table, {"a": counter}, tmp_path)
-    (tmp_path / "folds" / ".00-a-repeat0-fold0.json.123.tmp").write_text("{")
+    (tmp_path / "repeat0-fold0" / ".a-fold0.json.123.tmp").write_text("{")
     run(table, {"a": counter}, tmp_path)
     assert Counter.fits == 6
-
-
-def test_finished_fits_of_other_settings_are_refused_by_name(table, counter, candidates, tmp_path):
-    run(table, {"a": counter}, tmp_path)
-    price = table["price"].where(table["name"] != table["name"].iloc[-1], 1.0)
-    photo = Path(table["front"].iloc[7])
-    for arguments, changed in (
-        ((table, {"a": counter}, Protocol(2, 3, 6)), "random_state"),
-        ((table, {"a": counter}, Protocol(3, 3, 5)), "repeats"),
-        ((table, {"a": Candidate(Counter(random_state=1))}, PROTOCOL), "model 'a'"),
-        ((table, {"b": counter}, PROTOCOL), "model 'b', model 'a'"),
-        ((table, {"a": counter, "ridge": candidates["ridge"]}, PROTOCOL), "model 'ridge'"),
-        ((table.assign(price=price), {"a": counter}, PROTOCOL), "table"),
-        ((table[::-1], {"a": counter}, PROTOCOL), "table"),
-    ):
-        with pytest.raises(FileExistsError, match=rf"differs in: {changed}\. .*choose another --out"):
-            run(arguments[0], arguments[1], tmp_path, arguments[2])
-    photo.write_bytes(b"another photo")
-    with pytest.raises(FileExistsError, match="differs in: photos"):
-        run(table, {"a": counter}, tmp_path)
-    photo.unlink()
-    with pytest.raises(FileExistsError, match="differs in: photos"):
-        run(table, {"a": counter}, tmp_path)
-    assert Counter.fits == 6
-
-
-def test_a_column_without_a_role_may_change(table, counter, tmp_path):
-    run(table, {"a": counter}, tmp_path)
-    run(table.assign(note="new"), {"a": counter}, tmp_path)
-    assert Counter.fits == 6
-
-
-def test_a_folder_with_something_else_in_it_is_left_alone(table, counter, tmp_path):
-    (tmp_path / "letter.txt").write_text("dear")
-    for folder in (tmp_path, tmp_path / "letter.txt"):
-        with pytest.raises(FileExistsError, match="holds no comparison to go on with"):
-            run(table, {"a": counter}, folder)
-    (tmp_path / "settings.json").write_text("[]")
-    with pytest.raises(FileExistsError, match="differs in"):
-        run(table, {"a": counter}, tmp_path)
-    assert Counter.fits == 0
 
 
 def test_models_whose_names_look_alike_have_files_of_their_own(table, candidates, tmp_path):
     few = {"without a/b": candidates["median"], "without a b": candidates["ridge"]}
     predictions = run(table, few, tmp_path).evidence.predictions
     assert predictions.groupby("model")["prediction"].nunique()["without a b"] > 6
-    assert len(list((tmp_path / "folds").iterdir())) == 12
+    assert len(list(tmp_path.rglob("*.json"))) == 12
     assert run(table, few, tmp_path).evidence.predictions.equals(predictions)
 
 
@@ -295,7 +256,7 @@ def test_networks_run_with_a_placebo_that_is_another_network_than_the_main_one(t
     everything = make_candidates(schema, options, networks=[], main="weighted_sum", views=False)
     candidates = {name: everything[name] for name in ("weighted_sum", "placebo")}
     with eagerly():
-        found = run_repeats(table, schema, candidates, Protocol(1, 2), tmp_path / "out")
+        found = run_repeats(table, schema, candidates, Protocol(1, 2))
     main, placebo = (
         part["prediction"].to_numpy() for _, part in found.evidence.predictions.groupby("model", sort=False)
     )

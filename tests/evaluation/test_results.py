@@ -13,6 +13,7 @@ from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.compared_models import Candidate
 from mixed_data.evaluation.comparison_files import write_results
 from mixed_data.evaluation.repeated_folds import Protocol, run_repeats
+from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.schema import Schema
 
 PROTOCOL = Protocol(repeats=2, folds=3)
@@ -26,16 +27,15 @@ def table(tmp_path_factory):
 def test_results_are_written_with_ids_targets_and_readable_json(table, tmp_path):
     Counter.fits_left = 1_000
     models = {"ridge": Candidate(make_baselines(HOUSE_SCHEMA, {})["ridge"]), "counter": Candidate(Counter())}
-    found = run_repeats(table, HOUSE_SCHEMA, models, PROTOCOL, tmp_path)
+    found = run_repeats(table, HOUSE_SCHEMA, models, PROTOCOL)
     write_results(
-        tmp_path,
+        RunFolder(tmp_path),
         found,
         table,
         HOUSE_SCHEMA,
         comparison=found.comparison,
         verdict=[{"a": 1}],
         ablation=[],
-        config={"b": 2},
     )
     written = pd.read_csv(tmp_path / "predictions.csv")
     assert list(written) == COLUMNS
@@ -45,7 +45,7 @@ def test_results_are_written_with_ids_targets_and_readable_json(table, tmp_path)
     np.testing.assert_array_equal(written["prediction"], found.evidence.predictions["prediction"])
     contents = {
         name: json.loads((tmp_path / f"{name}.json").read_text())
-        for name in ("comparison", "verdict", "ablation", "findings", "weights", "config")
+        for name in ("comparison", "verdict", "ablation", "findings", "weights")
     }
     assert contents == {
         "comparison": found.comparison,
@@ -53,14 +53,13 @@ def test_results_are_written_with_ids_targets_and_readable_json(table, tmp_path)
         "ablation": [],
         "findings": [str(finding) for finding in found.findings],
         "weights": found.mean_weights,
-        "config": {"b": 2},
     }
 
 
 def test_rows_without_an_id_are_called_by_their_position(table, tmp_path):
     schema = Schema(target="price", numeric=["area"])
     few = {"median": Candidate(make_baselines(schema, {})["median"])}
-    found = run_repeats(table, schema, few, PROTOCOL, tmp_path)
-    write_results(tmp_path, found, table, schema, comparison=[], verdict=[], ablation=[], config={})
+    found = run_repeats(table, schema, few, PROTOCOL)
+    write_results(RunFolder(tmp_path), found, table, schema, comparison=[], verdict=[], ablation=[])
     written = pd.read_csv(tmp_path / "predictions.csv")
     assert (written["id"] == written["row"]).all()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from preprocessing_helpers import HOUSES, SCHEMA
 
-from mixed_data.files.checked_json import write_json
+from mixed_data.files.checked_json import make_plain, write_json
 from mixed_data.preprocessing import TabularPreprocessor
 
 
@@ -131,3 +131,10 @@ def test_junk_anywhere_in_a_state_is_a_value_error_or_harmless(junk: Any) -> Non
         changed = change(copy.deepcopy(state), *path, to=junk) if path else junk
         with contextlib.suppress(ValueError):
             TabularPreprocessor.from_state(changed).transform(HOUSES)
+
+
+def test_what_json_does_not_know_is_made_plain() -> None:
+    scores = {"n": np.int64(1), "r2": np.nan, "mae": np.float32(0.5), 3: (np.inf, "text", None, True)}
+    made = make_plain([scores])
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    assert made == [{"n": 1, "r2": None, "mae": 0.5, "3": [None, "text", None, True]}]

@@ -90,6 +90,7 @@ def test_folds_are_told_apart_from_the_model_in_the_bundle(tmp_path):
 def test_the_least_facts_make_a_card(tmp_path):
     write(tmp_path / "comparison.json", [{"model": "table", "mape": None, "mae": 3.0}])
     (tmp_path / "predictions.csv").write_text("id,target,prediction\n1,2,5\n")
+    write(tmp_path / "config.json", {"main": "table"})
     card = write_card(read_run(tmp_path), num_training_rows=10, created="2026-02-03")
     assert "in the units of that column" in card
     assert "| **`table`** | – | – | – | – | – | – |" in card

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from report_helpers import NUM_ROWS, make_comparison, make_run, read, write
+from report_helpers import NUM_ROWS, make_comparison, make_run, write
 
 from mixed_data.report.run_contents import read_run
 
@@ -18,8 +18,9 @@ from mixed_data.report.run_contents import read_run
         ("comparison.json", "{}", "expected a list of"),
         ("comparison.json", "[{}]", "expected a list of"),
         ("comparison.json", "[", "is not a JSON file"),
-        ("metrics.json", '{"mape": 1.0}', "no model of comparison.json has the scores of metrics.json"),
-        ("metrics.json", "[]", "expected an object"),
+        ("config.json", "{}", 'expected in "main" a model of comparison.json, got None'),
+        ("config.json", '{"main": "tabel"}', "expected in \"main\" a model of comparison.json, got 'tabel'"),
+        ("config.json", "[]", "expected an object"),
         ("findings.json", "[1]", "findings.json: expected a list of texts"),
         ("weights.json", '{"weighted_sum": {"tabular": 0.5}}', "weights.json: expected"),
         ("weights.json", '{"weighted_sum": 0.5}', "weights.json: expected"),
@@ -58,7 +59,7 @@ def test_unreadable_rows_leave_a_reason_instead_of_an_error(tmp_path):
 
 def test_a_run_without_a_schema_says_so(tmp_path):
     folder = make_run(tmp_path)
-    write(folder / "config.json", {"made by": "hand"})
+    write(folder / "config.json", {"main": "weighted_sum"})
     run = read_run(folder)
     assert (run.cells, run.no_cells) == (None, "config.json names no schema")
 
@@ -70,18 +71,6 @@ def test_the_weights_of_the_bundle_stand_in_for_weights_json(tmp_path):
     write(folder / "bundle" / "manifest.json", {"fusion_weights": {"tabular": 0.6, "image": 0.4}})
     weights = {"tabular": {"mean": 0.6, "sd": None}, "image": {"mean": 0.4, "sd": None}}
     assert read_run(folder).weights == {"weighted_sum": weights}
-
-
-def test_a_comparison_without_an_answer_is_about_its_best_network(tmp_path):
-    folder = make_comparison(tmp_path)
-    assert read_run(folder).main == "concat"  # the first model of the first question
-    (folder / "verdict.json").unlink()
-    comparison = read(folder, "comparison.json")
-    errors = {entry["model"]: entry["mape"] for entry in comparison}
-    for entry in comparison:  # baselines and ablations are not what a comparison is about
-        entry["mape"] = entry["mape"] if entry["model"] in ("concat", "gated") else 1.0
-    write(folder / "comparison.json", comparison)
-    assert read_run(folder).main == min(("concat", "gated"), key=errors.get)
 
 
 def test_a_comparison_keeps_the_first_repeat_as_rows_and_all_repeats_of_the_main_model(tmp_path):

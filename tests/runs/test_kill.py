@@ -11,7 +11,8 @@ from reliability import Case, documented
 
 from benchmarks.kill_runs import MOMENTS, Life, find_broken, find_differences
 from mixed_data.cli import main
-from mixed_data.runs.run_folder import CHECKPOINTS_FOLDER, tidy
+from mixed_data.evaluation.run_folder import RunFolder
+from mixed_data.runs.claimed_folder import tidy
 
 KILLED = Case(
     "SIGKILL while a model is being written, and at a random moment",
@@ -34,7 +35,8 @@ def test_a_killed_run_leaves_nothing_broken_and_ends_as_it_would_have(case, list
 
 
 def test_checkpoints_that_are_being_removed_are_out_of_sight(tmp_path, monkeypatch):
-    (tmp_path / CHECKPOINTS_FOLDER / "model").mkdir(parents=True)
+    folder = RunFolder(tmp_path)
+    (folder.checkpoints / "model").mkdir(parents=True)
 
     def stop(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
@@ -42,7 +44,7 @@ def test_checkpoints_that_are_being_removed_are_out_of_sight(tmp_path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", stop)
         with pytest.raises(KeyboardInterrupt):
-            tidy(tmp_path)
-    assert not (tmp_path / CHECKPOINTS_FOLDER).exists()
-    tidy(tmp_path)
+            tidy(folder)
+    assert not folder.checkpoints.exists()
+    tidy(folder)
     assert list(tmp_path.iterdir()) == []

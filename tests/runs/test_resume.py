@@ -18,17 +18,18 @@ from network_helpers import Stopper
 from reliability import Case, documented
 
 from mixed_data.cli import main
-from mixed_data.cli.command_inputs import describe_data
 from mixed_data.estimator import MixedDataRegressor
-from mixed_data.evaluation.kept_fits import Fit, KeptFits, StandIn
+from mixed_data.evaluation.finished_fits import FinishedFits, Fit, StandIn
+from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.locks import locked
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
 from mixed_data.readers import read_table
-from mixed_data.runs.run_folder import begin_run, is_finished, resume_run
-from mixed_data.runs.train_run import Plan, study, write_run
+from mixed_data.runs.claimed_folder import begin_run, is_finished, resume_run
+from mixed_data.runs.run_config import describe_run
+from mixed_data.runs.train_run import Plan, run_study, write_run
 
-VERSIONS = {"versions": {"mixed_data": "1"}}
+COMMAND = "python -m mixed_data train --dataset table"
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,8 @@ def do_run(
     table, schema = read_table(data=listings)
     network = {"epochs": 4, "units": 8, "members": 1, "learning_rate": 0.05, **plan.pop("network")}
     plan = Plan(networks=["table"], main="table", options=network, intervals=False, **plan)
-    config = {**VERSIONS, "schema": schema.to_dict(), **describe_data(table, schema)}
+    started = {"command": COMMAND}
+    config = describe_run(table, schema, main=plan.main, settings=plan.settings, started=started)
     trained = []
 
     def watch(name: str, fold: int) -> list[keras.callbacks.Callback]:
@@ -54,10 +56,9 @@ def do_run(
         return [note, *([Stopper(stop_at[2])] if stop_at and stop_at[:2] == (name, fold) else [])]
 
     claim = resume_run if folder.exists() else begin_run
-    folder.mkdir(exist_ok=True)
-    with claim(folder, config, plan.main) as kept:
-        found = study(table, schema, plan, watch=watch, kept=kept)
-        write_run(folder, found, table, schema, plan, watch=watch, kept=kept)
+    with claim(RunFolder(folder), config, whole=plan.main) as fits:
+        found = run_study(table, schema, plan, watch=watch, fits=fits)
+        write_run(RunFolder(folder), found, config)
     return trained
 
 
@@ -74,14 +75,14 @@ def test_a_run_that_was_stopped_ends_as_it_would_have(plan, stop, listings, tmp_
     do_run(whole, listings, **plan)
     with pytest.raises(KeyboardInterrupt) as stopped:
         do_run(resumed, listings, stop_at=stop, **plan)
-    assert stopped.value.__notes__ == [f"next: python train.py --resume {shlex.quote(str(resumed))}"]
-    assert not is_finished(resumed)
+    assert stopped.value.__notes__ == [f"next: python -m mixed_data train --resume {shlex.quote(str(resumed))}"]
+    assert not is_finished(RunFolder(resumed))
     with monkeypatch.context() as patch:
         patch.setattr("sklearn.compose.TransformedTargetRegressor.fit", None)  # not one baseline is fitted again
         left = do_run(resumed, listings, **plan)
     assert left[0] == stop, "not one epoch is trained again"
     assert {epoch[:2] for epoch in left} == {stop[:2]}
-    assert is_finished(resumed)
+    assert is_finished(RunFolder(resumed))
     assert sorted(os.listdir(resumed)) == sorted(os.listdir(whole))
     for name in ("metrics.json", "predictions.csv", "model_predictions.csv", "held_out.csv", "findings.json"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
@@ -97,33 +98,55 @@ def weights_of(bundle: Path) -> list[np.ndarray]:
     return keras.saving.load_model(bundle / "model.keras", compile=False).get_weights()
 
 
+def test_a_model_that_was_fitted_on_all_rows_is_not_fitted_again(listings, tmp_path, monkeypatch):
+    plan = {"network": {"validation_fraction": 0.0}, "folds": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr("mixed_data.runs.train_run.write_report", interrupt)
+        patch.setattr("mixed_data.runs.train_run.save_bundle", lambda *arguments, **options: None)
+        with pytest.raises(KeyboardInterrupt):
+            do_run(tmp_path / "run", listings, **plan)
+    assert do_run(tmp_path / "run", listings, **plan) == []
+    assert (tmp_path / "run/bundle/folds/1/manifest.json").is_file()
+
+
+ROWS = pd.DataFrame(
+    {"prediction": [0.1, 1e300], "images_used": [0, 3], "warnings": ["", "a; b"], "fold": 1}, index=[4, 9]
+)
+
+
 def test_models_that_are_not_the_main_one_leave_their_weights(tmp_path):
     fitted = StandIn({"tabular": 0.1, "image": 0.9}, np.array([[0.1, 0.9]]))
-    rows = pd.DataFrame(
-        {"prediction": [0.1, 1e300], "images_used": [0, 3], "warnings": ["", "a; b"], "fold": 0}, index=[4, 9]
-    )
-    kept = KeptFits(tmp_path, "main")
-    assert kept.is_empty
-    kept.keep("film", 1, Fit(rows, fitted, 2.5))
-    assert not kept.is_empty
-    again = kept.read("film", 1, None)
-    pd.testing.assert_frame_equal(again.rows, rows)
-    assert again.seconds == 2.5
-    assert again.model.fusion_weights_ == fitted.fusion_weights_
-    np.testing.assert_array_equal(again.model.member_weights_, fitted.member_weights_)
-    assert kept.read("film", 0, None) is None
+    fits = FinishedFits(tmp_path, "main")
+    assert fits.is_empty
+    kept = fits.keep("film", 1, Fit(ROWS, fitted, 2.5))
+    assert not fits.is_empty
+    for again in (kept, fits.read("film", 1, [4, 9])):
+        pd.testing.assert_frame_equal(again.rows, ROWS)
+        assert again.seconds == 2.5
+        assert again.model.fusion_weights_ == fitted.fusion_weights_
+        np.testing.assert_array_equal(again.model.member_weights_, fitted.member_weights_)
+    assert fits.read("film", 0, [4, 9]) is None
+    assert fits.read("film", 1, [9, 4]) is None
 
 
-def test_the_main_model_is_kept_whole_and_gets_its_settings_back(tmp_path, monkeypatch):
-    bundles = []
-    monkeypatch.setattr("mixed_data.evaluation.kept_fits.save_bundle", lambda model, path: bundles.append(path))
-    monkeypatch.setattr("mixed_data.evaluation.kept_fits.load", lambda path: MixedDataRegressor(units=1))
-    kept = KeptFits(tmp_path, "main")
-    model = MixedDataRegressor(units=7, intervals=True)
-    kept.keep("main", 0, Fit(pd.DataFrame({"prediction": [1.0]}), model, 2.5))
-    assert bundles == [tmp_path / "main-fold0.bundle"]
-    again = kept.read("main", 0, model).model
-    assert (again.units, again.intervals) == (7, True)
+def test_the_main_model_is_kept_whole(tmp_path, monkeypatch):
+    bundles, loaded = [], MixedDataRegressor(units=1)
+    monkeypatch.setattr("mixed_data.evaluation.finished_fits.save_bundle", lambda model, path: bundles.append(path))
+    monkeypatch.setattr("mixed_data.evaluation.finished_fits.load", lambda path: path == bundles[0] and loaded)
+    fits = FinishedFits(tmp_path, "main")
+    model = MixedDataRegressor(units=7)
+    assert fits.keep("main", 1, Fit(ROWS, model, 2.5)).model is model
+    assert fits.read("main", 1, [4, 9]).model is loaded
+    assert bundles[0].parent == tmp_path
+
+
+def test_a_main_model_that_was_changed_since_is_no_finished_fit(fitted_stack, tmp_path):
+    fits = FinishedFits(tmp_path, "best")
+    fits.keep("best", 1, Fit(ROWS, fitted_stack.stack, 2.5))
+    assert fits.read("best", 1, [4, 9]) is not None
+    (weights,) = tmp_path.glob("best-*.bundle/stack.json")
+    weights.write_text(weights.read_text().replace("0.", "0.1", 1))
+    assert fits.read("best", 1, [4, 9]) is None
 
 
 # --- the command line -----------------------------------------------------------------------------------------------
@@ -132,7 +155,7 @@ def test_the_main_model_is_kept_whole_and_gets_its_settings_back(tmp_path, monke
 @pytest.fixture
 def stopped(listings, tmp_path, monkeypatch, capsys) -> Path:
     """The folder of a run that Ctrl-C ended before its first fit."""
-    monkeypatch.setattr("mixed_data.runs.train_run.study", interrupt)
+    monkeypatch.setattr("mixed_data.runs.train_run.run_study", interrupt)
     folder = tmp_path / "my run"
     assert main([*arguments_for(listings), "--out", str(folder)]) == 130
     return folder
@@ -164,14 +187,14 @@ STOPS = [
 
 @documented("Crashes", STOPS)
 def test_a_run_that_is_stopped_says_how_it_goes_on(case, listings, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("mixed_data.runs.train_run.study", case.given)
+    monkeypatch.setattr("mixed_data.runs.train_run.run_study", case.given)
     before = signal.getsignal(signal.SIGTERM)
     folder = tmp_path / "my run"
     assert main([*arguments_for(listings), "--out", str(folder)]) == case.expected
     assert signal.getsignal(signal.SIGTERM) is before
     stopped, advice = capsys.readouterr().err.splitlines()
     assert stopped == "stopped; what was finished is kept, and nothing is half-written"
-    assert shlex.split(advice) == ["next:", "python", "train.py", "--resume", str(folder)]
+    assert shlex.split(advice) == ["next:", "python", "-m", "mixed_data", "train", "--resume", str(folder)]
     assert (folder / "checkpoints").is_dir()
 
 
@@ -185,6 +208,18 @@ def change_table(folder: Path, listings: Path) -> None:
 
 def change_versions(folder: Path, listings: Path) -> None:
     change_config(folder, versions={})
+
+
+def change_settings(folder: Path, listings: Path) -> None:
+    change_config(folder, settings=read_json(folder / "config.json")["settings"] | {"epochs": "2"})
+
+
+def begin_otherwise(folder: Path, listings: Path) -> None:
+    change_config(folder, command=read_json(folder / "config.json")["command"].replace("train", "compare", 1))
+
+
+def begin_in_python(folder: Path, listings: Path) -> None:
+    change_config(folder, command="")
 
 
 def lose_directory(folder: Path, listings: Path) -> None:
@@ -210,6 +245,7 @@ RESUMES = [
     Case("--resume of a run that is still going on", "an error that names its process", hold_lock, "by process"),
     Case("--resume after the table or a photo was changed", "an error", change_table, ": table"),
     Case("--resume with other versions of the libraries", "an error", change_versions, ": versions"),
+    Case("--resume with other settings", "an error", change_settings, "began: epochs."),
     Case("--resume where the first working directory is gone", "an error", lose_directory, "which is gone"),
     Case("--resume of a folder without a run", "an error", lose_config, "holds no run"),
     Case("--resume of a finished run", "says that nothing is left to do; exit code 0", finish, None),
@@ -238,6 +274,16 @@ def test_a_run_is_resumed_only_as_it_began(case, stopped, listings, capsys):
         assert sorted(os.listdir(stopped / "checkpoints")) == kept
 
 
+@pytest.mark.parametrize(
+    ("change", "way"), [(begin_otherwise, "`python -m mixed_data compare`"), (begin_in_python, "Python")]
+)
+def test_a_run_is_resumed_by_what_began_it(change, way, stopped, listings, capsys):
+    change(stopped, listings)
+    capsys.readouterr()
+    assert main(["train", "--resume", str(stopped)]) == 2
+    assert f"was begun by {way}, not by `train`" in capsys.readouterr().err
+
+
 def test_other_processors_are_a_warning(stopped, caplog):
     change_config(stopped, processors=1_000)
     assert main(["train", "--resume", str(stopped)]) == 130
@@ -252,7 +298,7 @@ def test_no_other_option_goes_with_resume(stopped, capsys):
 def test_a_run_is_resumed_from_another_working_directory(stopped, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "mixed_data.runs.train_run.study", lambda *arguments, **options: seen.append(os.getcwd()) or interrupt()
+        "mixed_data.runs.train_run.run_study", lambda *arguments, **options: seen.append(os.getcwd()) or interrupt()
     )
     began = os.getcwd()
     (tmp_path / "elsewhere").mkdir()
@@ -266,7 +312,7 @@ def test_a_second_run_in_the_same_folder_is_refused(stopped, listings, capsys):
     capsys.readouterr()
     assert main([*arguments_for(listings), "--out", str(stopped)]) == 1
     assert "go on with --resume" in capsys.readouterr().err
-    with pytest.raises(FileExistsError, match="another run has just begun"), begin_run(stopped, {}, "table"):
+    with pytest.raises(FileExistsError, match="another run has just begun"), begin_run(RunFolder(stopped), {}):
         pass
 
 
@@ -279,8 +325,11 @@ DISKS = [
 
 @documented("Crashes", DISKS)
 def test_a_run_that_fails_at_once_leaves_nothing(case, listings, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("mixed_data.runs.train_run.study", case.given)
+    monkeypatch.setattr("mixed_data.runs.train_run.run_study", case.given)
     assert main([*arguments_for(listings), "--out", str(tmp_path / "run")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert case.expected in line
-    assert list((tmp_path / "run").iterdir()) == []
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "mine").mkdir()
+    assert main([*arguments_for(listings), "--out", str(tmp_path / "mine")]) == 1
+    assert list((tmp_path / "mine").iterdir()) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ from conftest import two_inner_folds
 
 from mixed_data.cli import main
 from mixed_data.metrics import regression_metrics
-from mixed_data.runs.run_folder import make_run_folder
-from mixed_data.runs.train_run import Plan, evaluate_bundle, study, without_nan
+from mixed_data.report import read_run, write_card
+from mixed_data.runs.bundle_scores import evaluate_bundle
+from mixed_data.runs.claimed_folder import choose_folder
+from mixed_data.runs.train_run import Plan, run_study
 from mixed_data.schema import Schema
 
 METRIC_NAMES = {"n", "mape", "median_ape", "mae", "rmse", "rmse_log", "r2", "ppe10", "ppe20"}
@@ -98,7 +100,7 @@ def test_the_comparison_names_every_model_on_the_same_rows(hold_out_run, folds_r
 
 
 def test_every_network_is_announced_before_each_of_its_fits(folds_run):
-    assert folds_run.watched == [("weighted_sum", 0), ("weighted_sum", 1)]
+    assert folds_run.watched == [("weighted_sum", 0), ("weighted_sum", 1), ("weighted_sum, all rows", 0)]
 
 
 def test_evaluate_gives_the_metrics_and_predictions_of_the_run_again(folder):
@@ -133,9 +135,9 @@ def test_a_column_that_is_named_like_the_fold_is_refused_with_folds_only(folds_r
     table = folds_run.table.assign(fold="left")
     schema = Schema(target="price", numeric=["area [m2]"], categorical=["fold"])
     with pytest.raises(ValueError, match="column name 'fold' for itself; rename yours"):
-        study(table, schema, Plan(folds=2))
+        run_study(table, schema, Plan(folds=2))
     with pytest.raises(ValueError, match="no image column"):
-        study(table, schema, Plan())
+        run_study(table, schema, Plan())
 
 
 def test_the_same_command_again_gives_the_same_numbers(hold_out_run, tmp_path):
@@ -147,19 +149,22 @@ def test_the_same_command_again_gives_the_same_numbers(hold_out_run, tmp_path):
 
 def test_the_folder_of_a_run_is_new_or_empty(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    made = make_run_folder(None, "sample")
-    assert made.is_dir()
-    assert made.match("runs/????????-??????-sample")
+    chosen = choose_folder(None, "sample")
+    assert chosen.match("runs/????????-??????-sample")
+    assert not chosen.exists()
     (tmp_path / "taken").mkdir()
-    assert make_run_folder(tmp_path / "taken", "sample") == tmp_path / "taken"
+    assert choose_folder(tmp_path / "taken", "sample") == tmp_path / "taken"
     (tmp_path / "taken" / "file").touch()
     for out in (tmp_path / "taken", tmp_path / "taken" / "file"):
         with pytest.raises(FileExistsError, match="choose another --out or remove it"):
-            make_run_folder(out, "sample")
+            choose_folder(out, "sample")
 
 
-def test_a_metric_that_is_not_defined_is_null():
-    assert without_nan({"n": 1, "r2": math.nan, "mae": 0.5}) == {"n": 1, "r2": None, "mae": 0.5}
+def test_the_card_says_what_the_files_say(folder):
+    run, card = read_run(folder), (folder / "bundle" / "README.md").read_text(encoding="utf-8")
+    rows = int(re.search(r"^- ([\d,]+) rows", card, re.MULTILINE)[1])
+    created = re.search(r"Made with mixed_data on (\S+)\.", card)[1]
+    assert card == write_card(run, num_training_rows=rows, created=created)
 
 
 def test_a_bundle_fitted_on_all_rows_says_that_its_scores_on_them_flatter(folds_run, tmp_path, caplog):

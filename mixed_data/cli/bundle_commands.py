@@ -1,0 +1,95 @@
+"""The commands that use a bundle: `evaluate` and `predict`. Keras is imported inside."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from mixed_data.cli.printed_tables import console
+from mixed_data.cli.process_start import start_keras
+from mixed_data.files.whole_files import write_csv
+from mixed_data.schema.bad_rows import BAD_ROW_POLICIES
+
+
+def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate`."""
+    _add_bundle_arguments(parser)
+    parser.add_argument("--out", type=Path, help="also write the metrics to this JSON file")
+
+
+def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `predict`."""
+    _add_bundle_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, help="CSV file to write, one line per input row, in order")
+    parser.add_argument(
+        "--coverage",
+        type=float,
+        default=0.9,
+        help="share of the true values that lie between lower and upper, where the bundle knows; default: %(default)s",
+    )
+
+
+def _add_bundle_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, help="folder written by train")
+    parser.add_argument("--data", type=Path, required=True, help="CSV or Parquet file")
+    parser.add_argument(
+        "--root", type=Path, help="folder that relative photo paths start from; default: the file's own"
+    )
+    parser.add_argument(
+        "--on-bad-row",
+        choices=BAD_ROW_POLICIES,
+        default="error",
+        help="a row with a cell that cannot be used is an error, gets no prediction (skip), or is predicted with that "
+        "cell missing (mask); default: %(default)s",
+    )
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Score a bundle on rows with a known target."""
+    start_keras()
+    from mixed_data.files.checked_json import make_plain, write_json
+    from mixed_data.runs.bundle_scores import evaluate_bundle
+
+    metrics, rows = evaluate_bundle(options.bundle, options.data, root=options.root, on_bad_row=options.on_bad_row)
+    values = Table("metric", "value")
+    for name, value in metrics.items():
+        values.add_row(name, f"{value:,.4f}" if name != "n" else f"{value:.0f}")
+    console.print(values)
+    _print_warnings(rows)
+    if options.out:
+        write_json(options.out, make_plain(metrics))
+        console.print(f"metrics in {options.out}")
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Predict rows into a CSV file, one line per input row, in order."""
+    start_keras()
+    from mixed_data.estimator import load
+    from mixed_data.readers.table_file import read_checked_rows
+
+    regressor = load(options.bundle)
+    schema = regressor.preprocessor_.schema
+    checked = read_checked_rows(options.data, schema, root=options.root, on_bad_row=options.on_bad_row)
+    coverage = None if regressor.calibrator_ is None else options.coverage
+    rows = checked.complete(regressor.predict_rows(checked.usable, coverage=coverage))
+    if schema.id in rows.columns:
+        raise ValueError(
+            f"the id column is called {schema.id!r}, like a column of the result; rename it in {options.data}"
+        )
+    if schema.id in checked.table.columns:
+        rows.insert(0, schema.id, checked.table[schema.id])
+    write_csv(options.out, rows)
+    _print_warnings(rows)
+    num_skipped = int(checked.is_skipped.sum())
+    without = f", and {num_skipped} skipped rows without one" if num_skipped else ""
+    console.print(f"{len(rows) - num_skipped} predictions in {options.out}{without}")
+
+
+def _print_warnings(rows: pd.DataFrame) -> None:
+    doubtful = int((rows["warnings"] != "").sum())
+    if doubtful:
+        first = rows.loc[rows["warnings"] != "", "warnings"].iloc[0]
+        console.print(f"{doubtful} of {len(rows)} rows have warnings, the first: {first}", highlight=False)

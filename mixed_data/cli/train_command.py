@@ -1,0 +1,122 @@
+"""The command `train`. Keras is imported inside, so that ``--help`` and mistakes answer at once."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from rich.console import Console
+
+from mixed_data.cli.command_inputs import describe_start, network_options, read_data
+from mixed_data.cli.option_lists import UsageError, add_data_arguments, add_study_arguments
+from mixed_data.cli.printed_tables import console, print_models
+from mixed_data.cli.process_start import start_keras, worker_processes
+from mixed_data.cli.resumed_options import open_folder
+from mixed_data.schema import Schema
+
+if TYPE_CHECKING:
+    from mixed_data.evaluation.held_out_scores import HeldOut
+    from mixed_data.runs.train_run import Plan, Study
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `train`."""
+    add_data_arguments(parser)
+    study = add_study_arguments(parser, "becomes the bundle")
+    study.add_argument(
+        "--preset",
+        choices=("best",),
+        help="best: the most accurate, a stack of a network on pretrained vision and gradient boosting (needs "
+        "--image-weights, or a network connection once)",
+    )
+    study.add_argument("--folds", type=int, default=0, help="grouped K-fold over all rows; default: one hold-out split")
+    study.add_argument(
+        "--test-size", type=float, default=0.25, help="share held out without --folds; default: %(default)s"
+    )
+    study.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="inner fits at the same time, of best and of intervals; default: %(default)s",
+    )
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train and compare the networks, print one table, write the run's folder; or do what is left of that."""
+    started = time.perf_counter()
+    folder = open_folder(options)
+    if folder is None:
+        return
+    if options.preset == "best":
+        options.fusion, options.networks = "best", options.networks or ["table"]
+        options.image_branch = options.image_branch or "pretrained"
+    with Console(stderr=True).status("reading the data (the sample is drawn on first use)"):
+        data = read_data(options)
+    table, schema = data.table, data.schema
+    start_keras()
+    from mixed_data.cli.progress_bars import embed_photos, show_progress
+    from mixed_data.runs.claimed_folder import begin_run, resume_run
+    from mixed_data.runs.run_config import describe_run
+    from mixed_data.runs.train_run import run_study, write_run
+
+    plan = _make_plan(options, schema)
+    if options.dataset == "table":
+        console.print(schema.explain(), highlight=False)
+    config = describe_run(table, schema, main=plan.main, settings=plan.settings, started=describe_start(options, data))
+    claim = resume_run if options.resume else begin_run
+    with claim(folder, config, whole=plan.main) as fits, worker_processes(options.jobs), show_progress() as watch:
+        embed_photos(table, schema, plan.options)
+        found = run_study(table, schema, plan, references=data.references, watch=watch, fits=fits)
+        write_run(folder, found, config)
+    _print_study(found, plan, len(table))
+    seconds = time.perf_counter() - started
+    console.print(f"\n{seconds:.0f} seconds in all. Results: {folder.path}  Bundle: {folder.bundle}")
+    console.print(f"report: {folder.report}", highlight=False)
+    command = ["python", "-m", "mixed_data", "evaluate", str(folder.bundle), "--data", str(folder.held_out)]
+    console.print(f"next: {shlex.join(command)}", highlight=False)
+
+
+def _make_plan(options: argparse.Namespace, schema: Schema) -> Plan:
+    from mixed_data.evaluation.held_out_scores import choose_networks
+    from mixed_data.runs.train_run import DEFAULT_NETWORKS, Plan
+
+    networks, main = choose_networks(schema, options.networks, options.fusion, default=DEFAULT_NETWORKS)
+    if options.preset == "best" and main != "best":
+        raise UsageError("--preset best needs a table with columns and photos; without one of them, leave it out")
+    arguments = network_options(options, schema)
+    return Plan(
+        networks=networks,
+        main=main,
+        intervals=arguments.pop("intervals", True),
+        options=arguments,
+        folds=options.folds,
+        test_size=options.test_size,
+        random_state=options.random_state,
+    )
+
+
+def _print_study(found: Study, plan: Plan, num_rows: int) -> None:
+    for finding in found.findings:
+        console.print(f"audit: {finding}", highlight=False)
+    how = f"grouped {plan.folds}-fold" if plan.folds else f"trained on {found.num_training_rows} rows"
+    title = f"{num_rows} rows, {how}, scored on {len(found.predictions)} held-out rows"
+    print_models(title, found.comparison, plan.main)
+    for result in found.results:
+        for line in _describe_weights(result):
+            console.print(line, highlight=False)
+
+
+def _describe_weights(result: HeldOut) -> Iterator[str]:
+    weights = pd.DataFrame([getattr(model, "fusion_weights_", {}) for model in result.fitted])
+    if weights.size:
+        means, spreads = weights.mean(), weights.std(ddof=0)
+        if len(weights) == 1:
+            shown, folds = [f"{name} {means[name]:.2f}" for name in weights], ""
+        else:
+            shown = [f"{name} {means[name]:.2f} ± {spreads[name]:.2f}" for name in weights]
+            folds = f" (mean ± SD of {len(weights)} folds)"
+        yield f"learned weights of {result.name}: {', '.join(shown)}{folds}"

@@ -1,0 +1,65 @@
+"""The scores of a bundle on rows with a known target; of a cross-validated run, by models that have not seen them."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from mixed_data.estimator import load
+from mixed_data.metrics import regression_metrics
+from mixed_data.readers.table_file import read_checked_rows
+
+logger = logging.getLogger(__name__)
+
+FOLD_COLUMN = "fold"
+
+
+def evaluate_bundle(
+    path: Path, data: Path, *, root: Path | None = None, on_bad_row: str = "error"
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Score a bundle on a table that has the target.
+
+    A bundle of a cross-validated run was fitted on all rows, so that a score on them would flatter. When the table has
+    the column "fold" of such a run's ``held_out.csv``, each row goes to the model of its fold, which has not seen it.
+
+    Args:
+        path: of the bundle.
+        data: CSV or Parquet file.
+        root: folder that relative photo paths start from; the file's own by default.
+        on_bad_row: "error", "skip" or "mask", see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`.
+
+    Returns:
+        `regression_metrics` of the rows that are not skipped, and per row ``prediction``, ``images_used`` and
+        ``warnings``; see `mixed_data.schema.bad_rows.CheckedRows.complete` for a skipped row.
+
+    Raises:
+        BundleError: the bundle cannot be used.
+        ValueError: the table does not fit the schema.
+    """
+    regressor = load(path)
+    schema = regressor.preprocessor_.schema
+    checked = read_checked_rows(data, schema, root=root, needs_target=True, on_bad_row=on_bad_row)
+    table, folds = checked.usable, path / "folds"
+    if folds.is_dir() and FOLD_COLUMN in table:
+        rows = _predict_by_fold(folds, table)
+    else:
+        if folds.is_dir():
+            logger.warning(
+                "This bundle was fitted on all rows of its run: on any of them, these scores flatter. The run's "
+                "held_out.csv, with its column %r, is scored by models that have not seen its rows.",
+                FOLD_COLUMN,
+            )
+        rows = regressor.predict_rows(table)
+    return regression_metrics(table[schema.target], rows["prediction"]), checked.complete(rows)
+
+
+def _predict_by_fold(folds: Path, table: pd.DataFrame) -> pd.DataFrame:
+    parts = []
+    for fold, rows in table.groupby(table[FOLD_COLUMN].astype(str)):
+        folder = folds / str(fold)
+        if not str(fold).isdecimal() or not folder.is_dir():
+            raise ValueError(f"column {FOLD_COLUMN!r} says fold {str(fold)[:40]!r}, but there is no {folder}")
+        parts.append(load(folder).predict_rows(rows))
+    return pd.concat(parts).loc[table.index]
