@@ -234,16 +234,24 @@ def fitted_stack(sales: pd.DataFrame) -> FittedStack:
 
 @pytest.fixture
 def without_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """Leave networks as they are built, and give the arguments of `train`, one dict per fit."""
+    """Leave networks as they are built, and give the arguments of `Training`, one dict per fit."""
     from estimator_helpers import eagerly
 
     calls: list[dict[str, Any]] = []
 
-    def remember(model: object, inputs: object, target: object, settings: Any, **rows: Any) -> dict[str, list[float]]:
-        calls.append({"inputs": inputs, "target": target, **asdict(settings), **rows})
-        return {"loss": [], "val_loss": []}
+    class Untrained:
+        """In the place of `Training`: no epoch."""
 
-    monkeypatch.setattr("mixed_data.estimator.network_fit.train", remember)
+        def __init__(self, model: Any, inputs: object, target: object, settings: Any, **rows: Any) -> None:
+            calls.append({"inputs": inputs, "target": target, **asdict(settings), **rows})
+            model.fit = lambda: None
+            self.arguments: dict[str, Any] = {}
+
+        def losses(self, history: None) -> dict[str, list[float]]:
+            return {"loss": [], "val_loss": []}
+
+    monkeypatch.setattr("mixed_data.estimator.mixed_data_regressor.Training", Untrained)
+    monkeypatch.setattr("mixed_data.estimator.network_fit.Training", Untrained)
     with eagerly():
         yield calls
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from mixed_data.network.fused_network import INPUT_NAMES, NetworkSettings, build_network
+from mixed_data.network.training import Training
 
 Arrays = dict[str, np.ndarray]
 NUM_FEATURES, UNITS, NUM_ROWS = 5, 6, 8
@@ -64,6 +65,12 @@ def give_members(network: keras.Model, rows: Arrays) -> Arrays:
 def run(layer: keras.Layer, arrays: Any, *, training: bool = False) -> Any:
     """Call a layer or model that takes ``training``, and return NumPy arrays."""
     return keras.tree.map_structure(keras.ops.convert_to_numpy, layer(arrays, training=training))
+
+
+def fit(model: keras.Model, *arguments: Any, **rows: Any) -> dict[str, list[float]]:
+    """Train as the regressor does."""
+    training = Training(model, *arguments, **rows)
+    return training.losses(model.fit(**training.arguments))
 
 
 def read(variable: keras.Variable) -> np.ndarray:

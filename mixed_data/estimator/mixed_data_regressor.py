@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.bundle import Backbones
-from mixed_data.estimator.network_fit import finetune, fit_network, load_backbone
+from mixed_data.estimator.network_fit import build_for, finetune, load_backbone
 from mixed_data.estimator.out_of_fold import (
     LEVEL,
     SPREAD,
@@ -32,7 +32,7 @@ from mixed_data.intervals import IntervalCalibrator
 from mixed_data.network.fused_network import make_predictor
 from mixed_data.network.member_predictions import predict_members, read_member_weights
 from mixed_data.network.pretrained_backbones import make_embedder
-from mixed_data.network.training import JIT_COMPILE
+from mixed_data.network.training import JIT_COMPILE, Training, seeded
 from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
@@ -185,34 +185,21 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         check_options(options)
         target = check_target(X, y)
         schema = resolve_schema(self.schema, self.modalities, X, target, getattr(y, "name", None))
-        settings = resolve_settings(options, len(X))
+        network_settings, training_settings = resolve_settings(options, len(X))
         training_rows, validation_rows = set_aside(self.validation_fraction, X, target, schema, self.random_state)
         preprocessor = self._make_preprocessor(schema).fit_checked(X.iloc[training_rows])
         transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
         backbone, embedder = self._load_backbone(preprocessor)
         inputs = preprocessor.transform_checked(X, embedder)
         scaled = transformer.transform(target)
-        network, components, history = fit_network(
-            inputs,
-            scaled,
-            settings,
-            backbone,
-            training_rows=training_rows,
-            validation_rows=validation_rows,
-            callbacks=callbacks,
-        )
+        rows: dict[str, Any] = {"training_rows": training_rows, "callbacks": callbacks}
+        with seeded(self.random_state):
+            network, components, arrays = build_for(inputs, network_settings, backbone, training_rows)
+            training = Training(network, arrays, scaled, training_settings, validation_rows=validation_rows, **rows)
+            history = training.losses(network.fit(**training.arguments))
         if self.finetune and components is not None and backbone is not None:
-            backbone = finetune(
-                network,
-                components,
-                backbone,
-                self.finetune,
-                preprocessor.transform_checked(X),
-                scaled,
-                settings[1],
-                training_rows=training_rows,
-                callbacks=callbacks,
-            )
+            pixels = preprocessor.transform_checked(X)
+            backbone = finetune(network, components, backbone, self.finetune, pixels, scaled, training_settings, **rows)
             embedder = make_embedder(backbone)
             inputs = preprocessor.transform_checked(X, embedder)
         model = make_predictor(network, components)

@@ -12,7 +12,7 @@ import numpy as np
 from mixed_data.network import PrincipalComponents
 from mixed_data.network.fused_network import NetworkSettings, build_network, put_backbone_before
 from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, make_embedder, unfreeze
-from mixed_data.network.training import TrainingSettings, seeded, train
+from mixed_data.network.training import Training, TrainingSettings, seeded
 from mixed_data.preprocessing import Inputs
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
@@ -22,8 +22,6 @@ NUM_COMPONENTS = 64
 FINETUNE_EPOCHS = 5
 FINETUNE_RATE = 0.01
 """Learning rate of fine-tuning, as a share of the first training's: large steps would undo what ImageNet taught."""
-
-History = dict[str, list[float]]
 
 
 @lru_cache(maxsize=2)
@@ -42,49 +40,27 @@ def load_backbone(name: str, weights: str | None, size: tuple[int, int]) -> tupl
     return backbone, make_embedder(backbone)
 
 
-def fit_network(
-    inputs: Inputs,
-    scaled: np.ndarray,
-    settings: tuple[NetworkSettings, TrainingSettings],
-    backbone: keras.Model | None,
-    *,
-    training_rows: np.ndarray,
-    validation_rows: np.ndarray,
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> tuple[keras.Model, PrincipalComponents | None, History]:
-    """Build and train the network.
+def build_for(
+    inputs: Inputs, settings: NetworkSettings, backbone: keras.Model | None, training_rows: np.ndarray
+) -> tuple[keras.Model, PrincipalComponents | None, dict[str, np.ndarray]]:
+    """Build the network for some rows.
 
     Args:
         inputs: of all rows.
-        scaled: transformed target of all rows.
-        settings: of the network and of its training.
+        settings: of the network.
         backbone: what made vectors of the photos, if anything did.
-        training_rows: positions.
-        validation_rows: positions, none for no early stopping.
-        callbacks: of the user.
+        training_rows: positions of the rows that components are learned from.
 
     Returns:
-        The network, the components that stand before it if there is a backbone, and the losses per epoch.
+        The network, untrained; the components that stand before it if there is a backbone; and what it reads: the
+        inputs, with the components in place of the vectors, once for all epochs instead of in every step.
     """
     components, arrays = None, dict(inputs)
-    network_settings, training_settings = settings
-    with seeded(training_settings.random_state):
-        if backbone is not None:
-            components = PrincipalComponents(NUM_COMPONENTS, block_sizes(backbone), name="components")
-            components.adapt(inputs["images"][training_rows], inputs["image_mask"][training_rows])
-            # Once for all epochs, instead of in every step.
-            arrays["images"] = components.project(inputs["images"], inputs["image_mask"])
-        network = build_network(inputs["tabular"].shape[1], arrays["images"].shape[1:], network_settings)
-        history = train(
-            network,
-            arrays,
-            scaled,
-            training_settings,
-            training_rows=training_rows,
-            validation_rows=validation_rows,
-            callbacks=callbacks,
-        )
-    return network, components, history
+    if backbone is not None:
+        components = PrincipalComponents(NUM_COMPONENTS, block_sizes(backbone), name="components")
+        components.adapt(inputs["images"][training_rows], inputs["image_mask"][training_rows])
+        arrays["images"] = components.project(inputs["images"], inputs["image_mask"])
+    return build_network(inputs["tabular"].shape[1], arrays["images"].shape[1:], settings), components, arrays
 
 
 def finetune(
@@ -119,8 +95,9 @@ def finetune(
         backbone = keras.models.clone_model(frozen)
         backbone.set_weights(frozen.get_weights())
         unfreeze(backbone, num_blocks)
-        train(
-            put_backbone_before(network, components, backbone),
+        together = put_backbone_before(network, components, backbone)
+        training = Training(
+            together,
             pixels,
             scaled,
             replace(
@@ -134,4 +111,5 @@ def finetune(
             validation_rows=np.arange(0),
             callbacks=callbacks,
         )
+        training.losses(together.fit(**training.arguments))
     return backbone

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -138,20 +139,13 @@ class TrainingSettings:
     random_state: int
 
 
-def train(
-    model: keras.Model,
-    inputs: Mapping[str, np.ndarray],
-    target: np.ndarray,
-    settings: TrainingSettings,
-    *,
-    training_rows: np.ndarray,
-    validation_rows: np.ndarray,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> dict[str, list[float]]:
-    """Fit ``model`` in place; with validation rows, stop early and keep the best epoch's weights.
+class Training:
+    """A network that is compiled and ready to be fitted: ``training.losses(model.fit(**training.arguments))``.
+
+    With validation rows, training stops early and the best epoch's weights are kept.
 
     Args:
-        model: from `build_network`.
+        model: from `build_network`; fitted in place.
         inputs: of all rows.
         target: float ``(n,)``, transformed.
         settings: see there.
@@ -161,47 +155,62 @@ def train(
         callbacks: more Keras callbacks, e.g. a progress bar. With an `EpochCheckpoint` among them, a training that was
             stopped goes on after its last kept epoch, and ends as it would have.
 
-    Returns:
-        Loss per epoch: ``loss``, and ``val_loss`` with validation rows.
-
-    Raises:
-        ValueError: training diverged, and there is no earlier epoch to go back to.
+    Attributes:
+        arguments: of `keras.Model.fit`.
     """
-    epochs, batch_size = settings.epochs, settings.batch_size
-    batches = Batches(inputs, target, training_rows, network=model, batch_size=batch_size, seed=settings.random_state)
-    optimizer = make_optimizer(
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        num_steps=epochs * len(batches),
-    )
-    optimizer.build(model.trainable_variables)  # Otherwise TensorFlow traces the training step a second time.
-    model.compile(optimizer, settings.loss, jit_compile=JIT_COMPILE)
-    validation = stop = None
-    if len(validation_rows):
-        validation = Batches(inputs, target, validation_rows, network=model, batch_size=batch_size, seed=None)
-        stop = keras.callbacks.EarlyStopping(
-            "val_loss", mode="min", patience=settings.patience, restore_best_weights=True
-        )
-    checkpoint = next((callback for callback in callbacks if isinstance(callback, EpochCheckpoint)), None)
-    others = [callback for callback in callbacks if callback is not checkpoint]
-    num_finished = 0 if checkpoint is None else checkpoint.restore(model, stop, epochs)
-    batches.skip(num_finished)
-    history = model.fit(
-        batches,
-        validation_data=validation,
-        initial_epoch=num_finished,
-        epochs=epochs,
-        # The checkpoint comes last, to see what the others did.
-        callbacks=[callback for callback in (StopAtNaN(), *others, stop, checkpoint) if callback is not None],
-        shuffle=False,  # Keras would shuffle the batches by Python's global generator, and in another thread.
-        verbose=0,
-    ).history
-    if checkpoint is not None:
-        history = checkpoint.losses
-    kept = history["loss"][-1:] if validation is None else history["val_loss"]
-    if not np.isfinite(kept).any():
-        raise ValueError(
-            f"training diverged: expected a finite loss, got {kept[-1]} in epoch {len(history['loss'])}; "
-            f"give a lower learning_rate than {settings.learning_rate:g}"
-        )
-    return history
+
+    def __init__(
+        self,
+        model: keras.Model,
+        inputs: Mapping[str, np.ndarray],
+        target: np.ndarray,
+        settings: TrainingSettings,
+        *,
+        training_rows: np.ndarray,
+        validation_rows: np.ndarray,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> None:
+        size, epochs = settings.batch_size, settings.epochs
+        batches = Batches(inputs, target, training_rows, network=model, batch_size=size, seed=settings.random_state)
+        rate, decay = settings.learning_rate, settings.weight_decay
+        optimizer = make_optimizer(learning_rate=rate, weight_decay=decay, num_steps=epochs * len(batches))
+        optimizer.build(model.trainable_variables)  # Otherwise TensorFlow traces the training step a second time.
+        model.compile(optimizer, settings.loss, jit_compile=JIT_COMPILE)
+        validation = stop = None
+        if len(validation_rows):
+            validation = Batches(inputs, target, validation_rows, network=model, batch_size=size, seed=None)
+            patience = settings.patience
+            stop = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=patience, restore_best_weights=True)
+        checkpoint = next((callback for callback in callbacks if isinstance(callback, EpochCheckpoint)), None)
+        others = [callback for callback in callbacks if callback is not checkpoint]
+        num_finished = 0 if checkpoint is None else checkpoint.restore(model, stop, epochs)
+        batches.skip(num_finished)
+        self._checkpoint, self._learning_rate = checkpoint, rate
+        self.arguments: dict[str, Any] = {
+            "x": batches,
+            "validation_data": validation,
+            "initial_epoch": num_finished,
+            "epochs": epochs,
+            # The checkpoint comes last, to see what the others did.
+            "callbacks": [callback for callback in (StopAtNaN(), *others, stop, checkpoint) if callback is not None],
+            "shuffle": False,  # Keras would shuffle the batches by Python's global generator, and in another thread.
+            "verbose": 0,
+        }
+
+    def losses(self, history: keras.callbacks.History) -> dict[str, list[float]]:
+        """Return the loss per epoch: ``loss``, and ``val_loss`` with validation rows.
+
+        Args:
+            history: what `keras.Model.fit` returned.
+
+        Raises:
+            ValueError: training diverged, and there is no earlier epoch to go back to.
+        """
+        losses = history.history if self._checkpoint is None else self._checkpoint.losses
+        kept = losses["loss"][-1:] if self.arguments["validation_data"] is None else losses["val_loss"]
+        if not np.isfinite(kept).any():
+            raise ValueError(
+                f"training diverged: expected a finite loss, got {kept[-1]} in epoch {len(losses['loss'])}; "
+                f"give a lower learning_rate than {self._learning_rate:g}"
+            )
+        return losses

@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from network_helpers import Stopper, make_network, make_rows
+from network_helpers import Stopper, fit, make_network, make_rows
 
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
-from mixed_data.network.training import TrainingSettings, seeded, train
+from mixed_data.network.training import TrainingSettings, seeded
 
 EPOCHS = 6
 
@@ -21,13 +21,13 @@ def _every_epoch(monkeypatch):
     monkeypatch.setattr(EpochCheckpoint, "seconds_between", 0.0)
 
 
-def fit(path: Path, *callbacks: keras.callbacks.Callback, num_validation: int, **network: Any):
+def train(path: Path, *callbacks: keras.callbacks.Callback, num_validation: int, **network: Any):
     """Train a small network with dropout."""
     rows = make_rows(network.get("image_branch", "cnn"), network.get("modalities", "both"), num_rows=40)
     target = rows["tabular"][:, 0] + np.random.default_rng(0).normal(size=40)
     with seeded(3):
         model = make_network(dropout=0.3, **network)
-        losses = train(
+        losses = fit(
             model,
             rows,
             target,
@@ -53,16 +53,16 @@ def fit(path: Path, *callbacks: keras.callbacks.Callback, num_validation: int, *
     ids=["all epochs", "members and early stopping"],
 )
 def test_a_training_that_was_stopped_ends_as_it_would_have(num_validation, network, tmp_path):
-    whole, losses = fit(tmp_path / "whole", num_validation=num_validation, **network)
+    whole, losses = train(tmp_path / "whole", num_validation=num_validation, **network)
     assert (len(losses["loss"]) < EPOCHS) == bool(num_validation), "early stopping has something to remember"
     with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "stopped", Stopper(4), num_validation=num_validation, **network)
+        train(tmp_path / "stopped", Stopper(4), num_validation=num_validation, **network)
     trained = []
     watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: trained.append(epoch))
     # Of the one that was not stopped, nothing is left to do.
     for name, epochs in (("stopped", [*range(4, len(losses["loss"]))]), ("whole", [])):
         trained.clear()
-        resumed, seen = fit(tmp_path / name, watch, num_validation=num_validation, **network)
+        resumed, seen = train(tmp_path / name, watch, num_validation=num_validation, **network)
         assert trained == epochs
         assert seen == losses
         for expected, got in zip(whole.get_weights(), resumed.get_weights(), strict=True):

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from network_helpers import make_network, read
+from network_helpers import fit, make_network, read
 
 from mixed_data.fusion import AttentionPooling, Film, LateFusion, LowRankBilinear, WeightedSum
 from mixed_data.members import MemberDense
-from mixed_data.network.training import Batches, TrainingSettings, make_optimizer, seeded, train
+from mixed_data.network.training import Batches, TrainingSettings, make_optimizer, seeded
 from mixed_data.preprocessing import Inputs
 
 NAMES = ["tabular", "images", "image_mask"]
@@ -246,7 +246,7 @@ def train_linear_model(model: keras.Model, **options: Any) -> tuple[dict[str, li
             **options,
         }
     )
-    history = train(model, inputs, target, settings, **rows)
+    history = fit(model, inputs, target, settings, **rows)
     prediction = inputs["tabular"] @ model.get_weights()[0][0, :, 0] + model.get_weights()[1][0]
     return history, float(np.mean((prediction - target)[16:] ** 2))
 
