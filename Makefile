@@ -1,8 +1,8 @@
-# One verb per job; CI calls `test`, `lint` and `types`.
+# One verb per job; .ci/run and .github/workflows/ci.yml call the same.
 PYTHON ?= python
 
-.PHONY: check format lint types test
-check: format lint types test
+.PHONY: check format lint types test docs
+check: format lint types test docs
 
 format:
 	$(PYTHON) -m ruff format .
@@ -16,6 +16,11 @@ types:
 
 test:
 	$(PYTHON) -m pytest
+
+# Strictly, from nothing, and without a network: docs/conf.py refuses a page that loads anything from elsewhere.
+docs:
+	rm -rf docs/_build docs/api/generated
+	$(PYTHON) -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
 
 # The Keras layers and models under the other two backends, without TensorFlow; not part of `make check`.
 BACKEND_TESTS = $(wildcard tests/fusion/test_*.py tests/network/test_members.py tests/network/test_branch*.py tests/network/test_model*.py tests/network/test_training.py)

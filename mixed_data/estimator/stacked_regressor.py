@@ -60,7 +60,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         trees_: the fitted `BoostedTrees`.
         weights_: pattern -> weight of network and trees.
         preprocessor_: the fitted `MixedDataPreprocessor` of the network.
-        member_weights_: of the network, as are fusion_weights_ and history_; see `MixedDataRegressor`.
+        member_weights_: of the network, as are `fusion_weights_` and `history_`; see `MixedDataRegressor`.
         target_transformer_: the fitted `TargetTransformer`.
         calibrator_: the fitted `IntervalCalibrator`, or None.
 
