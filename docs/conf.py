@@ -60,16 +60,7 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 
 # Pages with a list of their sections on the right; the others are wider.
-WITH_CONTENTS = [
-    "merging",
-    "own_data",
-    "photos",
-    "missing_and_bad_data",
-    "bundles",
-    "datasets",
-    "design",
-    "contributing",
-]
+WITH_CONTENTS = ["photos", "missing_and_bad_data", "datasets", "design", "contributing"]
 html_theme = "pydata_sphinx_theme"
 html_title = "mixed_data"
 html_static_path = ["_static"]
