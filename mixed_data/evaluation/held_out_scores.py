@@ -54,7 +54,7 @@ class HeldOut:
 
 
 def no_callbacks(name: str, fold: int) -> Sequence[keras.callbacks.Callback]:
-    """A `Watch` that sees nothing."""
+    """See nothing; a `Watch`."""
     return ()
 
 

@@ -103,7 +103,7 @@ class Difference:
         return HELPS if high < 0 else HURTS if low > 0 else NOT_SHOWN
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields with ``interval``, ``p_value`` and ``claim``, fit for JSON: what is not finite is None."""
+        """Return the fields with ``interval``, ``p_value`` and ``claim``, fit for JSON: what is not finite is None."""
         return make_plain({**asdict(self), "interval": self.interval, "p_value": self.p_value, "claim": self.claim})
 
 

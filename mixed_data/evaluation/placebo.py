@@ -15,12 +15,12 @@ Prepare = Callable[[pd.DataFrame, Schema, Split, Sequence[int]], pd.DataFrame]
 
 
 def leave_as_is(table: pd.DataFrame, schema: Schema, split: Split, seed: Sequence[int]) -> pd.DataFrame:
-    """A `Prepare` that changes nothing."""
+    """Change nothing; a `Prepare`."""
     return table
 
 
 def shuffle_photos(table: pd.DataFrame, schema: Schema, split: Split, seed: Sequence[int]) -> pd.DataFrame:
-    """A `Prepare` that gives every row another row's photos, all of them together.
+    """Give every row another row's photos, all of them together; a `Prepare`.
 
     Training rows exchange theirs among each other, and so do held-out rows. What a network then gains over the one
     without photos is the share of its size and shape, not of what the photos show.

@@ -1,7 +1,7 @@
 """Keras layers that merge the branches of a model into one.
 
-To add a fusion: one file with a subclass of ``Fusion``, one line in ``FUSIONS``, one oracle row in
-``tests/test_fusion_oracles.py``.
+To add a fusion: one file with a subclass of ``Fusion``, one line in ``FUSIONS``, one row in ``ORACLES`` of
+``tests/fusion_helpers.py``; see CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ FUSIONS: dict[str, type[Fusion]] = {
     "attention": AttentionPooling,
     "late": LateFusion,
 }
+"""Name -> layer."""
 
 __all__ = [
     "FUSIONS",

@@ -12,7 +12,7 @@ from mixed_data.members import Shape
 
 @keras.saving.register_keras_serializable(package="mixed_data")
 class LateFusion(WeightedSum):
-    """Merges inputs a, b into alpha * (u . a + c) + (1 - alpha) * (v . b + d): a linear prediction of each, averaged.
+    """Averages a linear prediction of each input: alpha * (u · a + c) + (1 - alpha) * (v · b + d) for inputs a, b.
 
     The most modest way to merge, and the yardstick for the others: what they predict better than this comes from the
     branches acting together. It is hard to overfit with, and each branch's part can be read off.

@@ -11,6 +11,7 @@ from mixed_data.network.pretrained_branch import PrincipalComponents, pretrained
 from mixed_data.network.view_layers import MaskedMean, OrMissing, ViewEmbedding
 
 IMAGE_BRANCHES = {"cnn": cnn, "pretrained": pretrained}
+"""Name -> function of photos and their mask that returns one vector per row and member."""
 
 __all__ = [
     "IMAGE_BRANCHES",

@@ -20,6 +20,7 @@ READERS: dict[str, Callable[..., tuple[pd.DataFrame, Schema]]] = {
     "sample": read_sample,
     "table": read_table,
 }
+"""Name -> function of a folder that returns a table and its schema."""
 
 UNITS = {"houses": "US dollars", "sample": "US dollars", "table": ""}
 """Reader -> unit of the target; "" where it is not known."""

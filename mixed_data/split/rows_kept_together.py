@@ -156,7 +156,7 @@ def _row_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
 
 
 def code_cells(table: pd.DataFrame, schema: Schema) -> dict[str, NDArray[np.int64]]:
-    """Number the values of each feature, then of the target, from 0; -1 stands for a missing cell."""
+    """Enumerate the values of each feature, then of the target, from 0; -1 stands for a missing cell."""
     cells = {name: parse_numbers(table[name])[0] for name in schema.numeric}
     cells |= {name: canonical_text(table[name]) for name in schema.categorical + schema.codes}
     if schema.target:
