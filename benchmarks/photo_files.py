@@ -145,7 +145,7 @@ def _webp_fields(data: bytes) -> Iterator[Field]:
 
 
 def _tiff_fields(data: bytes, start: int) -> Iterator[Field]:
-    """Return the first folder's entries; the data of a TIFF file, or of the EXIF part of another one, begin at `start`."""
+    """Return the first folder's entries; the data of a TIFF file, or of the EXIF part of another, begin at `start`."""
     order = "<" if data[start : start + 1] == b"I" else ">"
     name: Literal["big", "little"] = "little" if order == "<" else "big"
     (folder,) = struct.unpack_from(order + "I", data, start + 4)
