@@ -15,13 +15,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "mixed_data"
 KERAS_LINE = "---- Keras line ----"
 ROOMS = [
-    *["__version__", "files", "schema"],
-    *["metrics", "split", "readers", "preprocessing"],
-    "boosting",
-    "audit",
-    "intervals",
-    "prediction",
-    "bundle",
+    *["__version__", "files", "metrics", "schema"],
+    *["split", "readers", "preprocessing"],
+    *["boosting", "intervals", "audit", "prediction", "bundle"],
     KERAS_LINE,
     *["members", "fusion", "network", "estimator"],
     *["evaluation", "report", "runs", "cli", "__main__"],
