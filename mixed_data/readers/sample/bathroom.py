@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from mixed_data.readers.sample.canvas import WHITE, Canvas, Colour, mix, pick, shade, steps
+from mixed_data.readers.sample.canvas import WHITE, Canvas, Colour, mix, shade, steps
 
 _WALLS: list[Colour] = [(222, 214, 196), (206, 214, 218), (216, 208, 212), (226, 220, 192), (204, 214, 202)]
 _TILES: list[Colour] = [(150, 184, 196), (170, 190, 160), (202, 176, 150), (176, 176, 190), (120, 156, 170)]
@@ -16,31 +14,30 @@ _METAL: Colour = (150, 156, 164)
 _FLOOR = 78.0
 
 
-def draw_bathroom(canvas: Canvas, random: np.random.Generator, *, bathroom_finish: int, bathtub: int) -> None:
+def draw_bathroom(canvas: Canvas, *, bathroom_finish: int, bathtub: int) -> None:
     """Draw a bathroom.
 
     Args:
         canvas: where to.
-        random: the photo's random stream, for everything that is worth nothing.
         bathroom_finish: 0 (stained wall, basin on a post) to 3 (tiled to the ceiling, two basins).
         bathtub: 1 for a bathtub, 0 for a shower cabin.
     """
-    _draw_room(canvas, random, bathroom_finish)
-    _draw_mirror(canvas, random, bathroom_finish)
-    _draw_basin(canvas, random, bathroom_finish)
+    _draw_room(canvas, bathroom_finish)
+    _draw_mirror(canvas, bathroom_finish)
+    _draw_basin(canvas, bathroom_finish)
     _draw_toilet(canvas)
     if bathtub:
-        _draw_bathtub(canvas, random)
+        _draw_bathtub(canvas)
     else:
         _draw_shower(canvas)
-    _draw_clutter(canvas, random)
+    _draw_clutter(canvas)
 
 
-def _draw_room(canvas: Canvas, random: np.random.Generator, finish: int) -> None:
-    wall, tile = pick(random, _WALLS), pick(random, _TILES)
+def _draw_room(canvas: Canvas, finish: int) -> None:
+    wall, tile = canvas.pick(_WALLS), canvas.pick(_TILES)
     canvas.rectangle(-20, -20, 120, _FLOOR, wall)
     if finish == 0:
-        _draw_damage(canvas, random)
+        _draw_damage(canvas)
     else:
         top = _FLOOR - (0, 24, 48, 100)[finish]
         canvas.rectangle(-20, top, 120, _FLOOR, tile)
@@ -49,7 +46,7 @@ def _draw_room(canvas: Canvas, random: np.random.Generator, finish: int) -> None
         for x in steps(-14, 120, 7.5):
             canvas.line([(x, top), (x, _FLOOR)], mix(tile, WHITE, 0.6), 0.5)
         canvas.rectangle(-20, top - 1.6, 120, top, shade(tile, 0.6))
-    floor = pick(random, [(188, 182, 176), (150, 146, 146), (206, 192, 172)])
+    floor = canvas.pick([(188, 182, 176), (150, 146, 146), (206, 192, 172)])
     canvas.rectangle(-20, _FLOOR, 120, 120, floor)
     for shift in range(-7, 8):
         canvas.line([(50 + shift * 9, _FLOOR), (50 + shift * 16, 115)], shade(floor, 0.85), 0.5)
@@ -58,17 +55,17 @@ def _draw_room(canvas: Canvas, random: np.random.Generator, finish: int) -> None
     canvas.rectangle(-20, _FLOOR - 0.6, 120, _FLOOR + 0.8, shade(floor, 0.7))
 
 
-def _draw_damage(canvas: Canvas, random: np.random.Generator) -> None:
+def _draw_damage(canvas: Canvas) -> None:
     for _ in range(7):
-        x, y = random.uniform(-4, 96), random.uniform(2, 66)
-        width = random.uniform(7, 15)
-        canvas.ellipse(x, y, x + width, y + width * random.uniform(0.6, 1.1), (112, 96, 62, 110))
+        x, y = canvas.random.uniform(-4, 96), canvas.random.uniform(2, 66)
+        width = canvas.random.uniform(7, 15)
+        canvas.ellipse(x, y, x + width, y + width * canvas.random.uniform(0.6, 1.1), (112, 96, 62, 110))
     for _ in range(3):
-        x, y = random.uniform(4, 92), random.uniform(2, 44)
+        x, y = canvas.random.uniform(4, 92), canvas.random.uniform(2, 44)
         canvas.line([(x, y), (x + 3, y + 6), (x + 1, y + 11), (x + 5, y + 18)], (92, 82, 72), 0.7)
 
 
-def _draw_mirror(canvas: Canvas, random: np.random.Generator, finish: int) -> None:
+def _draw_mirror(canvas: Canvas, finish: int) -> None:
     glass: Colour = (188, 212, 222)
     half_width, y0, y1 = ((5, 32, 46), (8, 28, 48), (13, 24, 49), (18.5, 20, 49))[finish]
     x0, x1 = 25 - half_width, 25 + half_width
@@ -88,12 +85,12 @@ def _draw_mirror(canvas: Canvas, random: np.random.Generator, finish: int) -> No
             canvas.ellipse(x - 2.4, 15.6, x + 2.4, 20.4, (255, 246, 210))
 
 
-def _draw_basin(canvas: Canvas, random: np.random.Generator, finish: int) -> None:
+def _draw_basin(canvas: Canvas, finish: int) -> None:
     if finish <= 1:
         canvas.polygon([(22, 62), (28, 62), (29, 82), (21, 82)], _CERAMIC_SHADE)
         basins = [(25.0, 9.0)]
     else:
-        wood = pick(random, _WOODS)
+        wood = canvas.pick(_WOODS)
         half_width = 14.0 if finish == 2 else 21.0
         canvas.rectangle(25 - half_width, 61, 25 + half_width, 81, wood)
         num_doors = 2 if finish == 2 else 4
@@ -121,8 +118,8 @@ def _draw_toilet(canvas: Canvas) -> None:
     canvas.ellipse(51, 66.4, 62, 73.6, (196, 206, 214))
 
 
-def _draw_bathtub(canvas: Canvas, random: np.random.Generator) -> None:
-    if random.random() < 0.5:
+def _draw_bathtub(canvas: Canvas) -> None:
+    if canvas.random.random() < 0.5:
         canvas.rectangle(74, 14, 94, 36, (250, 250, 248))
         canvas.rectangle(75.6, 15.6, 92.4, 34.4, (40, 46, 84) if canvas.is_evening else (176, 212, 236))
         canvas.line([(84, 15), (84, 35)], (250, 250, 248), 1.2)
@@ -150,17 +147,17 @@ def _draw_shower(canvas: Canvas) -> None:
     canvas.rectangle(83.4, 44, 84.8, 54, (96, 104, 112))
 
 
-def _draw_clutter(canvas: Canvas, random: np.random.Generator) -> None:
-    if random.random() < 0.6:
-        mat = pick(random, _TOWELS)
+def _draw_clutter(canvas: Canvas) -> None:
+    if canvas.random.random() < 0.6:
+        mat = canvas.pick(_TOWELS)
         canvas.ellipse(20, 87, 58, 99, shade(mat, 0.86))
         canvas.ellipse(22, 87.6, 56, 98, mat)
-    if random.random() < 0.5:
-        towel = pick(random, _TOWELS)
+    if canvas.random.random() < 0.5:
+        towel = canvas.pick(_TOWELS)
         canvas.line([(49, 30), (63, 30)], _METAL, 0.9)
         canvas.rectangle(51, 30, 61, 46, towel)
         canvas.rectangle(51, 41, 61, 42.6, shade(towel, 0.82))
-    if random.random() < 0.4:
-        canvas.polygon([(88, 92), (98, 92), (96.6, 104), (89.4, 104)], pick(random, _WOODS))
+    if canvas.random.random() < 0.4:
+        canvas.polygon([(88, 92), (98, 92), (96.6, 104), (89.4, 104)], canvas.pick(_WOODS))
         for reach in (-6, -2, 2, 6):
             canvas.line([(93, 93), (93 + reach, 83 + abs(reach) * 0.6)], (86, 140, 80), 2)

@@ -18,6 +18,8 @@ WHITE: Colour = (245, 244, 240)
 _OVERSAMPLING = 3
 # How each light tints a picture: gains of red, green and blue.
 _LIGHTS = {"day": (1.0, 1.0, 1.0), "overcast": (0.91, 0.94, 0.97), "evening": (0.96, 0.86, 0.78)}
+_AXIS = np.linspace(-1, 1, PHOTO_SIDE, dtype="float32")
+_RIM = (1.03 - 0.08 * (_AXIS[:, None] ** 2 + _AXIS**2))[:, :, None]
 
 
 class Canvas:
@@ -27,13 +29,13 @@ class Canvas:
     brightness and noise are drawn from ``random``: they are nuisance and say nothing about the house.
 
     Args:
-        random: the photo's own random stream.
+        random: the photo's own random stream; the painters take from it what is worth nothing, too.
     """
 
     def __init__(self, random: np.random.Generator):
         self.light = str(random.choice(list(_LIGHTS), p=[0.65, 0.15, 0.2]))
         side = PHOTO_SIDE * _OVERSAMPLING
-        self._random = random
+        self.random = random
         self._zoom = random.uniform(0.96, 1.05) * side / 100
         self._centre = side / 2 + random.uniform(-0.025, 0.025, 2) * side
         self._mirrored = random.random() < 0.3
@@ -44,6 +46,12 @@ class Canvas:
     def is_evening(self) -> bool:
         """Whether windows are dark from inside and lit from outside."""
         return self.light == "evening"
+
+    def pick(self, colours: Sequence[Colour]) -> Colour:
+        """Return one of the colours, a little varied."""
+        colour = colours[int(self.random.integers(len(colours)))]
+        varied = np.clip(np.rint(colour + self.random.normal(0, 6, 3)), 0, 255)
+        return tuple(int(value) for value in varied)
 
     def rectangle(self, x0: float, y0: float, x1: float, y1: float, fill: Colour, radius: float = 0) -> None:
         """Fill a rectangle, with rounded corners when a radius is given."""
@@ -81,22 +89,14 @@ class Canvas:
         photo = self._image.reduce(_OVERSAMPLING)
         if self._mirrored:
             photo = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        tint = np.array(_LIGHTS[self.light], dtype="float32") * np.float32(self._random.uniform(0.93, 1.06))
-        noise = self._random.standard_normal((PHOTO_SIDE, PHOTO_SIDE, 1), dtype="float32")
-        noise *= np.float32(self._random.uniform(1, 2.5))
+        tint = np.array(_LIGHTS[self.light], dtype="float32") * np.float32(self.random.uniform(0.93, 1.06))
+        noise = self.random.standard_normal((PHOTO_SIDE, PHOTO_SIDE, 1), dtype="float32")
+        noise *= np.float32(self.random.uniform(1, 2.5))
         pixels = np.asarray(photo, dtype="float32") * (tint * _RIM) + noise
         return Image.fromarray(np.clip(pixels, 0, 255).astype("uint8"))
 
     def _pixel(self, x: float, y: float) -> tuple[float, float]:
         return self._centre[0] + (x - 50) * self._zoom, self._centre[1] + (y - 50) * self._zoom
-
-
-def _rim() -> np.ndarray:
-    axis = np.linspace(-1, 1, PHOTO_SIDE, dtype="float32")
-    return (1.03 - 0.08 * (axis[:, None] ** 2 + axis**2))[:, :, None]
-
-
-_RIM = _rim()
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
@@ -107,13 +107,6 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 def shade(colour: Colour, factor: float) -> Colour:
     """Return a colour made darker (factor below 1) or lighter (above 1)."""
     return tuple(min(255, round(value * factor)) for value in colour[:3])
-
-
-def pick(random: np.random.Generator, colours: Sequence[Colour]) -> Colour:
-    """Return one of the colours, a little varied."""
-    colour = colours[int(random.integers(len(colours)))]
-    varied = np.clip(np.rint(colour + random.normal(0, 6, 3)), 0, 255)
-    return tuple(int(value) for value in varied)
 
 
 def steps(start: float, stop: float, step: float) -> list[float]:

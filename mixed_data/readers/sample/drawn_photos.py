@@ -47,7 +47,7 @@ def draw_photo(view: str, factors: Mapping[str, Any], random: np.random.Generato
         (96, 96) RGB.
     """
     canvas = Canvas(random)
-    PAINTERS[view](canvas, random, **{name: factors[name] for name in _FACTORS_OF_VIEW[view]})
+    PAINTERS[view](canvas, **{name: factors[name] for name in _FACTORS_OF_VIEW[view]})
     return canvas.develop()
 
 

@@ -48,12 +48,6 @@ class Factor:
             variance = sum((value - self.mean) ** 2 * chance for value, chance in self.chances.items())
         return PHOTO_SD * math.sqrt(self.share / len(VIEWS) / variance)
 
-    def draw(self, random: np.random.Generator, num_houses: int) -> np.ndarray:
-        """Return (num_houses,) values, int64 or float64."""
-        if not self.chances:
-            return random.random(num_houses)
-        return random.choice(list(self.chances), num_houses, p=list(self.chances.values()))
-
 
 _FINISH = {0: 0.25, 1: 0.25, 2: 0.25, 3: 0.25}
 
@@ -72,8 +66,14 @@ FACTORS = (
 
 
 def draw_factors(random: np.random.Generator, num_houses: int) -> pd.DataFrame:
-    """Return one row per house and one column per factor."""
-    return pd.DataFrame({factor.name: factor.draw(random, num_houses) for factor in FACTORS})
+    """Return one row per house and one column per factor, int64 or float64."""
+    values = {}
+    for factor in FACTORS:
+        if chances := factor.chances:
+            values[factor.name] = random.choice(list(chances), num_houses, p=list(chances.values()))
+        else:
+            values[factor.name] = random.random(num_houses)
+    return pd.DataFrame(values)
 
 
 def draw_missing_photos(random: np.random.Generator, num_houses: int) -> pd.DataFrame:

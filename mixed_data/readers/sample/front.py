@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from mixed_data.readers.sample.canvas import WHITE, Canvas, Colour, mix, pick, shade, steps
+from mixed_data.readers.sample.canvas import WHITE, Canvas, Colour, mix, shade, steps
 
 _GROUND = 71.0
 _STOREY_HEIGHT = 15.0
@@ -25,59 +23,58 @@ _BROWN_GRASS: Colour = (186, 156, 96)
 _GREEN_GRASS: Colour = (88, 158, 66)
 
 
-def draw_front(canvas: Canvas, random: np.random.Generator, *, storeys: int, upkeep: float, pool: int) -> None:
+def draw_front(canvas: Canvas, *, storeys: int, upkeep: float, pool: int) -> None:
     """Draw the front of a house.
 
     Args:
         canvas: where to.
-        random: the photo's random stream, for everything that is worth nothing.
         storeys: 1 to 3.
         upkeep: 0 to 1; shows in the lawn, the walls, the roof and the flowers.
         pool: 1 if there is a pool in the garden.
     """
     wear = 1.0 - upkeep
-    centre = random.uniform(47, 55)
-    half_width = random.uniform(24, 28)
+    centre = canvas.random.uniform(47, 55)
+    half_width = canvas.random.uniform(24, 28)
     left, right = centre - half_width, centre + half_width
     top = _GROUND - _STOREY_HEIGHT * storeys
-    _draw_surroundings(canvas, random, upkeep)
-    _draw_roof(canvas, random, left, right, top, wear)
-    _draw_walls(canvas, random, left, top, right, wear)
-    _draw_openings(canvas, random, left, top, right, storeys)
-    _draw_flower_beds(canvas, random, left, right, centre, upkeep)
-    path_end = centre + random.uniform(-4, 4)
+    _draw_surroundings(canvas, upkeep)
+    _draw_roof(canvas, left, right, top, wear)
+    _draw_walls(canvas, left, top, right, wear)
+    _draw_openings(canvas, left, top, right, storeys)
+    _draw_flower_beds(canvas, left, right, centre, upkeep)
+    path_end = centre + canvas.random.uniform(-4, 4)
     canvas.polygon(
         [(centre - 3, _GROUND + 1), (centre + 3, _GROUND + 1), (path_end + 8, 112), (path_end - 8, 112)],
         (196, 188, 176),
     )
     if pool:
-        _draw_pool(canvas, random)
-    if random.random() < 0.3:
-        _draw_car(canvas, random)
+        _draw_pool(canvas)
+    if canvas.random.random() < 0.3:
+        _draw_car(canvas)
 
 
-def _draw_surroundings(canvas: Canvas, random: np.random.Generator, upkeep: float) -> None:
+def _draw_surroundings(canvas: Canvas, upkeep: float) -> None:
     top, bottom = _SKIES[canvas.light]
     canvas.gradient(-10, -10, 110, 66, top, bottom)
     if canvas.light != "evening":
-        for _ in range(int(random.integers(0, 4))):
-            x, y = random.uniform(0, 100), random.uniform(2, 26)
+        for _ in range(int(canvas.random.integers(0, 4))):
+            x, y = canvas.random.uniform(0, 100), canvas.random.uniform(2, 26)
             for shift in (0, 6, 12):
                 canvas.ellipse(x + shift, y - (shift == 6) * 2, x + shift + 11, y + 6, (255, 255, 255, 150))
     hills = mix((96, 130, 96), bottom, 0.45)
-    canvas.ellipse(-40 + random.uniform(-20, 20), 50, 70, 90, hills)
-    canvas.ellipse(40 + random.uniform(-20, 20), 53, 150, 90, shade(hills, 0.94))
-    foliage = pick(random, [(66, 120, 60), (88, 136, 62), (176, 120, 50)])
-    for x in (random.uniform(2, 18), random.uniform(82, 98)):
-        if random.random() < 0.6:
-            _draw_tree(canvas, x, random.uniform(20, 44), foliage)
+    canvas.ellipse(-40 + canvas.random.uniform(-20, 20), 50, 70, 90, hills)
+    canvas.ellipse(40 + canvas.random.uniform(-20, 20), 53, 150, 90, shade(hills, 0.94))
+    foliage = canvas.pick([(66, 120, 60), (88, 136, 62), (176, 120, 50)])
+    for x in (canvas.random.uniform(2, 18), canvas.random.uniform(82, 98)):
+        if canvas.random.random() < 0.6:
+            _draw_tree(canvas, x, canvas.random.uniform(20, 44), foliage)
     grass = mix(_BROWN_GRASS, _GREEN_GRASS, upkeep)
     canvas.gradient(-10, 64, 110, 110, shade(grass, 1.08), shade(grass, 0.86))
     for _ in range(round(14 * (1 - upkeep))):
-        x, y = random.uniform(-5, 100), random.uniform(70, 98)
-        canvas.ellipse(x, y, x + random.uniform(6, 14), y + random.uniform(2, 4), (132, 100, 62, 170))
+        x, y = canvas.random.uniform(-5, 100), canvas.random.uniform(70, 98)
+        canvas.ellipse(x, y, x + canvas.random.uniform(6, 14), y + canvas.random.uniform(2, 4), (132, 100, 62, 170))
     for _ in range(12):
-        x, y = random.uniform(0, 100), random.uniform(74, 100)
+        x, y = canvas.random.uniform(0, 100), canvas.random.uniform(74, 100)
         canvas.line([(x, y), (x + 1.5, y - 2)], shade(grass, 0.8), 0.5)
 
 
@@ -88,12 +85,12 @@ def _draw_tree(canvas: Canvas, x: float, top: float, foliage: Colour) -> None:
     canvas.ellipse(x - 8, top - 4, x + 8, top + 14, foliage)
 
 
-def _draw_roof(canvas: Canvas, random: np.random.Generator, left: float, right: float, top: float, wear: float) -> None:
-    colour = pick(random, _ROOFS)
+def _draw_roof(canvas: Canvas, left: float, right: float, top: float, wear: float) -> None:
+    colour = canvas.pick(_ROOFS)
     ridge = top - 13
-    inset = float(random.choice([16.0, 24.0]))
-    if random.random() < 0.5:
-        x = left + random.uniform(8, 14)
+    inset = float(canvas.random.choice([16.0, 24.0]))
+    if canvas.random.random() < 0.5:
+        x = left + canvas.random.uniform(8, 14)
         canvas.rectangle(x, ridge - 3, x + 5, top - 2, (146, 88, 74))
         canvas.rectangle(x - 0.6, ridge - 4.5, x + 5.6, ridge - 2.5, (110, 70, 60))
     eaves = (left - 4, right + 4)
@@ -102,32 +99,28 @@ def _draw_roof(canvas: Canvas, random: np.random.Generator, left: float, right: 
         y = top + (ridge - top) * share
         canvas.line([(eaves[0] + inset * share, y), (eaves[1] - inset * share, y)], shade(colour, 0.82), 0.5)
     for _ in range(round(8 * wear)):
-        x, y = random.uniform(left + 9, right - 14), random.uniform(ridge + 1.5, top - 4.5)
-        canvas.rectangle(x, y, x + random.uniform(3.5, 7), y + 2.6, (46, 40, 36))
+        x, y = canvas.random.uniform(left + 9, right - 14), canvas.random.uniform(ridge + 1.5, top - 4.5)
+        canvas.rectangle(x, y, x + canvas.random.uniform(3.5, 7), y + 2.6, (46, 40, 36))
     canvas.rectangle(left - 4.5, top - 1, right + 4.5, top + 1, shade(WHITE, 0.97))
 
 
-def _draw_walls(
-    canvas: Canvas, random: np.random.Generator, left: float, top: float, right: float, wear: float
-) -> None:
-    colour = pick(random, _WALLS)
+def _draw_walls(canvas: Canvas, left: float, top: float, right: float, wear: float) -> None:
+    colour = canvas.pick(_WALLS)
     canvas.rectangle(left, top + 1, right, _GROUND + 1, colour)
     for y in steps(top + 3, _GROUND, 2.5):
         canvas.line([(left, y), (right, y)], shade(colour, 0.93), 0.4)
     canvas.rectangle(left, top + 1, right, top + 2.6, (0, 0, 0, 50))
     for _ in range(round(wear * (8 + 10 * (_GROUND - top) / 30))):
-        x, y = random.uniform(left, right - 5), random.uniform(top, _GROUND - 6)
-        width = random.uniform(2.5, 6)
-        canvas.ellipse(x, y, x + width, y + random.uniform(2.5, 5), (88, 70, 52, 150))
-        canvas.ellipse(x + width * 0.3, y + 1, x + width * 0.7, y + random.uniform(6, 10), (88, 70, 52, 150))
+        x, y = canvas.random.uniform(left, right - 5), canvas.random.uniform(top, _GROUND - 6)
+        width = canvas.random.uniform(2.5, 6)
+        canvas.ellipse(x, y, x + width, y + canvas.random.uniform(2.5, 5), (88, 70, 52, 150))
+        canvas.ellipse(x + width * 0.3, y + 1, x + width * 0.7, y + canvas.random.uniform(6, 10), (88, 70, 52, 150))
     canvas.rectangle(left, _GROUND - 1, right, _GROUND + 1, shade(colour, 0.72))
 
 
-def _draw_openings(
-    canvas: Canvas, random: np.random.Generator, left: float, top: float, right: float, storeys: int
-) -> None:
+def _draw_openings(canvas: Canvas, left: float, top: float, right: float, storeys: int) -> None:
     glass: Colour = (255, 214, 120) if canvas.is_evening else (92, 124, 152)
-    shutters = pick(random, _DOORS) if random.random() < 0.5 else None
+    shutters = canvas.pick(_DOORS) if canvas.random.random() < 0.5 else None
     width = (right - left) / 3
     centre = (left + right) / 2
     for storey in range(storeys):
@@ -138,7 +131,7 @@ def _draw_openings(
                 _draw_window(canvas, left + width * (column + 0.5), y, glass, shutters)
         if not ground_floor:
             canvas.line([(left, y + 11), (right, y + 11)], shade(WHITE, 0.9), 0.8)
-    door = pick(random, _DOORS)
+    door = canvas.pick(_DOORS)
     canvas.rectangle(centre - 4, _GROUND - 12.2, centre + 4, _GROUND + 1, WHITE)
     canvas.rectangle(centre - 3, _GROUND - 11.2, centre + 3, _GROUND + 1, door)
     canvas.rectangle(centre - 2, _GROUND - 10, centre + 2, _GROUND - 7.4, glass)
@@ -160,26 +153,24 @@ def _draw_window(canvas: Canvas, x: float, y: float, glass: Colour, shutters: Co
     canvas.rectangle(x - 4.4, y + 8.2, x + 4.4, y + 9.4, shade(WHITE, 0.88))
 
 
-def _draw_flower_beds(
-    canvas: Canvas, random: np.random.Generator, left: float, right: float, centre: float, upkeep: float
-) -> None:
+def _draw_flower_beds(canvas: Canvas, left: float, right: float, centre: float, upkeep: float) -> None:
     bush = mix((150, 126, 80), (58, 118, 54), upkeep)
     for first, last in ((left - 2, centre - 7), (centre + 7, right + 2)):
         for x in steps(first, last - 3, 4.5):
-            height = random.uniform(3.5, 6)
-            leaves = shade(bush, random.uniform(0.85, 1.1))
+            height = canvas.random.uniform(3.5, 6)
+            leaves = shade(bush, canvas.random.uniform(0.85, 1.1))
             canvas.ellipse(x, _GROUND + 2 - height, x + 6, _GROUND + 4, leaves)
-    colour = pick(random, _FLOWERS)
+    colour = canvas.pick(_FLOWERS)
     for _ in range(round(26 * upkeep)):
-        x = random.uniform(left - 2, right + 1)
-        y = _GROUND + random.uniform(-2, 3.4)
+        x = canvas.random.uniform(left - 2, right + 1)
+        y = _GROUND + canvas.random.uniform(-2, 3.4)
         if abs(x - centre) > 7:
             canvas.ellipse(x, y, x + 1.9, y + 1.9, colour)
 
 
-def _draw_pool(canvas: Canvas, random: np.random.Generator) -> None:
-    x, y = random.uniform(-2, 3), random.uniform(79, 83)
-    width, height = random.uniform(37, 42), random.uniform(13, 15)
+def _draw_pool(canvas: Canvas) -> None:
+    x, y = canvas.random.uniform(-2, 3), canvas.random.uniform(79, 83)
+    width, height = canvas.random.uniform(37, 42), canvas.random.uniform(13, 15)
     canvas.ellipse(x - 2, y - 1.4, x + width + 2, y + height + 1.6, (226, 216, 198))
     canvas.ellipse(x, y, x + width, y + height, (46, 168, 206))
     canvas.ellipse(x + 3, y + 2.4, x + width - 2, y + height - 0.6, (72, 196, 226))
@@ -191,9 +182,9 @@ def _draw_pool(canvas: Canvas, random: np.random.Generator) -> None:
         canvas.line([(rail, y + 3), (rail, y - 2.6), (rail + 1.6, y - 3.4)], (236, 238, 240), 0.7)
 
 
-def _draw_car(canvas: Canvas, random: np.random.Generator) -> None:
-    x, y = random.uniform(68, 74), random.uniform(80, 84)
-    colour = pick(random, _CARS)
+def _draw_car(canvas: Canvas) -> None:
+    x, y = canvas.random.uniform(68, 74), canvas.random.uniform(80, 84)
+    colour = canvas.pick(_CARS)
     canvas.ellipse(x - 1, y + 9.5, x + 27, y + 13.5, (0, 0, 0, 70))
     for inset, y_shift, fill in ((0.0, 0.0, shade(colour, 0.85)), (2.0, 1.0, (150, 184, 204))):
         roof = y - 1 + y_shift

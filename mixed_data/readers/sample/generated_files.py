@@ -76,18 +76,9 @@ def oracle_predictions(
 
     They know the price equation and the hidden factors of every photo that is there: a yardstick, never a feature.
 
-    Args:
-        root: as in ``read_sample``.
-        rows: as in ``read_sample``.
-        seed: as in ``read_sample``.
-        photo_signal: as in ``read_sample``.
-
     Returns:
         one row per house, in the same order: ``id`` (text), and in dollars ``table`` (given the columns alone),
         ``image`` (given the photos alone) and ``both``; each the exponential of the mean log price.
-
-    Raises:
-        ValueError: as in ``read_sample``.
     """
     folder = _finished_folder(root, rows=rows, seed=seed, photo_signal=photo_signal)
     truth = pd.read_csv(folder / _TRUTH_FILE, dtype={"id": str})
@@ -98,16 +89,10 @@ def oracle_predictions(
 def generate_sample(
     folder: str | os.PathLike[str], *, rows: int = 2_000, seed: int = 0, photo_signal: float = 1.0
 ) -> None:
-    """Write a sample into a new folder; the folder appears when everything is in it, or not at all.
+    """Write the sample of ``read_sample`` into a new folder, which appears when everything is in it, or not at all.
 
     A thousand houses are in memory at a time, whatever their number. Besides ``houses.csv`` and ``photos/`` the folder
     gets ``truth.csv``, which is for the oracle only: hidden factors, terms of the price equation and best predictions.
-
-    Args:
-        folder: where to; it must not be there yet.
-        rows: as in ``read_sample``.
-        seed: as in ``read_sample``.
-        photo_signal: as in ``read_sample``.
 
     Raises:
         ValueError: a parameter is out of range, or the folder is there already.
@@ -182,10 +167,9 @@ def _is_finished(folder: Path, manifest: dict[str, float]) -> bool:
 
 def _manifest(rows: int, seed: int, photo_signal: float) -> dict[str, float]:
     problems = []
-    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
-        problems.append(f"rows: expected a whole number from 1, got {rows!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        problems.append(f"seed: expected a whole number from 0, got {seed!r}")
+    for name, number, least in (("rows", rows, 1), ("seed", seed, 0)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            problems.append(f"{name}: expected a whole number from {least}, got {number!r}")
     if not (math.isfinite(photo_signal) and photo_signal >= 0):
         problems.append(f"photo_signal: expected a number from 0, got {photo_signal!r}")
     if problems:

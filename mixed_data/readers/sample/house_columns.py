@@ -7,7 +7,6 @@ one short sum over its distribution given the cells that are there.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -95,27 +94,17 @@ def table_term(columns: pd.DataFrame) -> np.ndarray:
     bathrooms = _filled(columns["bathrooms"], _bathroom_chances(size, bedrooms) @ _BATHROOMS)
     year_worth = _filled(_year_worth(columns["year_built"]), _YEAR_CHANCES @ _year_worth(_YEARS))
     log_lot = _filled(np.log(columns["lot_size"].astype("float64")), place["mean_log_lot"])
+    place_worth = place["effect"].to_numpy()
     return (
-        _rooms_worth(size, bedrooms, bathrooms)
-        + place["effect"].to_numpy()
-        + _LOT_EFFECT * (log_lot - _MIDDLE_LOG_LOT)
-        + year_worth
+        _rooms_worth(size, bedrooms, bathrooms) + place_worth + _LOT_EFFECT * (log_lot - _MIDDLE_LOG_LOT) + year_worth
     )
 
 
-class TableMoments(NamedTuple):
-    """Mean and variance of the table term, and the expected variance that empty cells leave open."""
+def table_moments() -> tuple[float, float, float]:
+    """Return mean and variance of the table term, and the expected variance that empty cells leave open.
 
-    mean: float
-    variance: float
-    missing_variance: float
-
-
-def table_moments() -> TableMoments:
-    """Return the moments of the table term in closed form.
-
-    The term is a sum of three independent parts: rooms (summed over their chances, with Gauss-Hermite quadrature over
-    the log area), place and lot, and year.
+    In closed form: the term is a sum of three independent parts, rooms (summed over their chances, with Gauss-Hermite
+    quadrature over the log area), place and lot, and year.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(64)
     size, bedrooms = np.repeat(nodes, len(_BEDROOMS)), np.tile(_BEDROOMS, len(nodes))
@@ -132,11 +121,9 @@ def table_moments() -> TableMoments:
     place = _mean_and_variance(place_worth.to_numpy(), _ZIPCODE_CHANCES)
     year = _mean_and_variance(_year_worth(_YEARS), _YEAR_CHANCES)
     open_variances = {"bathrooms": bathroom_variance, "year_built": year[1], "lot_size": lot_variance}
-    return TableMoments(
-        mean=rooms[0] + place[0] + year[0],
-        variance=rooms[1] + bathroom_variance + place[1] + lot_variance + year[1],
-        missing_variance=sum(share * open_variances[name] for name, share in MISSING_SHARES.items()),
-    )
+    variance = rooms[1] + bathroom_variance + place[1] + lot_variance + year[1]
+    missing_variance = sum(share * open_variances[name] for name, share in MISSING_SHARES.items())
+    return rooms[0] + place[0] + year[0], variance, missing_variance
 
 
 def _rooms_worth(size: np.ndarray, bedrooms: np.ndarray, bathrooms: np.ndarray) -> np.ndarray:

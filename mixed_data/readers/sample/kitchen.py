@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from mixed_data.readers.sample.canvas import WHITE, Canvas, Colour, mix, pick, shade, steps
+from mixed_data.readers.sample.canvas import WHITE, Canvas, Colour, mix, shade, steps
 
 _WALLS: list[Colour] = [(236, 226, 200), (214, 220, 222), (226, 214, 206), (212, 222, 206), (240, 222, 178)]
 _CABINETS: list[Colour] = [
@@ -18,37 +16,36 @@ _APPLIANCE: Colour = (240, 240, 236)
 _FLOOR = 80.0
 
 
-def draw_kitchen(canvas: Canvas, random: np.random.Generator, *, kitchen_finish: int, kitchen_island: int) -> None:
+def draw_kitchen(canvas: Canvas, *, kitchen_finish: int, kitchen_island: int) -> None:
     """Draw a kitchen.
 
     Args:
         canvas: where to.
-        random: the photo's random stream, for everything that is worth nothing.
         kitchen_finish: 0 (a shelf, a missing door, stains) to 3 (fitted to the ceiling, steel, lamps).
         kitchen_island: 1 for an island with stools in the middle, 0 for a bare floor or a rug.
     """
-    cabinet = pick(random, _CABINETS)
-    _draw_room(canvas, random, kitchen_finish)
+    cabinet = canvas.pick(_CABINETS)
+    _draw_room(canvas, kitchen_finish)
     _draw_fridge(canvas, kitchen_finish)
-    _draw_base_cabinets(canvas, random, cabinet, kitchen_finish)
-    _draw_stove(canvas, random, kitchen_finish)
-    _draw_upper_cabinets(canvas, random, cabinet, kitchen_finish)
-    _draw_counter_clutter(canvas, random)
+    _draw_base_cabinets(canvas, cabinet, kitchen_finish)
+    _draw_stove(canvas, kitchen_finish)
+    _draw_upper_cabinets(canvas, cabinet, kitchen_finish)
+    _draw_counter_clutter(canvas)
     if kitchen_finish == 3:
         _draw_lamps(canvas)
     if kitchen_island:
-        _draw_island(canvas, random, cabinet)
-    elif random.random() < 0.5:
-        rug = pick(random, [(176, 88, 78), (90, 116, 150), (196, 176, 130), (120, 140, 112)])
+        _draw_island(canvas, cabinet)
+    elif canvas.random.random() < 0.5:
+        rug = canvas.pick([(176, 88, 78), (90, 116, 150), (196, 176, 130), (120, 140, 112)])
         canvas.polygon([(30, 88), (74, 88), (80, 99), (24, 99)], rug)
         canvas.polygon([(34, 90), (70, 90), (74, 97), (30, 97)], mix(rug, WHITE, 0.3))
 
 
-def _draw_room(canvas: Canvas, random: np.random.Generator, finish: int) -> None:
-    wall, floor = pick(random, _WALLS), pick(random, _FLOORS)
+def _draw_room(canvas: Canvas, finish: int) -> None:
+    wall, floor = canvas.pick(_WALLS), canvas.pick(_FLOORS)
     canvas.gradient(-20, -20, 120, _FLOOR, wall, shade(wall, 0.95))
     if finish >= 2:
-        tile = pick(random, _TILES)
+        tile = canvas.pick(_TILES)
         canvas.rectangle(21, 36, 120, 58, tile)
         for row, y in enumerate(steps(36, 58, 3.6)):
             canvas.line([(21, y), (120, y)], mix(tile, WHITE, 0.65), 0.5)
@@ -56,9 +53,9 @@ def _draw_room(canvas: Canvas, random: np.random.Generator, finish: int) -> None
                 canvas.line([(x, y), (x, y + 3.6)], mix(tile, WHITE, 0.65), 0.4)
     if finish == 0:
         for _ in range(6):
-            x, y = random.uniform(20, 92), random.uniform(8, 50)
-            width = random.uniform(6, 13)
-            canvas.ellipse(x, y, x + width, y + width * random.uniform(0.6, 1), (110, 92, 60, 100))
+            x, y = canvas.random.uniform(20, 92), canvas.random.uniform(8, 50)
+            width = canvas.random.uniform(6, 13)
+            canvas.ellipse(x, y, x + width, y + width * canvas.random.uniform(0.6, 1), (110, 92, 60, 100))
     canvas.rectangle(-20, _FLOOR, 120, 120, floor)
     for shift in range(-7, 8):
         canvas.line([(50 + shift * 9, _FLOOR), (50 + shift * 17, 115)], shade(floor, 0.88), 0.5)
@@ -82,9 +79,9 @@ def _draw_fridge(canvas: Canvas, finish: int) -> None:
             canvas.rectangle(15, y, 16.4, y + 5, (150, 152, 156))
 
 
-def _draw_base_cabinets(canvas: Canvas, random: np.random.Generator, cabinet: Colour, finish: int) -> None:
+def _draw_base_cabinets(canvas: Canvas, cabinet: Colour, finish: int) -> None:
     canvas.rectangle(21, 58, 120, 83, shade(cabinet, 0.78))
-    missing = int(random.integers(3)) if finish == 0 else -1
+    missing = int(canvas.random.integers(3)) if finish == 0 else -1
     for door, x in enumerate((22, 33, 44, 74, 85, 96, 107)):
         if door == missing:
             canvas.rectangle(x, 60, x + 10, 80, (44, 36, 30))
@@ -94,12 +91,12 @@ def _draw_base_cabinets(canvas: Canvas, random: np.random.Generator, cabinet: Co
         canvas.rectangle(x + 1.6, 66, x + 8.4, 78.4, shade(cabinet, 0.92))
         canvas.rectangle(x + 3.4, 62, x + 6.6, 63.2, (206, 196, 170))
     canvas.rectangle(21, 80.4, 120, 83, (54, 48, 44))
-    counter = pick(random, _COUNTERS)
+    counter = canvas.pick(_COUNTERS)
     canvas.rectangle(20, 55.4 if finish >= 2 else 56.6, 120, 59, counter)
     canvas.rectangle(20, 58.4, 120, 59.4, shade(counter, 0.7))
 
 
-def _draw_stove(canvas: Canvas, random: np.random.Generator, finish: int) -> None:
+def _draw_stove(canvas: Canvas, finish: int) -> None:
     body = _STEEL if finish >= 2 else _APPLIANCE
     canvas.rectangle(55, 55.6, 73, 83, shade(body, 0.8))
     canvas.rectangle(55.6, 58.6, 72.4, 82, body)
@@ -109,8 +106,8 @@ def _draw_stove(canvas: Canvas, random: np.random.Generator, finish: int) -> Non
     for x in (57.4, 61, 65.6, 69.2):
         canvas.ellipse(x, 59.6, x + 2, 61.6, (60, 60, 64))
     canvas.rectangle(55, 54.6, 73, 56.4, (50, 50, 54))
-    if random.random() < 0.6:
-        pot = pick(random, [(176, 60, 54), (90, 96, 104), (66, 104, 140)])
+    if canvas.random.random() < 0.6:
+        pot = canvas.pick([(176, 60, 54), (90, 96, 104), (66, 104, 140)])
         canvas.rectangle(58, 48.6, 67, 54.8, pot, radius=1)
         canvas.line([(57, 48.6), (68, 48.6)], shade(pot, 0.75), 1)
     if finish >= 2:
@@ -119,12 +116,12 @@ def _draw_stove(canvas: Canvas, random: np.random.Generator, finish: int) -> Non
         canvas.rectangle(54, 36, 74, 38.4, shade(_STEEL, 0.72))
 
 
-def _draw_upper_cabinets(canvas: Canvas, random: np.random.Generator, cabinet: Colour, finish: int) -> None:
+def _draw_upper_cabinets(canvas: Canvas, cabinet: Colour, finish: int) -> None:
     if finish == 0:
         canvas.rectangle(26, 35, 50, 36.6, (126, 92, 62))
         for x in (28, 34, 40, 45):
-            jar = pick(random, [(196, 120, 80), (150, 170, 120), (226, 206, 160), (160, 190, 206)])
-            canvas.rectangle(x, 29 + random.uniform(-1, 1.5), x + 4, 35, jar, radius=0.8)
+            jar = canvas.pick([(196, 120, 80), (150, 170, 120), (226, 206, 160), (160, 190, 206)])
+            canvas.rectangle(x, 29 + canvas.random.uniform(-1, 1.5), x + 4, 35, jar, radius=0.8)
         return
     top = 8 if finish == 3 else 16
     for x in (22, 32, 42) if finish == 1 else (22, 32, 42, 76, 86, 96, 106):
@@ -138,18 +135,18 @@ def _draw_upper_cabinets(canvas: Canvas, random: np.random.Generator, cabinet: C
             canvas.rectangle(x0, 37.6, x1, 48, (255, 236, 160, 110))
 
 
-def _draw_counter_clutter(canvas: Canvas, random: np.random.Generator) -> None:
+def _draw_counter_clutter(canvas: Canvas) -> None:
     canvas.line([(33, 56), (33, 48.6), (38, 48.6), (38, 51)], (140, 146, 154), 1.2)
     canvas.rectangle(30, 55.4, 43, 57, (176, 184, 190))
-    x = random.uniform(76, 80)
-    kind = int(random.integers(3))
+    x = canvas.random.uniform(76, 80)
+    kind = int(canvas.random.integers(3))
     if kind == 0:
         canvas.ellipse(x, 50, x + 13, 57, (206, 202, 196))
         for shift, colour in ((1.5, (206, 60, 50)), (5, (240, 170, 50)), (8, (126, 170, 70))):
             canvas.ellipse(x + shift, 48, x + shift + 4, 52, colour)
         canvas.rectangle(x, 52, x + 13, 53, (224, 220, 214))
     elif kind == 1:
-        canvas.rectangle(x, 47, x + 10, 55.6, pick(random, [(190, 60, 54), (210, 212, 214), (60, 64, 70)]), radius=1.4)
+        canvas.rectangle(x, 47, x + 10, 55.6, canvas.pick([(190, 60, 54), (210, 212, 214), (60, 64, 70)]), radius=1.4)
         canvas.rectangle(x + 2, 46, x + 8, 47.4, (50, 46, 44))
     else:
         canvas.rectangle(x + 1, 45, x + 5, 55.6, (70, 100, 66), radius=1)
@@ -165,15 +162,15 @@ def _draw_lamps(canvas: Canvas) -> None:
         canvas.ellipse(x - 4, 12.4, x + 4, 17, (255, 244, 196))
 
 
-def _draw_island(canvas: Canvas, random: np.random.Generator, cabinet: Colour) -> None:
-    counter = pick(random, _COUNTERS)
-    body = shade(cabinet, float(random.choice([0.75, 1.0])))
+def _draw_island(canvas: Canvas, cabinet: Colour) -> None:
+    counter = canvas.pick(_COUNTERS)
+    body = shade(cabinet, float(canvas.random.choice([0.75, 1.0])))
     canvas.rectangle(26, 80, 82, 104, shade(body, 0.95))
     for x in (28, 46, 64):
         canvas.rectangle(x, 83.5, x + 16, 103, shade(body, 0.84))
     canvas.polygon([(25, 73), (83, 73), (87, 79), (21, 79)], mix(counter, WHITE, 0.25))
     canvas.rectangle(21, 79, 87, 82, shade(counter, 0.8))
-    wood = pick(random, [(150, 104, 66), (70, 66, 66), (196, 160, 116)])
+    wood = canvas.pick([(150, 104, 66), (70, 66, 66), (196, 160, 116)])
     for x in (33, 54, 75):
         canvas.ellipse(x - 6, 86, x + 6, 90.4, wood)
         for reach in (-3.6, 3.6):

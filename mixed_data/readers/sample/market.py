@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,18 +24,12 @@ from mixed_data.readers.sample.house_columns import (
     table_term,
 )
 
-BASE_LOG_PRICE = 12.75
-"""Log price of a house whose terms are all zero, about $345,000."""
-
-INTERACTION_SD = 0.06
-"""Standard deviation of the interaction: a larger house makes more of its looks."""
-
-NOISE_SD = 0.235
-"""Standard deviation of what neither the columns nor the pictures say."""
+_BASE_LOG_PRICE = 12.75  # of a house whose terms are all zero, about $345,000
+_INTERACTION_SD = 0.06  # a larger house makes more of its looks
+_NOISE_SD = 0.235  # of what neither the columns nor the pictures say
 
 
-@dataclass(frozen=True)
-class Houses:
+class Houses(NamedTuple):
     """Everything that is true of some houses, one row each.
 
     Args:
@@ -54,13 +48,7 @@ class Houses:
 
     def head(self, num_houses: int) -> Houses:
         """Return the first houses."""
-        return Houses(
-            self.columns.head(num_houses),
-            self.missing_cells.head(num_houses),
-            self.factors.head(num_houses),
-            self.missing_photos.head(num_houses),
-            self.noise[:num_houses],
-        )
+        return Houses(*(part[:num_houses] for part in self))
 
     def seen_columns(self) -> pd.DataFrame:
         """Return the columns as a user finds them: lost cells are NaN."""
@@ -77,36 +65,26 @@ def draw_houses(random: np.random.Generator, num_houses: int) -> Houses:
         draw_missing_cells(random, num_houses),
         draw_factors(random, num_houses),
         draw_missing_photos(random, num_houses),
-        random.normal(0.0, NOISE_SD, num_houses),
+        random.normal(0.0, _NOISE_SD, num_houses),
     )
 
 
 def log_price(houses: Houses, photo_signal: float = 1.0) -> np.ndarray:
     """Return the log price by the price equation, (n,) float64."""
     looks = photo_signal * photo_term(houses.factors) * _leverage(houses.columns)
-    return BASE_LOG_PRICE + table_term(houses.columns) + looks + houses.noise
+    return _BASE_LOG_PRICE + table_term(houses.columns) + looks + houses.noise
 
 
 def expected_log_price(houses: Houses, photo_signal: float = 1.0) -> pd.DataFrame:
     """Return the best predictions of the log price: its mean given what a user finds.
 
-    Args:
-        houses: some houses.
-        photo_signal: the factor on everything the pictures add.
-
-    Returns:
-        float64, one row per house; columns ``table`` (given the cells that are there), ``image`` (given the photos that
-        are there) and ``both``.
+    They are float64, one row per house, in the columns ``table`` (given the cells that are there), ``image`` (given the
+    photos that are there) and ``both``.
     """
-    by_table = BASE_LOG_PRICE + table_term(houses.seen_columns())
+    by_table = _BASE_LOG_PRICE + table_term(houses.seen_columns())
     looks = photo_signal * photo_term(houses.factors, houses.missing_photos)
-    return pd.DataFrame(
-        {
-            "table": by_table,
-            "image": BASE_LOG_PRICE + table_moments().mean + looks,
-            "both": by_table + looks * _leverage(houses.columns),
-        }
-    )
+    by_image = _BASE_LOG_PRICE + table_moments()[0] + looks
+    return pd.DataFrame({"table": by_table, "image": by_image, "both": by_table + looks * _leverage(houses.columns)})
 
 
 def oracle(*, photo_signal: float = 1.0) -> dict[str, float]:
@@ -133,18 +111,18 @@ def oracle(*, photo_signal: float = 1.0) -> dict[str, float]:
         >>> {name: round(error, 3) for name, error in oracle().items()}
         {'table': 0.435, 'image': 0.464, 'both': 0.238}
     """
-    moments = table_moments()
+    _, variance, missing_variance = table_moments()
     looks = (photo_signal * PHOTO_SD) ** 2
-    interaction = (photo_signal * INTERACTION_SD) ** 2
+    interaction = (photo_signal * _INTERACTION_SD) ** 2
     lost = MISSING_PHOTO_SHARE / len(VIEWS)
     open_variances = {
-        "table": moments.missing_variance + looks + interaction,
-        "image": moments.variance + lost * looks + interaction,
-        "both": moments.missing_variance + lost * (looks + interaction),
+        "table": missing_variance + looks + interaction,
+        "image": variance + lost * looks + interaction,
+        "both": missing_variance + lost * (looks + interaction),
     }
-    return {name: math.sqrt(variance + NOISE_SD**2) for name, variance in open_variances.items()}
+    return {name: math.sqrt(open_variance + _NOISE_SD**2) for name, open_variance in open_variances.items()}
 
 
 def _leverage(columns: pd.DataFrame) -> np.ndarray:
     """Return how much of its looks a house of this area turns into price, (n,) around 1."""
-    return 1.0 + INTERACTION_SD / PHOTO_SD * standard_log_area(columns["area"])
+    return 1.0 + _INTERACTION_SD / PHOTO_SD * standard_log_area(columns["area"])
