@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixed_data.audit.constant_columns import find_constant_columns
-from mixed_data.audit.contradictions import find_contradictions
-from mixed_data.audit.declared_split import find_shared_across
+from mixed_data.audit.contradictions import find_contradictions, find_shared_across
 from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows
 from mixed_data.audit.outliers import explain_skipped, find_outliers
 from mixed_data.audit.photo_facts import list_photos, read_photos

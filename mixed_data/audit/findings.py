@@ -128,19 +128,13 @@ class Subject:
         """Write "97,000 to 154,900" where the targets differ by more than 1 %, else nothing."""
         known = self.target[list(rows)]
         known = known[~np.isnan(known)]
-        if len(known) < 2 or not is_different(known.min(), known.max()):
+        if len(known) < 2 or not np.ptp(known) > 0.01 * np.abs(known).max():
             return ""
         return f"{write_number(known.min())} to {write_number(known.max())}"
 
 
 def make_subject(table: pd.DataFrame, schema: Schema, links: Sequence[Link] | None = None) -> Subject:
-    """Gather what is known about the rows before anything is looked for.
-
-    Args:
-        table: the rows, with any labels.
-        schema: roles of the columns.
-        links: what `find_links` found in the table, if it is known already.
-    """
+    """Gather what is known about rows, with any labels; `links` of `find_links` are not looked for again."""
     table = table.reset_index(drop=True)
     links = find_links(table, schema) if links is None else links
     target = np.full(len(table), np.nan)
@@ -155,14 +149,22 @@ def name_rows(table: pd.DataFrame, schema: Schema) -> list[str]:
     return [name or f"row {row}" for row, name in enumerate(ids)]
 
 
-def count_rows(cases: Iterable[Case]) -> int:
-    """Count the rows that are in any of the cases."""
-    return len({row for case in cases for row in case.rows})
+def report(
+    problem: str, cases: Iterable[Case], action: str, *, num_rows: int | None = None, flatters: bool = False
+) -> list[Finding]:
+    """Return one finding, or none where there are no cases.
 
-
-def is_different(first: float, second: float) -> bool:
-    """Tell whether two targets differ by more than 1 % of the larger one."""
-    return abs(first - second) > 0.01 * max(abs(first), abs(second))
+    Args:
+        problem: as in `Finding`, like the others.
+        cases: every occurrence, the worst first.
+        action: what the program does about it.
+        num_rows: how many rows have it; by default those that are in any of the cases.
+        flatters: whether it makes scores look too good.
+    """
+    cases = tuple(cases)
+    if num_rows is None:
+        num_rows = len({row for case in cases for row in case.rows})
+    return [Finding(problem, num_rows, cases, action, flatters)] if cases else []
 
 
 def write_number(value: float) -> str:

@@ -19,11 +19,8 @@ from numpy.typing import NDArray
 from mixed_data.audit.photo_facts import PhotoError, PhotoFile, load_thumbnail
 from mixed_data.split.rows_kept_together import join_pairs
 
-MAX_DISTANCE = 24
-"""Bits, of 256, in which the hashes of two copies of a photo may differ."""
-MIN_CORRELATION = 0.985
-"""Of the pixels of two copies, all three colours together."""
-
+_MAX_DISTANCE = 24  # Bits, of 256, in which the hashes of two copies of a photo may differ.
+_MIN_CORRELATION = 0.985  # Of the pixels of two copies, all three colours together.
 _CELLS_AT_A_TIME = 2**23
 
 
@@ -51,13 +48,10 @@ def label_alike(paths: Sequence[str], files: Mapping[str, PhotoFile]) -> NDArray
 
 
 def _nearest_earlier(hashes: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Find for each photo the nearest one before it, within `MAX_DISTANCE`.
+    """Find for each photo the nearest one before it, within `_MAX_DISTANCE`, also mirrored.
 
-    Args:
-        hashes: of each photo and of its mirror image, ``(m, 2, bits)``.
-
-    Returns:
-        positions of the photos that have one, its position, and whether it is nearest mirrored.
+    Hashes have shape ``(m, 2, bits)``, of each photo and of its mirror image. Returned are the positions of the photos
+    that have such a one, its position, and whether it is nearest mirrored.
     """
     num_photos = len(hashes)
     if num_photos < 2:
@@ -74,7 +68,7 @@ def _nearest_earlier(hashes: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDAr
             apart = np.where(is_earlier, (num_bits - signs[here, 0] @ signs[:, side].T) / 2, np.inf)
             best[side, here], distance[side, here] = apart.argmin(axis=1), apart.min(axis=1)
     mirrored = distance[1] < distance[0]
-    later = np.flatnonzero(distance.min(axis=0) <= MAX_DISTANCE)
+    later = np.flatnonzero(distance.min(axis=0) <= _MAX_DISTANCE)
     return later, np.where(mirrored, best[1], best[0])[later], mirrored[later]
 
 
@@ -85,4 +79,4 @@ def _look_the_same(one: str, other: str, mirrored: bool) -> bool:
         return False
     if mirrored:
         second = second[:, ::-1]
-    return bool(np.corrcoef(first.ravel(), second.ravel())[0, 1] >= MIN_CORRELATION)
+    return bool(np.corrcoef(first.ravel(), second.ravel())[0, 1] >= _MIN_CORRELATION)

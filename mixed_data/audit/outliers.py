@@ -12,17 +12,15 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
-from mixed_data.audit.findings import Case, Finding, Subject, count_rows, write_number
+from mixed_data.audit.findings import Case, Finding, Subject, report, write_number
 from mixed_data.boosting import make_boosting, make_features
 from mixed_data.preprocessing import TabularPreprocessor, TargetTransformer
 from mixed_data.schema.cell_values import parse_numbers
 from mixed_data.split import k_fold
 
-MIN_ROWS = 50
-MAX_COLUMNS = 100
-FAR = 6.0
-"""In robust standard deviations; of a billion normal errors, two would be as far."""
-
+_MIN_ROWS = 50
+_MAX_COLUMNS = 100
+_FAR = 6.0  # In robust standard deviations; of a billion normal errors, two would be as far.
 _MAX_SHARE = 0.05  # What is true of more rows than this is how the numbers are, and no outlier.
 _LEAST_UNIT = 0.1  # Of the standard deviation of the values: where all is predicted well, a little error is none.
 _MIN_DISTINCT_FOR_LOG = 20  # Counts such as bedrooms have fewer distinct values, and stay linear.
@@ -34,14 +32,14 @@ _RIDGE_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 def explain_skipped(subject: Subject) -> str:
     """Say why outliers are not looked for; empty if they are."""
     num_groups, num_features = len(set(subject.groups)), len(subject.schema.features)
-    if num_groups < MIN_ROWS:
-        return f"outliers: it takes {MIN_ROWS} rows that are not linked, there are {num_groups}"
-    if num_features > MAX_COLUMNS:
-        return f"outliers: the limit is {MAX_COLUMNS} columns, there are {num_features}"
+    if num_groups < _MIN_ROWS:
+        return f"outliers: it takes {_MIN_ROWS} rows that are not linked, there are {num_groups}"
+    if num_features > _MAX_COLUMNS:
+        return f"outliers: the limit is {_MAX_COLUMNS} columns, there are {num_features}"
     return ""
 
 
-def find_outliers(subject: Subject, *, random_state: int = 0) -> Iterator[Finding]:
+def find_outliers(subject: Subject, *, random_state: int = 0) -> list[Finding]:
     """Find targets far from what the columns say, then cells far from what the other numbers of the row say.
 
     Each number is predicted by a model that was fitted to other rows. What counts is the error, in robust standard
@@ -52,21 +50,17 @@ def find_outliers(subject: Subject, *, random_state: int = 0) -> Iterator[Findin
         subject: the rows; ask `explain_skipped` first.
         random_state: of the folds and the trees.
     """
-    targets = tuple(_find_far_targets(subject, random_state))
-    if targets:
-        action = "kept: correct what is a mistake; the default losses do not chase them"
-        yield Finding("targets far from what the columns say", count_rows(targets), targets, action)
+    targets = list(_find_far_targets(subject, random_state))
     # Beside a price with a zero too many, every area looks too small.
     known = {row for case in targets for row in case.rows}
-    cells = tuple(
-        case
-        for name in subject.schema.numeric
-        for case in _find_far_cells(subject, name, random_state)
-        if not known.intersection(case.rows)
-    )
-    if cells:
-        action = "kept: correct what is a mistake; far values are clipped smoothly"
-        yield Finding("cells far from what the row's other numbers say", count_rows(cells), cells, action)
+    cells = [case for name in subject.schema.numeric for case in _find_far_cells(subject, name, random_state)]
+    cells = [case for case in cells if not known.intersection(case.rows)]
+    unchased = "kept: correct what is a mistake; the default losses do not chase them"
+    clipped = "kept: correct what is a mistake; far values are clipped smoothly"
+    return [
+        *report("targets far from what the columns say", targets, unchased),
+        *report("cells far from what the row's other numbers say", cells, clipped),
+    ]
 
 
 def describe_misplaced_point(value: float, expected: float, spread: float) -> str:
@@ -103,7 +97,7 @@ def find_far(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> tup
     errors = errors - np.median(errors)
     unit = max(1.4826 * float(np.median(np.abs(errors))), _LEAST_UNIT * float(values.std()))
     order = np.argsort(-np.abs(errors), kind="stable")
-    far = order[np.abs(errors[order]) > FAR * unit]
+    far = order[np.abs(errors[order]) > _FAR * unit]
     return (far if len(far) <= _MAX_SHARE * len(values) else far[:0]), unit
 
 
@@ -133,7 +127,7 @@ def _find_far_cells(subject: Subject, name: str, random_state: int) -> Iterator[
     values, _ = parse_numbers(subject.table[name])
     rows = np.flatnonzero(~np.isnan(values))
     values = values[rows]
-    if not others or len(rows) < MIN_ROWS or np.ptp(values) == 0:
+    if not others or len(rows) < _MIN_ROWS or np.ptp(values) == 0:
         return
     is_log = values.min() > 0 and len(np.unique(values)) >= _MIN_DISTINCT_FOR_LOG
     worked = np.log(values) if is_log else values

@@ -18,8 +18,8 @@ from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import split_paths
 
-THUMBNAIL_SIZE = 64
-HASH_SIZE = 16
+_THUMBNAIL_SIZE = 64
+_HASH_SIZE = 16
 # Below this standard deviation of its pixels, of 255, a photo is of one colour.
 _MIN_CONTRAST = 2.0
 _MAX_THREADS = 8
@@ -68,7 +68,7 @@ def load_thumbnail(path: str) -> NDArray[np.uint8]:
     Raises:
         PhotoError: the photo cannot be used.
     """
-    return load_photo(path, THUMBNAIL_SIZE, THUMBNAIL_SIZE, resize="stretch")
+    return load_photo(path, _THUMBNAIL_SIZE, _THUMBNAIL_SIZE, resize="stretch")
 
 
 def _read_photo(path: str) -> PhotoFile:
@@ -82,7 +82,7 @@ def _read_photo(path: str) -> PhotoFile:
     if pixels.std(axis=(0, 1)).max() < _MIN_CONTRAST:
         return PhotoFile(is_blank=True, facts=facts)
     pictures = (Image.fromarray(pixels), Image.fromarray(pixels[:, ::-1]))
-    hashes = np.stack([imagehash.phash(picture, hash_size=HASH_SIZE).hash.ravel() for picture in pictures])
+    hashes = np.stack([imagehash.phash(picture, hash_size=_HASH_SIZE).hash.ravel() for picture in pictures])
     return PhotoFile(hashes=hashes, facts=facts)
 
 

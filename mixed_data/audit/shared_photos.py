@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mixed_data.audit.findings import KEPT_TOGETHER, LOOK, Case, Finding, Subject, count_rows
+from mixed_data.audit.findings import KEPT_TOGETHER, LOOK, Case, Finding, Subject, report
 from mixed_data.audit.lookalikes import label_alike
 from mixed_data.audit.photo_facts import PhotoFile
 from mixed_data.split.rows_kept_together import equal_files
 
 MANY_ROWS = 10
 """A photo in more rows than this is taken for a placeholder."""
-_BLANK = "of one colour"
 
 
 def label_photos(photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> pd.DataFrame:
@@ -55,40 +54,32 @@ def list_shared(subject: Subject, photos: pd.DataFrame, label: str) -> list[Case
     return [subject.case(rows, notes[rows]) for rows in sorted(notes)]
 
 
-def find_shared_photos(subject: Subject, photos: pd.DataFrame) -> Iterator[Finding]:
+def find_shared_photos(subject: Subject, photos: pd.DataFrame) -> list[Finding]:
     """Find photos in several rows: the same bytes, then the same looks, then one photo twice in one row."""
     shared = list_shared(subject, photos, "same")
-    few = tuple(case for case in shared if len(case.rows) <= MANY_ROWS)
-    many = tuple(case for case in shared if len(case.rows) > MANY_ROWS)
-    if few:
-        yield Finding("rows that share a photo", count_rows(few), few, KEPT_TOGETHER)
-    if many:
-        action = f"{KEPT_TOGETHER}; if it is a placeholder, empty these cells"
-        yield Finding("one photo in many rows", count_rows(many), many, action)
-    if alike := tuple(case for case in list_shared(subject, photos, "alike") if subject.is_split_apart(case.rows)):
-        action = "not kept together, for looks are no proof: give them one value in a group column (--group)"
-        yield Finding("rows with near-identical photos", count_rows(alike), alike, action, flatters=True)
-    twice = tuple(_find_twice(subject, photos))
-    if twice:
-        yield Finding("one photo in two columns of a row", count_rows(twice), twice, LOOK)
+    few = [case for case in shared if len(case.rows) <= MANY_ROWS]
+    many = [case for case in shared if len(case.rows) > MANY_ROWS]
+    alike = [case for case in list_shared(subject, photos, "alike") if subject.is_split_apart(case.rows)]
+    in_row = photos.groupby(["row", "alike"])["column"]
+    twice = [subject.case([row], " = ".join(columns)) for (row, _), columns in in_row if len(columns) > 1]
+    placeholder = f"{KEPT_TOGETHER}; if it is a placeholder, empty these cells"
+    no_proof = "not kept together, for looks are no proof: give them one value in a group column (--group)"
+    return [
+        *report("rows that share a photo", few, KEPT_TOGETHER),
+        *report("one photo in many rows", many, placeholder),
+        *report("rows with near-identical photos", alike, no_proof, flatters=True),
+        *report("one photo in two columns of a row", twice, LOOK),
+    ]
 
 
-def find_unusable_photos(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> Iterator[Finding]:
+def find_unusable_photos(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> list[Finding]:
     """Find photos that are named but missing or broken, and photos that show nothing; an empty cell is neither."""
-    for problem, action, reason_of in (
-        ("missing or broken photos", "masked, and reported with the row", lambda file: file.problem),
-        ("photos that show nothing", LOOK, lambda file: _BLANK if file.is_blank else ""),
-    ):
-        cases = tuple(
-            subject.case([line.row], f"{line.column}: {Path(line.path).name}: {reason}")
-            for line in photos.itertuples()
-            if (reason := reason_of(files[line.path]))
-        )
-        if cases:
-            yield Finding(problem, count_rows(cases), cases, action)
-
-
-def _find_twice(subject: Subject, photos: pd.DataFrame) -> Iterator[Case]:
-    for (row, _), lines in photos.groupby(["row", "alike"]):
-        if len(lines) > 1:
-            yield subject.case([row], " = ".join(lines["column"]))
+    broken, blank = [], []
+    for row, column, path in photos[["row", "column", "path"]].itertuples(index=False):
+        file, name = files[path], Path(path).name
+        if file.problem:
+            broken.append(subject.case([row], f"{column}: {name}: {file.problem}"))
+        if file.is_blank:
+            blank.append(subject.case([row], f"{column}: {name}: of one colour"))
+    masked = "masked, and reported with the row"
+    return [*report("missing or broken photos", broken, masked), *report("photos that show nothing", blank, LOOK)]

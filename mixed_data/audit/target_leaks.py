@@ -4,48 +4,37 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from mixed_data.audit.findings import Finding, Subject
+from mixed_data.audit.findings import Finding, Subject, report
 from mixed_data.audit.photo_facts import PhotoFile
 from mixed_data.files.first_few import name_some
 from mixed_data.schema.cell_values import canonical_text, parse_numbers
 
-MIN_ROWS = 20
-TOO_WELL = 0.95
-"""R², of ranks, from which one column alone says too much."""
-MIN_CORRELATION = 0.2
-MAX_P_VALUE = 0.001
-"""Family-wise, by Bonferroni: 1 in 1000 audits of data without leaks would raise a false alarm."""
-
+_MIN_ROWS = 20
+_TOO_WELL = 0.95  # R², of ranks, from which one column alone says too much.
+_MIN_CORRELATION = 0.2
+_MAX_P_VALUE = 0.001  # Family-wise, by Bonferroni: 1 in 1000 audits of data without leaks would raise a false alarm.
 _MAX_BINS = 100
 _ROWS_PER_BIN = 5
 _NOT_A_FEATURE = "never fed to a model; keep it from other tools"
 
 
-@dataclass(frozen=True)
-class Clue:
-    """What goes with the target without being a feature.
-
-    Attributes:
-        name: what it is.
-        where: the image column; empty for the order of the rows.
-        correlation: Spearman's with the target.
-        p_value: of that correlation, not corrected.
-    """
+class _Clue(NamedTuple):
+    """What goes with the target without being a feature."""
 
     name: str
-    where: str
-    correlation: float
-    p_value: float
+    where: str  # the image column; empty for the order of the rows
+    correlation: float  # Spearman's with the target
+    p_value: float  # not corrected
 
 
-def find_leaks(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> Iterator[Finding]:
+def find_leaks(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> list[Finding]:
     """Find columns that predict the target too well alone, and what goes with it that no model should see.
 
     Args:
@@ -54,39 +43,38 @@ def find_leaks(subject: Subject, photos: pd.DataFrame, files: Mapping[str, Photo
         files: what was read of each path.
     """
     known = np.flatnonzero(np.isfinite(subject.target))
-    if len(known) < MIN_ROWS or np.ptp(subject.target[known]) == 0:
-        return
-    columns = {name: score_column(subject, name, known) for name in subject.schema.features}
-    if telling := {name: score for name, score in columns.items() if score >= TOO_WELL}:
-        cases = tuple(subject.case([], f"{name} alone: R² {score:.3f} of ranks") for name, score in telling.items())
-        action = "used as a feature: remove it if it is not known when you predict"
-        yield Finding("columns that give the target away", len(known), cases, action, flatters=True)
+    if len(known) < _MIN_ROWS or np.ptp(subject.target[known]) == 0:
+        return []
+    scores = {name: score_column(subject, name, known) for name in subject.schema.features}
+    cases = [
+        subject.case([], f"{name} alone: R² {score:.3f} of ranks")
+        for name, score in scores.items()
+        if score >= _TOO_WELL
+    ]
+    action = "used as a feature: remove it if it is not known when you predict"
+    found = report("columns that give the target away", cases, action, num_rows=len(known), flatters=True)
     clues = [*_order_clues(subject.target[known]), *_file_clues(subject, photos, files)]
-    clear = [clue for clue in clues if clue.p_value * len(clues) < MAX_P_VALUE]
-    clear = [clue for clue in clear if abs(clue.correlation) >= MIN_CORRELATION]
+    clear = [clue for clue in clues if clue.p_value * len(clues) < _MAX_P_VALUE]
+    clear = [clue for clue in clear if abs(clue.correlation) >= _MIN_CORRELATION]
     for problem, is_wanted in (
         ("row order that gives the target away", False),
         ("photo files that give the target away", True),
     ):
-        best: defaultdict[str, list[Clue]] = defaultdict(list)
+        best: defaultdict[str, list[_Clue]] = defaultdict(list)
         for clue in sorted(clear, key=lambda clue: -abs(clue.correlation)):
             if bool(clue.where) == is_wanted:
                 best[clue.name].append(clue)
-        if best:
-            cases = tuple(subject.case([], _write_clues(found)) for found in best.values())
-            yield Finding(problem, len(known), cases, _NOT_A_FEATURE)
+        cases = [subject.case([], _write_clues(of_name)) for of_name in best.values()]
+        found += report(problem, cases, _NOT_A_FEATURE, num_rows=len(known))
+    return found
 
 
 def score_column(subject: Subject, name: str, known: NDArray[np.int64]) -> float:
     """Return how much of the target's ranks one feature alone predicts, as R² on rows that were left out.
 
     The prediction of a row is the mean rank of the other rows in its bin (quantiles of a number, or a level). For a
-    number, the square of Spearman's correlation counts if it is higher: few rows make coarse bins.
-
-    Args:
-        subject: the rows.
-        name: of the feature.
-        known: positions of the rows with a target.
+    number, the square of Spearman's correlation counts if it is higher: few rows make coarse bins. `known` are the
+    positions of the rows with a target.
     """
     ranks = stats.rankdata(subject.target[known])
     column = subject.table[name].iloc[known]
@@ -94,7 +82,7 @@ def score_column(subject: Subject, name: str, known: NDArray[np.int64]) -> float
         return _left_out_score(pd.factorize(canonical_text(column), use_na_sentinel=False)[0], ranks)
     values, _ = parse_numbers(column)
     present = ~np.isnan(values)
-    if present.sum() < MIN_ROWS or np.ptp(values[present]) == 0:
+    if present.sum() < _MIN_ROWS or np.ptp(values[present]) == 0:
         return 0.0
     values, ranks = values[present], ranks[present]
     num_bins = min(_MAX_BINS, len(values) // _ROWS_PER_BIN)
@@ -109,12 +97,12 @@ def _left_out_score(bins: NDArray[np.int64], ranks: NDArray[np.float64]) -> floa
     return float(1 - np.sum((ranks - predicted) ** 2) / np.sum((ranks - ranks.mean()) ** 2))
 
 
-def _order_clues(target: NDArray[np.float64]) -> Iterator[Clue]:
+def _order_clues(target: NDArray[np.float64]) -> Iterator[_Clue]:
     yield from _make_clue("row number", "", np.arange(len(target), dtype=np.float64), target)
     yield from _make_clue("target of the row before", "", target[:-1], target[1:])
 
 
-def _file_clues(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> Iterator[Clue]:
+def _file_clues(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> Iterator[_Clue]:
     """Correlate what is known of the first photo of each column."""
     first = photos.drop_duplicates(["row", "column"])
     for column, lines in first.groupby("column", sort=False):
@@ -123,15 +111,15 @@ def _file_clues(subject: Subject, photos: pd.DataFrame, files: Mapping[str, Phot
             yield from _make_clue(str(name), str(column), facts[name].to_numpy(), subject.target[lines["row"]])
 
 
-def _make_clue(name: str, where: str, values: NDArray[np.float64], target: NDArray[np.float64]) -> Iterator[Clue]:
+def _make_clue(name: str, where: str, values: NDArray[np.float64], target: NDArray[np.float64]) -> Iterator[_Clue]:
     known = np.isfinite(values) & np.isfinite(target)
     values, target = values[known], target[known]
-    if len(values) >= MIN_ROWS and np.ptp(values) > 0 and np.ptp(target) > 0:
+    if len(values) >= _MIN_ROWS and np.ptp(values) > 0 and np.ptp(target) > 0:
         found = stats.spearmanr(values, target)
-        yield Clue(name, where, float(found.statistic), float(found.pvalue))
+        yield _Clue(name, where, float(found.statistic), float(found.pvalue))
 
 
-def _write_clues(found: list[Clue]) -> str:
+def _write_clues(found: list[_Clue]) -> str:
     """Write the strongest of the clues of one name: "file size: correlation 0.51 (kitchen_photo, and 3 more)"."""
     best = found[0]
     where = f" ({name_some([clue.where for clue in found], 1)})" if best.where else ""

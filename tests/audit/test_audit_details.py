@@ -47,7 +47,7 @@ def test_near_duplicates_that_a_link_keeps_together_are_not_named_again(homes):
 
 def chance_of(columns: dict[str, list], schema: Schema) -> list[tuple[tuple[int, ...], str]]:
     """Return what counts as nearly equal in a table of 100 rows."""
-    return [(found.rows, found.column) for found in find_near_rows(make_subject(pd.DataFrame(columns), schema))]
+    return list(find_near_rows(make_subject(pd.DataFrame(columns), schema)).items())
 
 
 def test_rows_that_chance_makes_equal_are_no_near_duplicates():
