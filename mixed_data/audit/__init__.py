@@ -30,7 +30,6 @@ def audit_table(
     split: str | None = None,
     against: pd.DataFrame | None = None,
     links: Sequence[Link] | None = None,
-    random_state: int = 0,
     checked: bool = False,
 ) -> Audit:
     """Look for what silently ruins a study; nothing in the table is changed.
@@ -50,7 +49,6 @@ def audit_table(
         against: other rows of the same schema, such as a test set, with or without the target. They are only compared
             with those of the table.
         links: what `find_links` found in ``table``, if it is known already.
-        random_state: of the folds that outliers are predicted in.
         checked: whether the table is known to fit the schema.
 
     Returns:
@@ -86,7 +84,7 @@ def audit_table(
         *find_contradictions(own, own_labelled, near),
         *find_shared_across(both, labelled, near if against is None else find_near_rows(both)),
         *find_leaks(own, own_photos, files),
-        *([] if skipped else find_outliers(own, random_state=random_state)),
+        *([] if skipped else find_outliers(own)),
         *find_unusable_photos(both, photos, files),
         *find_constant_columns(own),
     )

@@ -26,6 +26,7 @@ _LEAST_UNIT = 0.1  # Of the standard deviation of the values: where all is predi
 _MIN_DISTINCT_FOR_LOG = 20  # Counts such as bedrooms have fewer distinct values, and stay linear.
 _ROWS_FOR_THREADS = 10_000
 _NUM_FOLDS = 5
+_SEED = 0
 _RIDGE_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 
 
@@ -39,21 +40,18 @@ def explain_skipped(subject: Subject) -> str:
     return ""
 
 
-def find_outliers(subject: Subject, *, random_state: int = 0) -> list[Finding]:
+def find_outliers(subject: Subject) -> list[Finding]:
     """Find targets far from what the columns say, then cells far from what the other numbers of the row say.
 
     Each number is predicted by a model that was fitted to other rows. What counts is the error, in robust standard
     deviations of all errors (1.4826 times their median absolute deviation). A skewed positive target, and a positive
     column with many values, is compared on the logarithmic scale.
-
-    Args:
-        subject: the rows; ask `explain_skipped` first.
-        random_state: of the folds and the trees.
+    Ask `explain_skipped` first.
     """
-    targets = list(_find_far_targets(subject, random_state))
+    targets = list(_find_far_targets(subject))
     # Beside a price with a zero too many, every area looks too small.
     known = {row for case in targets for row in case.rows}
-    cells = [case for name in subject.schema.numeric for case in _find_far_cells(subject, name, random_state)]
+    cells = [case for name in subject.schema.numeric for case in _find_far_cells(subject, name)]
     cells = [case for case in cells if not known.intersection(case.rows)]
     unchased = "kept: correct what is a mistake; the default losses do not chase them"
     clipped = "kept: correct what is a mistake; far values are clipped smoothly"
@@ -63,16 +61,10 @@ def find_outliers(subject: Subject, *, random_state: int = 0) -> list[Finding]:
     ]
 
 
-def describe_misplaced_point(value: float, expected: float, spread: float) -> str:
-    """Say whether a number would fit with its decimal point elsewhere.
+def _describe_misplaced_point(value: float, expected: float, spread: float) -> str:
+    """Write "perhaps 585,800 (a factor of 10)" where a number would fit with its decimal point elsewhere, else nothing.
 
-    Args:
-        value: what is written.
-        expected: what the rest of the row lets one expect.
-        spread: of ordinary errors, as a natural logarithm.
-
-    Returns:
-        something like "perhaps 585,800 (a factor of 10)", or nothing.
+    The spread is that of ordinary errors, as a natural logarithm.
     """
     if value <= 0 or expected <= 0:
         return ""
@@ -83,16 +75,8 @@ def describe_misplaced_point(value: float, expected: float, spread: float) -> st
     return f"perhaps {write_number(value / 10.0**power)} (a factor of {10 ** abs(power):,})"
 
 
-def find_far(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> tuple[NDArray[np.int64], float]:
-    """Find the values that are far from their prediction.
-
-    Args:
-        values: ``(n,)``.
-        predicted: ``(n,)``.
-
-    Returns:
-        their places, the farthest first, and what counts as a standard deviation of ordinary errors.
-    """
+def _find_far(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> tuple[NDArray[np.int64], float]:
+    """Return the places of the values that are far off, the farthest first, and one robust standard deviation."""
     errors = values - predicted
     errors = errors - np.median(errors)
     unit = max(1.4826 * float(np.median(np.abs(errors))), _LEAST_UNIT * float(values.std()))
@@ -101,27 +85,27 @@ def find_far(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> tup
     return (far if len(far) <= _MAX_SHARE * len(values) else far[:0]), unit
 
 
-def _find_far_targets(subject: Subject, random_state: int) -> Iterator[Case]:
+def _find_far_targets(subject: Subject) -> Iterator[Case]:
     if not subject.schema.features or not np.isfinite(subject.target).all() or np.ptp(subject.target) == 0:
         return
     transformer = TargetTransformer().fit(subject.target)
     scaled = transformer.transform(subject.target)
-    folds = k_fold(subject.groups, _NUM_FOLDS, random_state=random_state)
+    folds = k_fold(subject.groups, _NUM_FOLDS, random_state=_SEED)
     tabular = TabularPreprocessor(subject.schema)
-    features = make_features(subject.schema, TabularPreprocessor(), random_state)
+    features = make_features(subject.schema, TabularPreprocessor(), _SEED)
     # Each is far off in its own way where it fits badly; a mistake in the target is far off for both.
-    models = make_pipeline(tabular, RidgeCV(_RIDGE_STRENGTHS)), make_pipeline(features, make_boosting(random_state))
+    models = make_pipeline(tabular, RidgeCV(_RIDGE_STRENGTHS)), make_pipeline(features, make_boosting(_SEED))
     # Of few rows, the threads of the trees only wait for each other, on a busy machine for long.
     with threadpool_limits(1 if len(scaled) < _ROWS_FOR_THREADS else None, user_api="openmp"):
         predicted = [cross_val_predict(model, subject.table, scaled, cv=folds) for model in models]
-    (by_ridge, _), (by_trees, unit) = (find_far(scaled, values) for values in predicted)
+    (by_ridge, _), (by_trees, unit) = (_find_far(scaled, values) for values in predicted)
     expected = transformer.inverse_transform(predicted[1])
     spread = unit * transformer.std_ if transformer.log_ else 0.0
     for row in by_trees[np.isin(by_trees, by_ridge)]:
         yield subject.case([row], _describe(subject.target[row], expected[row], spread))
 
 
-def _find_far_cells(subject: Subject, name: str, random_state: int) -> Iterator[Case]:
+def _find_far_cells(subject: Subject, name: str) -> Iterator[Case]:
     schema = subject.schema
     others = (*(other for other in schema.numeric if other != name), *([schema.target] if schema.target else []))
     values, _ = parse_numbers(subject.table[name])
@@ -133,9 +117,9 @@ def _find_far_cells(subject: Subject, name: str, random_state: int) -> Iterator[
     worked = np.log(values) if is_log else values
     numbers = replace(schema, numeric=others, categorical=(), codes=(), target=None)
     model = make_pipeline(TabularPreprocessor(numbers), RidgeCV(_RIDGE_STRENGTHS))
-    folds = KFold(_NUM_FOLDS, shuffle=True, random_state=random_state)
+    folds = KFold(_NUM_FOLDS, shuffle=True, random_state=_SEED)
     predicted = cross_val_predict(model, subject.table.iloc[rows], worked, cv=folds)
-    far, unit = find_far(worked, predicted)
+    far, unit = _find_far(worked, predicted)
     for place in far:
         expected = np.exp(predicted[place]) if is_log else predicted[place]
         yield subject.case([rows[place]], f"{name} {_describe(values[place], expected, unit if is_log else 0.0)}")
@@ -143,5 +127,5 @@ def _find_far_cells(subject: Subject, name: str, random_state: int) -> Iterator[
 
 def _describe(value: float, expected: float, spread: float) -> str:
     rounded = write_number(float(f"{expected:.2g}"))
-    point = describe_misplaced_point(value, expected, spread)
+    point = _describe_misplaced_point(value, expected, spread)
     return f"{write_number(value)}, expected about {rounded}" + (f", {point}" if point else "")

@@ -65,12 +65,7 @@ def describe_near_rows(subject: Subject, near: NearRows) -> list[Finding]:
 
 
 def _is_rare(counts: NDArray[np.int64], rows: Sequence[int], num_rows: int) -> bool:
-    """Tell whether fewer than `_MAX_CHANCE` pairs with these values are expected by chance.
-
-    Args:
-        counts: how many rows have each of the values.
-        rows: which have all of them. They are not counted themselves: half a row stands for what nobody else has.
-        num_rows: of the table.
-    """
+    """Tell whether fewer than `_MAX_CHANCE` pairs with these values are expected by chance."""
+    # The rows that have them are not counted themselves: half a row stands for what nobody else has.
     shares = (counts - len(rows) + 0.5) / num_rows
     return math.log(num_rows * (num_rows - 1) / 2) + float(np.log(shares).sum()) < math.log(_MAX_CHANCE)

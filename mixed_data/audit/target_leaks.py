@@ -45,7 +45,7 @@ def find_leaks(subject: Subject, photos: pd.DataFrame, files: Mapping[str, Photo
     known = np.flatnonzero(np.isfinite(subject.target))
     if len(known) < _MIN_ROWS or np.ptp(subject.target[known]) == 0:
         return []
-    scores = {name: score_column(subject, name, known) for name in subject.schema.features}
+    scores = {name: _score_column(subject, name, known) for name in subject.schema.features}
     cases = [
         subject.case([], f"{name} alone: R² {score:.3f} of ranks")
         for name, score in scores.items()
@@ -69,7 +69,7 @@ def find_leaks(subject: Subject, photos: pd.DataFrame, files: Mapping[str, Photo
     return found
 
 
-def score_column(subject: Subject, name: str, known: NDArray[np.int64]) -> float:
+def _score_column(subject: Subject, name: str, known: NDArray[np.int64]) -> float:
     """Return how much of the target's ranks one feature alone predicts, as R² on rows that were left out.
 
     The prediction of a row is the mean rank of the other rows in its bin (quantiles of a number, or a level). For a

@@ -37,17 +37,11 @@ _REMEDY = "save it again as 'CSV UTF-8' (an Excel file first has to be exported 
 
 
 class _File(NamedTuple):
-    """The cells of a file as they stand there, and what its rows are called.
+    """The cells of a file as they stand there, and what its rows are called."""
 
-    Attributes:
-        table: one row per line; without cells where the line is broken.
-        lines: the line on which each row starts; None for Parquet.
-        broken: position of a row to what is wrong with its line.
-    """
-
-    table: pd.DataFrame
-    lines: Sequence[int] | None
-    broken: Mapping[int, str]
+    table: pd.DataFrame  # one row per line; without cells where the line is broken
+    lines: Sequence[int] | None  # the line on which each row starts; None for Parquet
+    broken: Mapping[int, str]  # position of a row to what is wrong with its line
 
 
 def read_table(

@@ -13,10 +13,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
-RowPositions = NDArray[np.int64]
+_RowPositions = NDArray[np.int64]
 
 
-def hold_out(groups: ArrayLike, *, test_size: float = 0.25, random_state: int = 0) -> tuple[RowPositions, RowPositions]:
+def hold_out(
+    groups: ArrayLike, *, test_size: float = 0.25, random_state: int = 0
+) -> tuple[_RowPositions, _RowPositions]:
     """Split the rows once, into training and held-out rows.
 
     Args:
@@ -49,7 +51,7 @@ def hold_out(groups: ArrayLike, *, test_size: float = 0.25, random_state: int = 
     return next(splitter.split(codes, groups=codes))
 
 
-def k_fold(groups: ArrayLike, folds: int, *, random_state: int = 0) -> list[tuple[RowPositions, RowPositions]]:
+def k_fold(groups: ArrayLike, folds: int, *, random_state: int = 0) -> list[tuple[_RowPositions, _RowPositions]]:
     """Split the rows ``folds`` times, so that every row is held out exactly once.
 
     Args:
@@ -74,7 +76,7 @@ def k_fold(groups: ArrayLike, folds: int, *, random_state: int = 0) -> list[tupl
     return list(splitter.split(codes, groups=codes))
 
 
-def _check_groups(groups: ArrayLike, *, num_needed: int, purpose: str) -> RowPositions:
+def _check_groups(groups: ArrayLike, *, num_needed: int, purpose: str) -> _RowPositions:
     """Enumerate the groups from 0 by first appearance, so that a split does not depend on their names."""
     vector = np.asarray(groups)
     if vector.ndim != 1:

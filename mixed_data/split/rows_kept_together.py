@@ -6,11 +6,11 @@ Rows are linked when they share a byte-identical photo, repeat each other, or ca
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -69,15 +69,7 @@ def join_links(links: Iterable[Link], num_rows: int) -> NDArray[np.int64]:
 
 
 def join_pairs(pairs: Iterable[tuple[int, int]], num_items: int) -> NDArray[np.int64]:
-    """Enumerate the groups that pairs of items make; pairs chain.
-
-    Args:
-        pairs: positions of two items that belong together.
-        num_items: how many items there are.
-
-    Returns:
-        group of each item, int64 `(num_items,)`, numbered from 0 in the order of first appearance.
-    """
+    """Enumerate the groups that pairs of items make, as ``find_groups`` does; pairs chain."""
     first, second = np.array(list(pairs), dtype=np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(num_items, num_items))
     _, labels = connected_components(graph, directed=False)
@@ -113,37 +105,26 @@ def _photo_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
 
 
 def equal_files(paths: Iterable[str]) -> Iterator[list[str]]:
-    """Sort readable files into lists of equal bytes; only files of equal size need to be read.
+    """Sort readable files, each named once, into lists of equal bytes; only files of equal size need to be read.
 
-    Args:
-        paths: each file once.
-
-    Yields:
-        Lists of paths, one of them for a file like no other; a missing, unreadable or empty file is in none.
+    A file like no other has a list of its own; a missing, unreadable or empty file is in none.
     """
     by_size: defaultdict[int, list[str]] = defaultdict(list)
     for path in paths:
-        if size := _file_size(path):
-            by_size[size].append(path)
+        with suppress(OSError, ValueError):  # ValueError: a null character in the path
+            status = os.stat(path)
+            # Pipes and devices, which reading would not end, have no size; a folder has one.
+            if status.st_size and stat.S_ISREG(status.st_mode):
+                by_size[status.st_size].append(path)
     for candidates in by_size.values():
         if len(candidates) == 1:
             yield candidates
             continue
         by_digest: defaultdict[str, list[str]] = defaultdict(list)
         for path in candidates:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 by_digest[digest_file(path)].append(path)
         yield from by_digest.values()
-
-
-def _file_size(path: str) -> int:
-    """Return the size in bytes, 0 for what is no readable file."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):  # ValueError: a null character in the path
-        return 0
-    # Pipes and devices, which reading would not end, have no size; a folder has one.
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _row_links(table: pd.DataFrame, schema: Schema) -> list[Link]:

@@ -13,9 +13,9 @@ from scipy import stats
 
 from mixed_data.audit import audit_table
 from mixed_data.audit.findings import make_subject
-from mixed_data.audit.outliers import describe_misplaced_point, find_far
+from mixed_data.audit.outliers import _describe_misplaced_point, _find_far
 from mixed_data.audit.repeated_rows import find_near_rows
-from mixed_data.audit.target_leaks import score_column
+from mixed_data.audit.target_leaks import _score_column
 from mixed_data.schema import Schema, SchemaError
 
 # --- rows -----------------------------------------------------------------------------------------------------------
@@ -113,25 +113,25 @@ def test_files_of_equal_bytes_link_rows_even_if_they_are_no_pictures(homes):
     ],
 )
 def test_a_misplaced_point_is_one_that_leaves_an_ordinary_error(value, expected, note):
-    assert describe_misplaced_point(value, expected, 0.19) == note
+    assert _describe_misplaced_point(value, expected, 0.19) == note
 
 
 def test_far_is_six_robust_standard_deviations_and_what_is_far_in_many_rows_is_no_outlier():
     errors = np.concatenate([np.linspace(-1, 1, 101), [8.0, -9.5, 9.5]])  # the median error is 0, the median size 0.52
     values = 100 + errors
-    far, unit = find_far(values, np.full(104, 100.0))
+    far, unit = _find_far(values, np.full(104, 100.0))
     assert unit == pytest.approx(1.4826 * np.median(np.abs(errors)))
     assert far.tolist() == [102, 103, 101]
-    assert find_far(100 + np.append(errors, 5.9 * unit), np.full(105, 100.0))[0].tolist() == [102, 103, 101]
-    assert find_far(100 + np.append(errors, 6.3 * unit), np.full(105, 100.0))[0].tolist() == [102, 103, 101, 104]
+    assert _find_far(100 + np.append(errors, 5.9 * unit), np.full(105, 100.0))[0].tolist() == [102, 103, 101]
+    assert _find_far(100 + np.append(errors, 6.3 * unit), np.full(105, 100.0))[0].tolist() == [102, 103, 101, 104]
     many = np.append(errors, [20.0, 30.0, 40.0])
-    assert find_far(many, np.zeros(107))[0].tolist() == []
+    assert _find_far(many, np.zeros(107))[0].tolist() == []
 
 
 def test_a_little_error_is_not_far_where_all_is_predicted_well():
     values = np.linspace(0, 100, 50)
-    assert find_far(values, values + np.eye(50)[3])[0].tolist() == []
-    assert find_far(values, values + 50 * np.eye(50)[3])[0].tolist() == [3]
+    assert _find_far(values, values + np.eye(50)[3])[0].tolist() == []
+    assert _find_far(values, values + 50 * np.eye(50)[3])[0].tolist() == [3]
 
 
 def test_outliers_are_looked_for_in_a_negative_target_too(many_homes):
@@ -157,7 +157,7 @@ def test_too_few_rows_and_too_many_columns_are_said_and_not_looked_at(homes):
 def score(values: Any, target: Any, *, numeric: bool) -> float:
     schema = Schema(target="price", **{"numeric" if numeric else "categorical": ("x",)})
     subject = make_subject(pd.DataFrame({"x": values, "price": target}), schema)
-    return score_column(subject, "x", np.arange(len(target)))
+    return _score_column(subject, "x", np.arange(len(target)))
 
 
 def test_a_label_scores_what_leaving_each_row_out_scores():
