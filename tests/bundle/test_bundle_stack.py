@@ -139,7 +139,7 @@ def test_two_networks_and_the_models_of_folds_share_one_backbone(
     for path in (tmp_path / "bundle", tmp_path / "bundle" / "folds" / "0"):
         loaded = load(path)
         np.testing.assert_array_equal(loaded.predict(sales[:5]), stack.predict(sales[:5]))
-        for part in (loaded, loaded.network_, loaded.photos_):
+        for part in (loaded.network_, loaded.photos_):
             assert part.embedder_.cached  # as of a fitted one: no photo is read twice
     (tmp_path / "bundle" / "network" / "backbone.keras").unlink()
     with pytest.raises(BundleError, match="backbone that reads the photos is missing or was changed"):
