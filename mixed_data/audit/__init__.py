@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from mixed_data.audit.constant_columns import find_constant_columns
 from mixed_data.audit.contradictions import find_contradictions, find_shared_across
-from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows
+from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows, report
 from mixed_data.audit.outliers import explain_skipped, find_outliers
 from mixed_data.audit.photo_facts import list_photos, read_photos
 from mixed_data.audit.repeated_rows import describe_near_rows, find_near_rows, find_repeated_rows
@@ -86,7 +85,7 @@ def audit_table(
         *find_leaks(own, own_photos, files),
         *([] if skipped else find_outliers(own)),
         *find_unusable_photos(both, photos, files),
-        *find_constant_columns(own),
+        *_find_constant_columns(own),
     )
     return Audit(findings, len(both.table), len(files), (skipped,) if skipped else ())
 
@@ -99,11 +98,27 @@ def _declare_sides(own: Subject, split: str | None, against: pd.DataFrame | None
         return own
     schema = own.schema
     schema.validate(against, needs_target=False)
-    wanted = [
-        name for role in (schema.features, schema.images, (schema.target, schema.id, schema.group)) for name in role
-    ]
-    others = against[[name for name in wanted if name in against]].reset_index(drop=True)
+    wanted = {*schema.features, *schema.images, schema.target, schema.id, schema.group}
+    others = against[[name for name in against if name in wanted]].reset_index(drop=True)
     both = make_subject(pd.concat([own.table, others], ignore_index=True), schema)
     sides = np.array(["table"] * len(own.table) + ["against"] * len(others), dtype=object)
     names = [*own.names, *(f"{name} of the other file" for name in name_rows(others, schema))]
     return replace(both, names=names, sides=sides)
+
+
+def _find_constant_columns(subject: Subject) -> list[Finding]:
+    """Find features, and a target, with the same value in every row; empty in every row is such a value, too."""
+    num_rows = len(subject.table)
+    if num_rows < 2:
+        return []
+    columns = {name: canonical_text(subject.table[name]) for name in subject.schema.features}
+    cases = [
+        subject.case([], f"{name}: {column.iloc[0] or 'nothing'} in every row")
+        for name, column in columns.items()
+        if column.nunique(dropna=False) == 1
+    ]
+    found = report("constant columns", cases, "dropped when a model is fitted", num_rows=num_rows)
+    if subject.schema.target is not None and (subject.target == subject.target[0]).all():
+        case = subject.case([], f"{subject.schema.target}: {subject.target[0]:,.6g} in every row")
+        found += report("constant target", [case], "kept; there is nothing to learn", num_rows=num_rows)
+    return found

@@ -12,12 +12,8 @@ from mixed_data.audit.shared_photos import MANY_ROWS, list_shared
 def find_contradictions(subject: Subject, photos: pd.DataFrame, near: NearRows) -> list[Finding]:
     """Find rows that share a photo or all features, but whose targets differ by more than 1 %.
 
-    Equal features count where they are too rare for chance, see `find_near_rows`; a photo where it is no placeholder.
-
-    Args:
-        subject: the rows.
-        photos: with labels, see `mixed_data.audit.shared_photos.label_photos`.
-        near: what `find_near_rows` found.
+    Equal features count where they are too rare for chance, as `find_near_rows` found; a photo where it is no
+    placeholder. The photos carry the labels of `mixed_data.audit.shared_photos.label_photos`.
     """
     reasons = {rows: "equal features" for rows, column in near.items() if column == subject.schema.target}
     for label, reason in (("alike", "photos alike"), ("same", "one photo")):
@@ -32,13 +28,7 @@ def find_contradictions(subject: Subject, photos: pd.DataFrame, near: NearRows) 
 
 
 def find_shared_across(subject: Subject, photos: pd.DataFrame, near: NearRows) -> list[Finding]:
-    """Find rows and photos that are on more than one side of the declared split.
-
-    Args:
-        subject: the rows, with their sides.
-        photos: with labels, see `mixed_data.audit.shared_photos.label_photos`.
-        near: what `find_near_rows` found.
-    """
+    """Find rows and photos, given as to `find_contradictions`, that are on more than one side of the declared split."""
     if subject.sides is None:
         return []
     notes = {case.rows: f"photos alike: {case.note}" for case in list_shared(subject, photos, "alike")}

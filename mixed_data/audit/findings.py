@@ -152,15 +152,7 @@ def name_rows(table: pd.DataFrame, schema: Schema) -> list[str]:
 def report(
     problem: str, cases: Iterable[Case], action: str, *, num_rows: int | None = None, flatters: bool = False
 ) -> list[Finding]:
-    """Return one finding, or none where there are no cases.
-
-    Args:
-        problem: as in `Finding`, like the others.
-        cases: every occurrence, the worst first.
-        action: what the program does about it.
-        num_rows: how many rows have it; by default those that are in any of the cases.
-        flatters: whether it makes scores look too good.
-    """
+    """Return one `Finding`, or none where there are no cases; by default it counts the rows that are in any of them."""
     cases = tuple(cases)
     if num_rows is None:
         num_rows = len({row for case in cases for row in case.rows})

@@ -27,14 +27,8 @@ _CELLS_AT_A_TIME = 2**23
 def label_alike(paths: Sequence[str], files: Mapping[str, PhotoFile]) -> NDArray[np.int64]:
     """Enumerate the photos so that those which look the same share a number.
 
-    Each photo is compared with the one before it whose hash is nearest, also mirrored; alikeness chains.
-
-    Args:
-        paths: of photos that differ in their bytes.
-        files: what was read of each; a photo without a hash is like no other.
-
-    Returns:
-        number of each photo, int64 ``(len(paths),)``.
+    Each photo is compared with the one before it whose hash is nearest, also mirrored; alikeness chains. No two of the
+    photos have the same bytes; one without a hash is like no other.
     """
     hashes = {place: found for place, path in enumerate(paths) if (found := files[path].hashes) is not None}
     hashed = list(hashes)

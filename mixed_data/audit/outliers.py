@@ -45,8 +45,7 @@ def find_outliers(subject: Subject) -> list[Finding]:
 
     Each number is predicted by a model that was fitted to other rows. What counts is the error, in robust standard
     deviations of all errors (1.4826 times their median absolute deviation). A skewed positive target, and a positive
-    column with many values, is compared on the logarithmic scale.
-    Ask `explain_skipped` first.
+    column with many values, is compared on the logarithmic scale. Ask `explain_skipped` first.
     """
     targets = list(_find_far_targets(subject))
     # Beside a price with a zero too many, every area looks too small.
@@ -91,13 +90,12 @@ def _find_far_targets(subject: Subject) -> Iterator[Case]:
     transformer = TargetTransformer().fit(subject.target)
     scaled = transformer.transform(subject.target)
     folds = k_fold(subject.groups, _NUM_FOLDS, random_state=_SEED)
-    tabular = TabularPreprocessor(subject.schema)
-    features = make_features(subject.schema, TabularPreprocessor(), _SEED)
     # Each is far off in its own way where it fits badly; a mistake in the target is far off for both.
-    models = make_pipeline(tabular, RidgeCV(_RIDGE_STRENGTHS)), make_pipeline(features, make_boosting(_SEED))
+    ridge = make_pipeline(TabularPreprocessor(subject.schema), RidgeCV(_RIDGE_STRENGTHS))
+    trees = make_pipeline(make_features(subject.schema, TabularPreprocessor(), _SEED), make_boosting(_SEED))
     # Of few rows, the threads of the trees only wait for each other, on a busy machine for long.
     with threadpool_limits(1 if len(scaled) < _ROWS_FOR_THREADS else None, user_api="openmp"):
-        predicted = [cross_val_predict(model, subject.table, scaled, cv=folds) for model in models]
+        predicted = [cross_val_predict(model, subject.table, scaled, cv=folds) for model in (ridge, trees)]
     (by_ridge, _), (by_trees, unit) = (_find_far(scaled, values) for values in predicted)
     expected = transformer.inverse_transform(predicted[1])
     spread = unit * transformer.std_ if transformer.log_ else 0.0

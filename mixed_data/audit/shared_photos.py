@@ -20,13 +20,8 @@ MANY_ROWS = 10
 def label_photos(photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> pd.DataFrame:
     """Enumerate the photos by their bytes and by their looks.
 
-    Args:
-        photos: ``row``, ``column`` and ``path``, one line per photo that a cell names.
-        files: what was read of each path.
-
-    Returns:
-        the photos whose bytes can be read, with ``same`` (equal bytes, equal number) and ``alike`` (equal or similar
-        looks; a file that is no picture has none).
+    Of the lines of `list_photos`, those whose bytes can be read are returned, with ``same`` (equal bytes, equal number)
+    and ``alike`` (equal or similar looks; a file that is no picture is like no other).
     """
     equal = list(equal_files(photos["path"].unique()))
     same = {path: number for number, paths in enumerate(equal) for path in paths}
@@ -38,13 +33,7 @@ def label_photos(photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> pd.Dat
 
 
 def list_shared(subject: Subject, photos: pd.DataFrame, label: str) -> list[Case]:
-    """List the sets of two or more rows that share a photo, each set once.
-
-    Args:
-        subject: the rows.
-        photos: with labels, see `label_photos`.
-        label: "same" or "alike".
-    """
+    """List the sets of two or more rows that share a photo by its label, "same" or "alike", each set once."""
     names: dict[tuple[int, ...], list[str]] = {}
     for _, lines in photos.groupby(label, sort=False):
         rows = tuple(sorted(set(lines["row"].tolist())))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -22,7 +21,6 @@ _MIN_CORRELATION = 0.2
 _MAX_P_VALUE = 0.001  # Family-wise, by Bonferroni: 1 in 1000 audits of data without leaks would raise a false alarm.
 _MAX_BINS = 100
 _ROWS_PER_BIN = 5
-_NOT_A_FEATURE = "never fed to a model; keep it from other tools"
 
 
 class _Clue(NamedTuple):
@@ -37,10 +35,7 @@ class _Clue(NamedTuple):
 def find_leaks(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> list[Finding]:
     """Find columns that predict the target too well alone, and what goes with it that no model should see.
 
-    Args:
-        subject: the rows.
-        photos: ``row``, ``column`` and ``path``, one line per photo that a cell names.
-        files: what was read of each path.
+    The photos are those of `list_photos`, the files what `read_photos` has read of them.
     """
     known = np.flatnonzero(np.isfinite(subject.target))
     if len(known) < _MIN_ROWS or np.ptp(subject.target[known]) == 0:
@@ -53,19 +48,22 @@ def find_leaks(subject: Subject, photos: pd.DataFrame, files: Mapping[str, Photo
     ]
     action = "used as a feature: remove it if it is not known when you predict"
     found = report("columns that give the target away", cases, action, num_rows=len(known), flatters=True)
-    clues = [*_order_clues(subject.target[known]), *_file_clues(subject, photos, files)]
+    target = subject.target[known]
+    clues = [
+        *_make_clue("row number", "", np.arange(len(target), dtype=np.float64), target),
+        *_make_clue("target of the row before", "", target[:-1], target[1:]),
+        *_file_clues(subject, photos, files),
+    ]
     clear = [clue for clue in clues if clue.p_value * len(clues) < _MAX_P_VALUE]
     clear = [clue for clue in clear if abs(clue.correlation) >= _MIN_CORRELATION]
+    clear.sort(key=lambda clue: -abs(clue.correlation))
     for problem, is_wanted in (
         ("row order that gives the target away", False),
         ("photo files that give the target away", True),
     ):
-        best: defaultdict[str, list[_Clue]] = defaultdict(list)
-        for clue in sorted(clear, key=lambda clue: -abs(clue.correlation)):
-            if bool(clue.where) == is_wanted:
-                best[clue.name].append(clue)
-        cases = [subject.case([], _write_clues(of_name)) for of_name in best.values()]
-        found += report(problem, cases, _NOT_A_FEATURE, num_rows=len(known))
+        names = dict.fromkeys(clue.name for clue in clear if bool(clue.where) == is_wanted)
+        cases = [subject.case([], _write_clues([clue for clue in clear if clue.name == name])) for name in names]
+        found += report(problem, cases, "never fed to a model; keep it from other tools", num_rows=len(known))
     return found
 
 
@@ -95,11 +93,6 @@ def _left_out_score(bins: NDArray[np.int64], ranks: NDArray[np.float64]) -> floa
     size, total = np.bincount(bins)[bins], np.bincount(bins, ranks)[bins]
     predicted = np.where(size > 1, (total - ranks) / np.maximum(size - 1, 1), ranks.mean())
     return float(1 - np.sum((ranks - predicted) ** 2) / np.sum((ranks - ranks.mean()) ** 2))
-
-
-def _order_clues(target: NDArray[np.float64]) -> Iterator[_Clue]:
-    yield from _make_clue("row number", "", np.arange(len(target), dtype=np.float64), target)
-    yield from _make_clue("target of the row before", "", target[:-1], target[1:])
 
 
 def _file_clues(subject: Subject, photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> Iterator[_Clue]:

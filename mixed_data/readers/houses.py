@@ -15,9 +15,9 @@ from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import parse_numbers
 
 FOLDER_NAME = "Houses Dataset"
-TABLE_NAME = "HousesInfo.txt"
+_TABLE_NAME = "HousesInfo.txt"
 
-_COLUMNS = ("bedrooms", "bathrooms", "area", "zipcode", "price")
+_COLUMNS = ["bedrooms", "bathrooms", "area", "zipcode", "price"]
 _ROOMS = ("frontal", "bedroom", "bathroom", "kitchen")
 
 
@@ -45,7 +45,7 @@ def read_houses(root: str | os.PathLike[str]) -> tuple[pd.DataFrame, Schema]:
         doi:10.5220/0006040700620068, arXiv:1609.08399.
     """
     folder = _find_folder(Path(root).expanduser().absolute())
-    table = _read_lines(folder / TABLE_NAME)
+    table = _read_lines(folder / _TABLE_NAME)
     table.insert(0, "house", range(1, len(table) + 1))
     for room in _ROOMS:
         table[f"{room}_photo"] = [str(folder / f"{house}_{room}.jpg") for house in table["house"]]
@@ -62,10 +62,10 @@ def read_houses(root: str | os.PathLike[str]) -> tuple[pd.DataFrame, Schema]:
 
 def _find_folder(root: Path) -> Path:
     for folder in (root / FOLDER_NAME, root):
-        if (folder / TABLE_NAME).is_file():
+        if (folder / _TABLE_NAME).is_file():
             return folder
     raise ValueError(
-        f"expected the folder {FOLDER_NAME!r} with {TABLE_NAME} and the photos in root, but {str(root)!r} "
+        f"expected the folder {FOLDER_NAME!r} with {_TABLE_NAME} and the photos in root, but {str(root)!r} "
         f"{'has none' if root.is_dir() else 'does not exist'}; `python -m mixed_data download houses` gets "
         f"the data; then give the folder that holds {FOLDER_NAME!r} as root"
     )
@@ -77,10 +77,8 @@ def _read_lines(path: Path) -> pd.DataFrame:
         number: f"{len(cells)} values" for number, cells in enumerate(lines, start=1) if len(cells) != len(_COLUMNS)
     }
     # A short line is padded only to look for bad numbers in the others; it is reported below.
-    table = pd.DataFrame([(cells + [""] * 5)[:5] for cells in lines], columns=list(_COLUMNS))
-    for column in _COLUMNS:
-        if column == "zipcode":
-            continue
+    table = pd.DataFrame([(cells + [""] * 5)[:5] for cells in lines], columns=_COLUMNS)
+    for column in ("bedrooms", "bathrooms", "area", "price"):
         text = table[column]
         table[column], is_bad = parse_numbers(text)
         for row in is_bad.nonzero()[0]:

@@ -106,8 +106,7 @@ def read_checked_table(
         schema = Schema.load(schema)
     file = _read_file(data, on_bad_row)
     if schema is None:
-        whole = file.table.drop(index=list(file.broken))
-        schema = Schema.infer(whole, **roles)
+        schema = Schema.infer(file.table.drop(index=list(file.broken)), **roles)
     checked = _check_file(file, schema, _root_of(data, root), on_bad_row=on_bad_row, needs_target=True)
     if not schema.features and not schema.images:
         raise SchemaError(f"no column is left to predict {schema.target!r} from:\n{schema.explain()}")
@@ -115,14 +114,19 @@ def read_checked_table(
     return checked, schema
 
 
-def read_rows(
+def read_rows(data: FilePath, schema: Schema, **options: Any) -> pd.DataFrame:
+    """Read the rows that can be used, as ``read_checked_rows`` does; the arguments are the same."""
+    return read_checked_rows(data, schema, **options).usable
+
+
+def read_checked_rows(
     data: FilePath,
     schema: Schema,
     *,
     root: FilePath | None = None,
     needs_target: bool = False,
     on_bad_row: str = "error",
-) -> pd.DataFrame:
+) -> CheckedRows:
     """Read rows for a schema that is already known: for prediction and evaluation.
 
     Args:
@@ -134,24 +138,13 @@ def read_rows(
         on_bad_row: as in ``read_table``.
 
     Returns:
-        the rows that can be used, typed as by ``read_table``. The index is their position in the file.
+        all rows, typed as by ``read_table``, and what is wrong with some of them. The index is their position in the
+        file.
 
     Raises:
         ValueError: the file is missing or not readable.
         SchemaError: the table does not fit; every problem is listed.
     """
-    return read_checked_rows(data, schema, root=root, needs_target=needs_target, on_bad_row=on_bad_row).usable
-
-
-def read_checked_rows(
-    data: FilePath,
-    schema: Schema,
-    *,
-    root: FilePath | None = None,
-    needs_target: bool = False,
-    on_bad_row: str = "error",
-) -> CheckedRows:
-    """Read all rows as ``read_rows`` does, and what is wrong with some of them; the arguments are the same."""
     root = _root_of(data, root)
     return _check_file(_read_file(data, on_bad_row), schema, root, on_bad_row=on_bad_row, needs_target=needs_target)
 
@@ -209,9 +202,8 @@ def _read_file(data: FilePath, on_bad_row: str) -> _File:
     if ragged and (on_bad_row == "error" or len(ragged) == len(rows)):
         shown = name_some(f"line {lines[row]} has {num_cells}" for row, num_cells in ragged.items())
         raise ValueError(
-            f"{path}: expected {len(header)} cells in every line, as in the header; "
-            f"{shown}; quote cells that hold the separator "
-            f"{separator!r}, or leave these rows out with --on-bad-row skip"
+            f"{path}: expected {len(header)} cells in every line, as in the header; {shown}; quote cells that hold the "
+            f"separator {separator!r}, or leave these rows out with --on-bad-row skip"
         )
     for row in ragged:
         rows[row] = [""] * len(header)
@@ -226,8 +218,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise ValueError(f"reading {path} needs pyarrow; type: pip install 'mixed_data[parquet]'") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is not a readable Parquet file ({error}); write it again, or as CSV") from None
-    has_names = any(name is not None for name in table.index.names)
-    return table.reset_index(drop=not has_names)
+    return table.reset_index(drop=all(name is None for name in table.index.names))
 
 
 def _read_csv(path: Path) -> tuple[list[int], list[list[str]], str]:

@@ -36,16 +36,8 @@ _PASSING_STATUS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.
 # Answers to a range that does not fit: other bytes, or none, because what is here is not what is there.
 _UNFIT_RANGE = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
 # What zipfile raises for a damaged archive; RuntimeError for an encrypted or unknown kind.
-_BROKEN_ARCHIVE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    OSError,
-    RuntimeError,
-    UnicodeError,
-)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
+_BROKEN_ARCHIVE = (*_DAMAGED, EOFError, OSError, RuntimeError, UnicodeError)
 
 ReportProgress = Callable[[int, int | None], object]
 """Called with the number of bytes that are here, and of all where that is known."""
@@ -91,8 +83,7 @@ def download_houses(
     with tempfile.TemporaryDirectory(prefix=".houses-", dir=destination) as temporary:
         unpacked = Path(temporary) / FOLDER_NAME
         try:
-            _unpack(archive, unpacked)
-            _check_content(unpacked, sha256, url)
+            _unpack(archive, unpacked, sha256, url)
         except DownloadError:
             archive.unlink()  # Kept, it would be taken for the good one by the next call.
             raise
@@ -102,16 +93,10 @@ def download_houses(
 
 
 def content_digest(folder: str | os.PathLike[str]) -> str:
-    """Digest the content of a folder, whatever archive it came in.
+    """Return the digest of what is in a folder, whatever archive it came in: 64 hexadecimal digits.
 
     It is what ``(LC_ALL=C; sha256sum * | sha256sum)`` prints in that folder: the SHA-256 of one line "<SHA-256 of the
     file>  <name>" per file, names sorted bytewise. Hidden files and subfolders do not count.
-
-    Args:
-        folder: an existing folder.
-
-    Returns:
-        64 hexadecimal digits.
     """
     files = [path for path in Path(folder).iterdir() if path.is_file() and not path.name.startswith(".")]
     lines = hashlib.sha256()
@@ -127,16 +112,6 @@ def _check_existing(folder: Path, sha256: str) -> None:
             "delete it, or download into another folder"
         )
     _log.info("%s is already there and verified.", folder)
-
-
-def _check_content(folder: Path, sha256: str, url: str) -> None:
-    found = content_digest(folder)
-    if found != sha256:
-        num_files = sum(1 for _ in folder.iterdir())
-        raise DownloadError(
-            f"what came from {url} is not the expected data: expected content digest {sha256}, got {found} "
-            f"({num_files} files in {FOLDER_NAME!r}); it was deleted; try again, or use another source"
-        )
 
 
 def _fetch(url: str, destination: Path, attempts: int, report: ReportProgress) -> Path:
@@ -211,11 +186,16 @@ def _reason(error: requests.RequestException) -> str:
     return str(cause.args[0] if getattr(cause, "args", ()) else cause)
 
 
-def _unpack(archive: Path, folder: Path) -> None:
-    """Write the files of the archive's "Houses Dataset" into ``folder``, and nothing anywhere else."""
+def _unpack(archive: Path, folder: Path, sha256: str, url: str) -> None:
+    """Write the files of the archive's "Houses Dataset" into ``folder``, and nothing anywhere else, and verify them."""
     folder.mkdir()
     for name, content in _read_files(archive):
         (folder / name).write_bytes(content)
+    if (found := content_digest(folder)) != sha256:
+        raise DownloadError(
+            f"what came from {url} is not the expected data: expected content digest {sha256}, got {found} "
+            f"({len(os.listdir(folder))} files in {FOLDER_NAME!r}); it was deleted; try again, or use another source"
+        )
 
 
 def _read_files(archive: Path) -> Iterator[tuple[str, bytes]]:

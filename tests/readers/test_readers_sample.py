@@ -15,9 +15,18 @@ from mixed_data.readers import READERS
 from mixed_data.readers.sample import generate_sample, generated_files, oracle, oracle_predictions, read_sample
 from mixed_data.readers.sample.canvas import PHOTO_SIDE
 from mixed_data.readers.sample.drawn_photos import draw_photo, photo_path
-from mixed_data.readers.sample.factors import FACTORS, MISSING_PHOTO_SHARE, PHOTO_SD, VIEWS, photo_term
 from mixed_data.readers.sample.house_columns import MISSING_SHARES, draw_columns, table_moments, table_term
-from mixed_data.readers.sample.market import Houses, draw_houses, expected_log_price, log_price
+from mixed_data.readers.sample.market import (
+    FACTORS,
+    MISSING_PHOTO_SHARE,
+    PHOTO_SD,
+    VIEWS,
+    Houses,
+    draw_houses,
+    expected_log_price,
+    log_price,
+    photo_term,
+)
 from mixed_data.readers.table_file import read_table
 from mixed_data.schema import Schema
 

@@ -15,12 +15,9 @@ _FLOOR = 78.0
 
 
 def draw_bathroom(canvas: Canvas, *, bathroom_finish: int, bathtub: int) -> None:
-    """Draw a bathroom.
+    """Draw a bathroom with a bathtub (1) or a shower cabin (0).
 
-    Args:
-        canvas: where to.
-        bathroom_finish: 0 (stained wall, basin on a post) to 3 (tiled to the ceiling, two basins).
-        bathtub: 1 for a bathtub, 0 for a shower cabin.
+    Its finish goes from 0 (stained wall, basin on a post) to 3 (tiled to the ceiling, two basins).
     """
     _draw_room(canvas, bathroom_finish)
     _draw_mirror(canvas, bathroom_finish)
@@ -56,12 +53,10 @@ def _draw_room(canvas: Canvas, finish: int) -> None:
 
 
 def _draw_damage(canvas: Canvas) -> None:
-    for _ in range(7):
-        x, y = canvas.random.uniform(-4, 96), canvas.random.uniform(2, 66)
+    for x, y in canvas.scatter(7, -4, 96, 2, 66):
         width = canvas.random.uniform(7, 15)
         canvas.ellipse(x, y, x + width, y + width * canvas.random.uniform(0.6, 1.1), (112, 96, 62, 110))
-    for _ in range(3):
-        x, y = canvas.random.uniform(4, 92), canvas.random.uniform(2, 44)
+    for x, y in canvas.scatter(3, 4, 92, 2, 44):
         canvas.line([(x, y), (x + 3, y + 6), (x + 1, y + 11), (x + 5, y + 18)], (92, 82, 72), 0.7)
 
 

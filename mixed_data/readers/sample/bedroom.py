@@ -17,12 +17,9 @@ _WALL_TOP, _WALL_FOOT = 8.0, 64.0
 
 
 def draw_bedroom(canvas: Canvas, *, window_size: float, fireplace: int) -> None:
-    """Draw a bedroom.
+    """Draw a bedroom, where a fire burns to the right of the bed (1), or some piece of furniture stands (0).
 
-    Args:
-        canvas: where to.
-        window_size: 0, a hatch, to 1, wider than the bed; by day it lights the floor.
-        fireplace: 1 if a fire burns to the right of the bed, 0 for some piece of furniture there.
+    Its window goes from 0, a hatch, to 1, wider than the bed; by day it lights the floor.
     """
     wall = canvas.pick(_WALLS)
     _draw_room(canvas, wall)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -34,6 +34,7 @@ class Canvas:
 
     def __init__(self, random: np.random.Generator):
         self.light = str(random.choice(list(_LIGHTS), p=[0.65, 0.15, 0.2]))
+        self.is_evening = self.light == "evening"  # windows are dark from inside and lit from outside
         side = PHOTO_SIDE * _OVERSAMPLING
         self.random = random
         self._zoom = random.uniform(0.96, 1.05) * side / 100
@@ -42,16 +43,16 @@ class Canvas:
         self._image = Image.new("RGB", (side, side))
         self._draw = ImageDraw.Draw(self._image, "RGBA")
 
-    @property
-    def is_evening(self) -> bool:
-        """Whether windows are dark from inside and lit from outside."""
-        return self.light == "evening"
-
     def pick(self, colours: Sequence[Colour]) -> Colour:
         """Return one of the colours, a little varied."""
         colour = colours[int(self.random.integers(len(colours)))]
         varied = np.clip(np.rint(colour + self.random.normal(0, 6, 3)), 0, 255)
         return tuple(int(value) for value in varied)
+
+    def scatter(self, num: int, x0: float, x1: float, y0: float, y1: float) -> Iterator[tuple[float, float]]:
+        """Yield points at random, x from x0 to x1, y from y0 to y1."""
+        for _ in range(num):
+            yield self.random.uniform(x0, x1), self.random.uniform(y0, y1)
 
     def rectangle(self, x0: float, y0: float, x1: float, y1: float, fill: Colour, radius: float = 0) -> None:
         """Fill a rectangle, with rounded corners when a radius is given."""

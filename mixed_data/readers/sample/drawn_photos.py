@@ -14,18 +14,17 @@ from PIL import Image
 from mixed_data.readers.sample.bathroom import draw_bathroom
 from mixed_data.readers.sample.bedroom import draw_bedroom
 from mixed_data.readers.sample.canvas import Canvas
-from mixed_data.readers.sample.factors import FACTORS, VIEWS
 from mixed_data.readers.sample.front import draw_front
 from mixed_data.readers.sample.kitchen import draw_kitchen
+from mixed_data.readers.sample.market import FACTORS, VIEWS
 
-PAINTERS: dict[str, Callable[..., None]] = {
+_PAINTERS: dict[str, Callable[..., None]] = {
     "front": draw_front,
     "bedroom": draw_bedroom,
     "bathroom": draw_bathroom,
     "kitchen": draw_kitchen,
 }
-"""View -> the function that draws it from its factors."""
-
+_FACTORS_OF_VIEW = {view: [factor.name for factor in FACTORS if factor.view == view] for view in VIEWS}
 _HOUSES_PER_FOLDER = 1_000
 _HOUSES_PER_TASK = 50
 
@@ -47,7 +46,7 @@ def draw_photo(view: str, factors: Mapping[str, Any], random: np.random.Generato
         (96, 96) RGB.
     """
     canvas = Canvas(random)
-    PAINTERS[view](canvas, **{name: factors[name] for name in _FACTORS_OF_VIEW[view]})
+    _PAINTERS[view](canvas, **{name: factors[name] for name in _FACTORS_OF_VIEW[view]})
     return canvas.develop()
 
 
@@ -59,7 +58,7 @@ def write_photos(
     Args:
         folder: the sample's folder.
         factors: hidden factors, indexed by the number of the house.
-        missing_photos: bool, one column per view: True where no photo is to be drawn.
+        missing_photos: bool, likewise indexed, one column per view: True where no photo is to be drawn.
         seed: the sample's seed.
         parallel: the worker processes.
     """
@@ -70,15 +69,10 @@ def write_photos(
 
 
 def _write_part(folder: Path, factors: pd.DataFrame, missing_photos: pd.DataFrame, seed: int) -> None:
-    for house, traits, missing in zip(
-        factors.index, factors.to_dict("records"), missing_photos.to_dict("records"), strict=True
-    ):
+    for house, traits in factors.to_dict("index").items():
         for position, view in enumerate(VIEWS):
-            if not missing[view]:
-                random = np.random.default_rng([seed, int(house), position])
+            if not missing_photos.at[house, view]:
+                random = np.random.default_rng([seed, house, position])
                 photo = draw_photo(view, traits, random)
                 # A varying quality keeps the size of the file from telling what the picture shows.
-                photo.save(folder / photo_path(int(house), view), "JPEG", quality=int(random.integers(76, 96)))
-
-
-_FACTORS_OF_VIEW = {view: [factor.name for factor in FACTORS if factor.view == view] for view in VIEWS}
+                photo.save(folder / photo_path(house, view), "JPEG", quality=int(random.integers(76, 96)))

@@ -19,18 +19,12 @@ _ROOFS: list[Colour] = [(92, 92, 100), (126, 84, 66), (172, 92, 66), (82, 96, 12
 _DOORS: list[Colour] = [(150, 40, 40), (40, 74, 110), (60, 96, 70), (96, 62, 40), (50, 50, 54)]
 _FLOWERS: list[Colour] = [(232, 70, 90), (250, 200, 60), (240, 130, 190), (250, 250, 245), (170, 100, 210)]
 _CARS: list[Colour] = [(190, 44, 44), (60, 66, 78), (220, 222, 224), (44, 84, 140)]
-_BROWN_GRASS: Colour = (186, 156, 96)
-_GREEN_GRASS: Colour = (88, 158, 66)
 
 
 def draw_front(canvas: Canvas, *, storeys: int, upkeep: float, pool: int) -> None:
-    """Draw the front of a house.
+    """Draw the front of a house with 1 to 3 storeys and, if ``pool`` is 1, a pool in the garden.
 
-    Args:
-        canvas: where to.
-        storeys: 1 to 3.
-        upkeep: 0 to 1; shows in the lawn, the walls, the roof and the flowers.
-        pool: 1 if there is a pool in the garden.
+    Its upkeep, 0 to 1, shows in the lawn, the walls, the roof and the flowers.
     """
     wear = 1.0 - upkeep
     centre = canvas.random.uniform(47, 55)
@@ -43,10 +37,8 @@ def draw_front(canvas: Canvas, *, storeys: int, upkeep: float, pool: int) -> Non
     _draw_openings(canvas, left, top, right, storeys)
     _draw_flower_beds(canvas, left, right, centre, upkeep)
     path_end = centre + canvas.random.uniform(-4, 4)
-    canvas.polygon(
-        [(centre - 3, _GROUND + 1), (centre + 3, _GROUND + 1), (path_end + 8, 112), (path_end - 8, 112)],
-        (196, 188, 176),
-    )
+    path = [(centre - 3, _GROUND + 1), (centre + 3, _GROUND + 1), (path_end + 8, 112), (path_end - 8, 112)]
+    canvas.polygon(path, (196, 188, 176))
     if pool:
         _draw_pool(canvas)
     if canvas.random.random() < 0.3:
@@ -57,8 +49,7 @@ def _draw_surroundings(canvas: Canvas, upkeep: float) -> None:
     top, bottom = _SKIES[canvas.light]
     canvas.gradient(-10, -10, 110, 66, top, bottom)
     if canvas.light != "evening":
-        for _ in range(int(canvas.random.integers(0, 4))):
-            x, y = canvas.random.uniform(0, 100), canvas.random.uniform(2, 26)
+        for x, y in canvas.scatter(int(canvas.random.integers(0, 4)), 0, 100, 2, 26):
             for shift in (0, 6, 12):
                 canvas.ellipse(x + shift, y - (shift == 6) * 2, x + shift + 11, y + 6, (255, 255, 255, 150))
     hills = mix((96, 130, 96), bottom, 0.45)
@@ -68,13 +59,11 @@ def _draw_surroundings(canvas: Canvas, upkeep: float) -> None:
     for x in (canvas.random.uniform(2, 18), canvas.random.uniform(82, 98)):
         if canvas.random.random() < 0.6:
             _draw_tree(canvas, x, canvas.random.uniform(20, 44), foliage)
-    grass = mix(_BROWN_GRASS, _GREEN_GRASS, upkeep)
+    grass = mix((186, 156, 96), (88, 158, 66), upkeep)
     canvas.gradient(-10, 64, 110, 110, shade(grass, 1.08), shade(grass, 0.86))
-    for _ in range(round(14 * (1 - upkeep))):
-        x, y = canvas.random.uniform(-5, 100), canvas.random.uniform(70, 98)
+    for x, y in canvas.scatter(round(14 * (1 - upkeep)), -5, 100, 70, 98):
         canvas.ellipse(x, y, x + canvas.random.uniform(6, 14), y + canvas.random.uniform(2, 4), (132, 100, 62, 170))
-    for _ in range(12):
-        x, y = canvas.random.uniform(0, 100), canvas.random.uniform(74, 100)
+    for x, y in canvas.scatter(12, 0, 100, 74, 100):
         canvas.line([(x, y), (x + 1.5, y - 2)], shade(grass, 0.8), 0.5)
 
 
@@ -98,8 +87,7 @@ def _draw_roof(canvas: Canvas, left: float, right: float, top: float, wear: floa
     for share in (0.2, 0.4, 0.6, 0.8):
         y = top + (ridge - top) * share
         canvas.line([(eaves[0] + inset * share, y), (eaves[1] - inset * share, y)], shade(colour, 0.82), 0.5)
-    for _ in range(round(8 * wear)):
-        x, y = canvas.random.uniform(left + 9, right - 14), canvas.random.uniform(ridge + 1.5, top - 4.5)
+    for x, y in canvas.scatter(round(8 * wear), left + 9, right - 14, ridge + 1.5, top - 4.5):
         canvas.rectangle(x, y, x + canvas.random.uniform(3.5, 7), y + 2.6, (46, 40, 36))
     canvas.rectangle(left - 4.5, top - 1, right + 4.5, top + 1, shade(WHITE, 0.97))
 
@@ -110,8 +98,7 @@ def _draw_walls(canvas: Canvas, left: float, top: float, right: float, wear: flo
     for y in steps(top + 3, _GROUND, 2.5):
         canvas.line([(left, y), (right, y)], shade(colour, 0.93), 0.4)
     canvas.rectangle(left, top + 1, right, top + 2.6, (0, 0, 0, 50))
-    for _ in range(round(wear * (8 + 10 * (_GROUND - top) / 30))):
-        x, y = canvas.random.uniform(left, right - 5), canvas.random.uniform(top, _GROUND - 6)
+    for x, y in canvas.scatter(round(wear * (8 + 10 * (_GROUND - top) / 30)), left, right - 5, top, _GROUND - 6):
         width = canvas.random.uniform(2.5, 6)
         canvas.ellipse(x, y, x + width, y + canvas.random.uniform(2.5, 5), (88, 70, 52, 150))
         canvas.ellipse(x + width * 0.3, y + 1, x + width * 0.7, y + canvas.random.uniform(6, 10), (88, 70, 52, 150))

@@ -14,20 +14,18 @@ import pandas as pd
 from joblib import Parallel
 
 from mixed_data.readers.sample.drawn_photos import photo_path, write_photos
-from mixed_data.readers.sample.factors import VIEWS, photo_term
 from mixed_data.readers.sample.house_columns import table_term
-from mixed_data.readers.sample.market import Houses, draw_houses, expected_log_price, log_price
+from mixed_data.readers.sample.market import VIEWS, Houses, draw_houses, expected_log_price, log_price, photo_term
 from mixed_data.readers.table_file import read_table
 from mixed_data.schema import Schema
 
-SCHEMA = Schema(
+_SCHEMA = Schema(
     target="price",
     numeric=("bedrooms", "bathrooms", "area", "year_built", "lot_size"),
     codes=("zipcode",),
     images=tuple(f"{view}_photo" for view in VIEWS),
     id="id",
 )
-"""The roles of the sample's columns."""
 
 # Raise it with every change of what is drawn: a sample made by older code must not be taken for today's.
 _VERSION = 1
@@ -66,7 +64,7 @@ def read_sample(
         >>> table, schema = read_sample("data", rows=200)  # doctest: +SKIP
     """
     folder = _finished_folder(root, rows=rows, seed=seed, photo_signal=photo_signal)
-    return read_table(data=folder / _TABLE_FILE, schema=SCHEMA)
+    return read_table(data=folder / _TABLE_FILE, schema=_SCHEMA)
 
 
 def oracle_predictions(
@@ -124,7 +122,9 @@ def _write_block(folder: Path, start: int, num_houses: int, seed: int, photo_sig
     random = np.random.default_rng([seed, start // _HOUSES_PER_BLOCK])
     houses = draw_houses(random, _HOUSES_PER_BLOCK).head(num_houses)
     ids = pd.RangeIndex(start, start + num_houses, name="id")
-    write_photos(folder, houses.factors.set_index(ids), houses.missing_photos, seed=seed, parallel=parallel)
+    write_photos(
+        folder, houses.factors.set_index(ids), houses.missing_photos.set_index(ids), seed=seed, parallel=parallel
+    )
     truth = _truth(houses, photo_signal)
     for name, part in ((_TABLE_FILE, _table(houses, ids, truth["log_price"])), (_TRUTH_FILE, truth)):
         part.set_index(ids).to_csv(folder / name, mode="a", header=start == 0, lineterminator="\n")

@@ -36,13 +36,9 @@ _ZIPCODE_ROWS = {
     "78701": (55, 0.09), "78704": (45, -0.06), "78723": (30, -0.13), "78746": (8, 0.15),
     "85207": (40, 0.05), "85255": (50, 0.13), "85260": (25, -0.09), "85266": (10, -0.04),
 }  # fmt: skip
-_ZIPCODES = pd.DataFrame(
-    [
-        (zipcode, frequency, _REGIONS[zipcode[:3]][0] + effect, math.log(_REGIONS[zipcode[:3]][1]))
-        for zipcode, (frequency, effect) in _ZIPCODE_ROWS.items()
-    ],
-    columns=["zipcode", "frequency", "effect", "mean_log_lot"],
-).set_index("zipcode")
+_ZIPCODES = pd.DataFrame.from_dict(_ZIPCODE_ROWS, orient="index", columns=["frequency", "effect"])
+_ZIPCODES["effect"] += [_REGIONS[zipcode[:3]][0] for zipcode in _ZIPCODES.index]
+_ZIPCODES["mean_log_lot"] = [math.log(_REGIONS[zipcode[:3]][1]) for zipcode in _ZIPCODES.index]
 _ZIPCODE_CHANCES = (_ZIPCODES["frequency"] / _ZIPCODES["frequency"].sum()).to_numpy()
 _LOT_SD, _LOT_EFFECT, _MIDDLE_LOG_LOT = 0.45, 0.12, math.log(7_000)
 
@@ -94,10 +90,8 @@ def table_term(columns: pd.DataFrame) -> np.ndarray:
     bathrooms = _filled(columns["bathrooms"], _bathroom_chances(size, bedrooms) @ _BATHROOMS)
     year_worth = _filled(_year_worth(columns["year_built"]), _YEAR_CHANCES @ _year_worth(_YEARS))
     log_lot = _filled(np.log(columns["lot_size"].astype("float64")), place["mean_log_lot"])
-    place_worth = place["effect"].to_numpy()
-    return (
-        _rooms_worth(size, bedrooms, bathrooms) + place_worth + _LOT_EFFECT * (log_lot - _MIDDLE_LOG_LOT) + year_worth
-    )
+    lot_worth = _LOT_EFFECT * (log_lot - _MIDDLE_LOG_LOT)
+    return _rooms_worth(size, bedrooms, bathrooms) + place["effect"].to_numpy() + lot_worth + year_worth
 
 
 def table_moments() -> tuple[float, float, float]:

@@ -17,12 +17,9 @@ _FLOOR = 80.0
 
 
 def draw_kitchen(canvas: Canvas, *, kitchen_finish: int, kitchen_island: int) -> None:
-    """Draw a kitchen.
+    """Draw a kitchen, with an island and stools in the middle (1), or a bare floor or a rug (0).
 
-    Args:
-        canvas: where to.
-        kitchen_finish: 0 (a shelf, a missing door, stains) to 3 (fitted to the ceiling, steel, lamps).
-        kitchen_island: 1 for an island with stools in the middle, 0 for a bare floor or a rug.
+    Its finish goes from 0 (a shelf, a missing door, stains) to 3 (fitted to the ceiling, steel, lamps).
     """
     cabinet = canvas.pick(_CABINETS)
     _draw_room(canvas, kitchen_finish)
@@ -52,8 +49,7 @@ def _draw_room(canvas: Canvas, finish: int) -> None:
             for x in steps(24 + (row % 2) * 3, 112, 6):
                 canvas.line([(x, y), (x, y + 3.6)], mix(tile, WHITE, 0.65), 0.4)
     if finish == 0:
-        for _ in range(6):
-            x, y = canvas.random.uniform(20, 92), canvas.random.uniform(8, 50)
+        for x, y in canvas.scatter(6, 20, 92, 8, 50):
             width = canvas.random.uniform(6, 13)
             canvas.ellipse(x, y, x + width, y + width * canvas.random.uniform(0.6, 1), (110, 92, 60, 100))
     canvas.rectangle(-20, _FLOOR, 120, 120, floor)
