@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,40 +16,26 @@ NOMINAL = 90.0
 """Percent of new rows that `lower` and `upper` of predictions.csv promise to hold."""
 
 
-@dataclass(frozen=True)
-class CoverageLine:
-    """Coverage of some rows.
-
-    Attributes:
-        label: of the rows.
-        num_rows: how many they are.
-        covered: percent of them whose target lies in the interval, ends included.
-        bounds: 95 % interval of that percentage (Wilson).
-        median_width: of the intervals, target units.
-        relative_width: mean width in percent of the prediction; NaN where a prediction is 0.
-    """
-
-    label: str
-    num_rows: int
-    covered: float
-    bounds: tuple[float, float]
-    median_width: float
-    relative_width: float
+def has_intervals(rows: pd.DataFrame) -> pd.Series:
+    """Return which rows of predictions.csv have both ends of an interval, bool ``(n,)``."""
+    return rows.reindex(columns=["lower", "upper"]).notna().all(axis="columns")
 
 
-def count_coverage(rows: pd.DataFrame, groupings: Sequence[Grouping] = ()) -> list[CoverageLine]:
+def count_coverage(rows: pd.DataFrame, groupings: Sequence[Grouping] = ()) -> list[dict[str, Any]]:
     """Count covered rows: all of them, then each group of each grouping.
 
     Args:
         rows: ``target``, ``prediction``, ``lower`` and ``upper``.
         groupings: of the rows.
+
+    Returns:
+        One line per group: its ``label``, the columns of `mixed_data.intervals.coverage_table`, and ``low`` and
+        ``high``, the 95 % interval of the coverage (Wilson), percent.
     """
-    groups = [Group("all rows", np.arange(len(rows))), *(group for part in groupings for group in part.groups)]
-    return [_count_group(group.label, rows.iloc[group.rows]) for group in groups]
-
-
-def _count_group(label: str, rows: pd.DataFrame) -> CoverageLine:
-    line = coverage_table(rows["target"], rows["prediction"], rows["lower"], rows["upper"]).iloc[0]
-    share = binomtest(round(line["coverage"] * len(rows) / 100), len(rows)).proportion_ci(method="wilson")
-    bounds = (100 * float(share.low), 100 * float(share.high))
-    return CoverageLine(label, len(rows), line["coverage"], bounds, line["median_width"], line["mean_relative_width"])
+    lines = []
+    for group in [Group("all rows", np.arange(len(rows))), *(group for part in groupings for group in part.groups)]:
+        part = rows.iloc[group.rows]
+        line = coverage_table(part["target"], part["prediction"], part["lower"], part["upper"]).iloc[0]
+        share = binomtest(round(line["coverage"] * len(part) / 100), len(part)).proportion_ci(method="wilson")
+        lines.append({**line, "label": group.label, "low": 100 * float(share.low), "high": 100 * float(share.high)})
+    return lines

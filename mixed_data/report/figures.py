@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixed_data.report.coverage_lines import NOMINAL
 from mixed_data.report.row_groups import Group
 from mixed_data.report.wording import Unit, clip
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
-BLUE, ORANGE, GREEN, GREY, INK = "#0072b2", "#d55e00", "#009e73", "#8a8f98", "#1f2430"
-WIDTH = 4.6
-BAND = 0.2
+_BLUE, _ORANGE, _GREEN, _GREY, _INK = "#0072b2", "#d55e00", "#009e73", "#8a8f98", "#1f2430"
+_WIDTH = 4.6  # inches
+_BAND = 0.2
 MIN_BOX_ROWS = 8
 
 _MAX_VECTOR_POINTS = 1000
@@ -36,14 +37,17 @@ _STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    "axes.edgecolor": _GREY,
+    "axes.labelcolor": _INK,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
     "axes.axisbelow": True,
+    "axes.grid": True,
     "grid.color": "#e3e6ea",
+    "legend.frameon": False,
 }
+_LEGEND_ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0}
 # Measured with the wide font that Matplotlib brings, shown in the page's own: it is narrower, so that nothing overlaps.
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _FONTS_OF_MATPLOTLIB = re.compile(r"'DejaVu Sans'(, ('[^']*'|sans-serif))*")
@@ -74,22 +78,21 @@ def draw_predictions(target: NDArray[np.float64], prediction: NDArray[np.float64
     low, high = _pad_range(np.concatenate([target, prediction]), is_log=is_log)
     line = np.geomspace(low, high, 50) if is_log else np.linspace(low, high, 50)
     scale = ", log scale" if is_log else ""
-    with _canvas(WIDTH, 4.2) as (figure, axes):
+    with _canvas(4.2) as (figure, axes):
         if is_log:
             axes.set(xscale="log", yscale="log")
-        band = BAND * np.abs(line)
-        axes.fill_between(line, line - band, line + band, color=GREEN, alpha=0.15, linewidth=0, label="±20 %")
-        axes.plot(line, line, color=INK, linewidth=1, label="prediction = actual")
+        band = _BAND * np.abs(line)
+        axes.fill_between(line, line - band, line + band, color=_GREEN, alpha=0.15, linewidth=0, label="±20 %")
+        axes.plot(line, line, color=_INK, linewidth=1, label="prediction = actual")
         is_raster = len(target) > _MAX_VECTOR_POINTS
-        axes.scatter(target, prediction, s=14, color=BLUE, alpha=0.55, linewidths=0, rasterized=is_raster)
+        axes.scatter(target, prediction, s=14, color=_BLUE, alpha=0.55, linewidths=0, rasterized=is_raster)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axes.set(xlabel=f"actual {unit.label}{scale}", ylabel=f"predicted {unit.label}{scale}")
         for axis in (axes.xaxis, axes.yaxis):
             _write_values(axis, unit, decades=np.log10(high / low) if is_log else None)
-        axes.grid(True)
-        axes.legend(frameon=False, loc="upper left", handlelength=1.5)
+        axes.legend(loc="upper left", handlelength=1.5)
         source = _encode(figure)
-    within = np.mean(np.abs(prediction - target) <= BAND * np.abs(target))
+    within = np.mean(np.abs(prediction - target) <= _BAND * np.abs(target))
     alt = (
         f"Scatter plot of predicted against actual {unit.label}, {len(target):,} rows, from "
         f"{unit.compact(target.min())} to {unit.compact(target.max())}. {within:.0%} of the rows lie within 20 % of "
@@ -108,24 +111,17 @@ def draw_shares(errors: Mapping[str, NDArray[np.float64]], unit: Unit, *, is_per
     """
     main = next(iter(errors))
     reach = float(np.quantile(errors[main], 0.95)) or 1.0
-    label = f"error of at most, % of actual {unit.name}" if is_percent else f"error of at most, {unit.label}"
-    with _canvas(WIDTH, 4.2) as (figure, axes):
-        styles = zip((BLUE, ORANGE, GREEN), ("-", "--", ":"), strict=True)
+    heading = f"error of at most, % of actual {unit.name}" if is_percent else f"error of at most, {unit.label}"
+    with _canvas(4.2) as (figure, axes):
+        styles = zip((_BLUE, _ORANGE, _GREEN), ("-", "--", ":"), strict=True)
         for (name, values), (colour, dashes) in zip(errors.items(), styles, strict=False):
-            axes.plot(
-                np.sort(values),
-                100 * np.arange(1, len(values) + 1) / len(values),
-                drawstyle="steps-post",
-                color=colour,
-                linestyle=dashes,
-                linewidth=2 if name == main else 1.5,
-                label=clip(name, 30),
-            )
-        axes.set(xlim=(0, reach), ylim=(0, 100), xlabel=label, ylabel="rows, %")
+            shares = 100 * np.arange(1, len(values) + 1) / len(values)
+            style: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": 2 if name == main else 1.5}
+            axes.step(np.sort(values), shares, where="post", label=clip(name, 30), **style)
+        axes.set(xlim=(0, reach), ylim=(0, 100), xlabel=heading, ylabel="rows, %")
         if not is_percent:
             _write_values(axes.xaxis, unit)
-        axes.grid(True)
-        axes.legend(frameon=False, loc="lower right", handlelength=2)
+        axes.legend(loc="lower right", handlelength=2)
         source = _encode(figure)
     said = [f"{share} % of the rows within {np.quantile(errors[main], share / 100):,.3g}" for share in (25, 50, 75, 90)]
     kind = "percent of the actual value" if is_percent else unit.label
@@ -141,42 +137,36 @@ def draw_errors(groups: Sequence[Group], errors: NDArray[np.float64], by: str, l
         by: what sorts the groups.
         label: what the errors are, with their unit.
     """
-    with _canvas(WIDTH, 1.2 + 0.36 * len(groups)) as (figure, axes):
-        axes.axvline(0, color=INK, linewidth=1)
+    with _canvas(1.2 + 0.36 * len(groups)) as (figure, axes):
+        axes.axvline(0, color=_INK, linewidth=1)
         for position, group in enumerate(groups):
             _draw_box(axes, position, errors[group.rows])
         _name_rows(axes, [f"{group.label}  ({len(group.rows):,})" for group in groups], f"{clip(by, 22)} (rows)")
         axes.set_xlabel(f"{label}\nbelow 0: too low, above 0: too high")
-        axes.grid(True, axis="x")
         source = _encode(figure)
     medians = "; ".join(f"{group.label}: {np.median(errors[group.rows]):+,.3g}" for group in groups)
     return Picture(source, f"Box plot of the {label}, by {by}. Medians: {medians}.")
 
 
-def draw_coverage(
-    labels: Sequence[str], coverage: Sequence[float], intervals: Sequence[tuple[float, float]], nominal: float
-) -> Picture:
+def draw_coverage(lines: Sequence[Mapping[str, Any]]) -> Picture:
     """Draw the share of rows inside their interval, for all rows and by groups.
 
     Args:
-        labels: of the groups.
-        coverage: percent of each group's rows inside.
-        intervals: 95 % interval of each percentage.
-        nominal: the percentage that was promised.
+        lines: of `mixed_data.report.coverage_lines.count_coverage`.
     """
-    with _canvas(WIDTH, 1.1 + 0.32 * len(labels)) as (figure, axes):
-        share, bounds = np.asarray(coverage), np.asarray(intervals).T
-        axes.axvline(nominal, color=ORANGE, linewidth=1.5, label=f"promised: {nominal:.0f} %")
-        spread = np.clip(np.vstack([share - bounds[0], bounds[1] - share]), 0, None)
-        axes.errorbar(share, range(len(labels)), xerr=spread, fmt="o", color=BLUE, capsize=3, markersize=5)
+    low, share, high = (np.array([line[name] for line in lines]) for name in ("low", "coverage", "high"))
+    labels = [f"{line['label']}  ({line['n']:,})" for line in lines]
+    with _canvas(1.1 + 0.32 * len(lines)) as (figure, axes):
+        axes.axvline(NOMINAL, color=_ORANGE, linewidth=1.5, label=f"promised: {NOMINAL:.0f} %")
+        spread = np.clip(np.vstack([share - low, high - share]), 0, None)
+        axes.errorbar(share, range(len(lines)), xerr=spread, fmt="o", color=_BLUE, capsize=3, markersize=5)
         _name_rows(axes, labels, "group (rows)")
-        axes.set_xlim(min(60.0, bounds.min() - 2), 101)
+        axes.set_xlim(min(60.0, low.min() - 2), 101)
         axes.set_xlabel("rows whose actual value lies in the interval, %")
-        axes.grid(True, axis="x")
-        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, handlelength=1.5)
+        axes.legend(**_LEGEND_ABOVE, handlelength=1.5)
         source = _encode(figure)
-    shares = "; ".join(f"{label}: {value:.0f} %" for label, value in zip(labels, coverage, strict=True))
-    return Picture(source, f"Share of rows inside their interval; {nominal:.0f} % was promised. {shares}.")
+    said = "; ".join(f"{label}: {value:.0f} %" for label, value in zip(labels, share, strict=True))
+    return Picture(source, f"Share of rows inside their interval; {NOMINAL:.0f} % was promised. {said}.")
 
 
 def draw_weights(weights: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Picture:
@@ -186,57 +176,55 @@ def draw_weights(weights: Mapping[str, Mapping[str, Mapping[str, float | None]]]
         weights: fusion -> modality -> ``mean`` and ``sd``.
     """
     modalities = list(dict.fromkeys(name for entry in weights.values() for name in entry))
-    with _canvas(WIDTH, 1.2 + 0.5 * len(weights)) as (figure, axes):
+    with _canvas(1.2 + 0.5 * len(weights)) as (figure, axes):
         height = 0.7 / len(modalities)
         said = []
         for number, modality in enumerate(modalities):
-            places = [place for place, entry in enumerate(weights.values()) if modality in entry]
-            parts = [entry[modality] for entry in weights.values() if modality in entry]
-            means = [part["mean"] or 0.0 for part in parts]
+            parts = {place: entry[modality] for place, entry in enumerate(weights.values()) if modality in entry}
+            means = [part["mean"] or 0.0 for part in parts.values()]
             axes.barh(
-                [place + (number - (len(modalities) - 1) / 2) * height for place in places],
+                [place + (number - (len(modalities) - 1) / 2) * height for place in parts],
                 means,
                 height=0.9 * height,
-                xerr=[part["sd"] or 0.0 for part in parts] if any(part.get("sd") for part in parts) else None,
-                color=(BLUE, ORANGE, GREEN, GREY)[number % 4],
-                error_kw={"ecolor": INK, "capsize": 3, "elinewidth": 1},
+                xerr=[part["sd"] or 0.0 for part in parts.values()]
+                if any(p.get("sd") for p in parts.values())
+                else None,
+                color=(_BLUE, _ORANGE, _GREEN, _GREY)[number % 4],
+                error_kw={"ecolor": _INK, "capsize": 3, "elinewidth": 1},
                 label=clip(modality, 30),
             )
             said.append(f"{clip(modality, 30)} " + ", ".join(f"{mean:.2f}" for mean in means))
         _name_rows(axes, [clip(name, 30) for name in weights])
         axes.set_xlim(left=0)
         axes.set_xlabel("learned weight (the weights of a fusion sum to 1)")
-        axes.grid(True, axis="x")
-        axes.legend(
-            frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, ncols=4, handlelength=1, fontsize=9
-        )
+        axes.legend(**_LEGEND_ABOVE, ncols=4, handlelength=1, fontsize=9)
         source = _encode(figure)
     return Picture(source, f"Bar chart of the learned weights of {', '.join(map(clip, weights))}: {'; '.join(said)}.")
 
 
 @contextmanager
-def _canvas(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
-    """Give a figure of its own, outside of pyplot's global state, in the report's style; inches."""
+def _canvas(height: float) -> Iterator[tuple[Figure, Axes]]:
+    """Give a figure of its own, outside of pyplot's global state, in the report's style."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         yield figure, figure.subplots()
 
 
 def _draw_box(axes: Axes, position: int, values: NDArray[np.float64]) -> None:
     # `Axes.boxplot` would import pyplot, which looks for a screen.
     if len(values) < MIN_BOX_ROWS:  # Quartiles of so few are no fact.
-        axes.plot(values, [position] * len(values), "o", color=BLUE, markersize=4, alpha=0.7)
+        axes.plot(values, [position] * len(values), "o", color=_BLUE, markersize=4, alpha=0.7)
         return
     fifth, first, median, third, last = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
     inner = values[(values >= fifth) & (values <= last)]
     low, high = inner.min(), inner.max()
-    axes.hlines([position, position], [low, third], [first, high], color=BLUE, linewidth=1)
-    axes.vlines([low, high], position - 0.14, position + 0.14, color=BLUE, linewidth=1)
-    axes.barh(position, third - first, left=first, height=0.55, facecolor="#cfe3f1", edgecolor=BLUE, linewidth=1)
-    axes.vlines(median, position - 0.275, position + 0.275, color=ORANGE, linewidth=2)
+    axes.hlines([position, position], [low, third], [first, high], color=_BLUE, linewidth=1)
+    axes.vlines([low, high], position - 0.14, position + 0.14, color=_BLUE, linewidth=1)
+    axes.barh(position, third - first, left=first, height=0.55, facecolor="#cfe3f1", edgecolor=_BLUE, linewidth=1)
+    axes.vlines(median, position - 0.275, position + 0.275, color=_ORANGE, linewidth=2)
 
 
 def _name_rows(axes: Axes, names: Sequence[str], heading: str = "") -> None:
@@ -244,15 +232,9 @@ def _name_rows(axes: Axes, names: Sequence[str], heading: str = "") -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.annotate(
-        heading,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(-3.5, 4),
-        textcoords="offset points",
-        ha="right",
-        fontweight="bold",
-    )
+    axes.grid(False, axis="y")
+    place: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (-3.5, 4), "textcoords": "offset points"}
+    axes.annotate(heading, (0, 1), **place, ha="right", fontweight="bold")
 
 
 def _pad_range(values: NDArray[np.float64], *, is_log: bool) -> tuple[float, float]:

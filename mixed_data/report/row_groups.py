@@ -13,10 +13,10 @@ from mixed_data.report.wording import Unit, clip
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
 
-NUM_BANDS = 5
-MIN_BAND_ROWS = 10
-MIN_LEVEL_ROWS = 5
-MAX_LEVELS = 12
+_NUM_BANDS = 5
+_MIN_BAND_ROWS = 10
+_MIN_LEVEL_ROWS = 5
+_MAX_LEVELS = 12
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,21 @@ def group_by_target(target: NDArray[np.float64], unit: Unit) -> Grouping:
         unit: for the labels.
 
     Returns:
-        At most `NUM_BANDS` bands of at least `MIN_BAND_ROWS` rows.
+        At most 5 bands of at least 10 rows.
     """
     by = f"{unit.name} band"
-    bands = value_bands(target, max(1, min(NUM_BANDS, len(target) // MIN_BAND_ROWS)))
+    bands = value_bands(target, max(1, min(_NUM_BANDS, len(target) // _MIN_BAND_ROWS)))
     found = [np.flatnonzero(bands == band) for band in np.unique(bands)]
     if len(found) < 2:
         return Grouping(by, [], f"{len(target)} rows are too few, or too alike, for bands")
-    ends = [(unit.compact(target[rows].min()), unit.compact(target[rows].max())) for rows in found]
-    return Grouping(by, [Group(f"{low} to {high}", rows) for (low, high), rows in zip(ends, found, strict=True)])
+    labels = [f"{unit.compact(target[rows].min())} to {unit.compact(target[rows].max())}" for rows in found]
+    return Grouping(by, list(map(Group, labels, found)))
 
 
 def group_by_level(cells: pd.DataFrame, schema: Schema) -> Grouping:
-    """Sort rows by the first code or category column that has two values with `MIN_LEVEL_ROWS` rows.
+    """Sort rows by the first code or category column that has two values with 5 rows.
 
-    The `MAX_LEVELS` most frequent values are groups, all others are one.
+    The 12 most frequent values are groups, all others are one.
 
     Args:
         cells: columns of the rows.
@@ -78,18 +78,16 @@ def group_by_level(cells: pd.DataFrame, schema: Schema) -> Grouping:
     for name in schema.codes + schema.categorical:
         texts = canonical_text(cells[name]).fillna("no value").to_numpy()
         counts = pd.Series(texts).value_counts()
-        frequent = counts[counts >= MIN_LEVEL_ROWS].index[:MAX_LEVELS]
+        frequent = counts[counts >= _MIN_LEVEL_ROWS].index[:_MAX_LEVELS]
         if len(frequent) < 2:
             continue
         groups = [Group(clip(level, 24), np.flatnonzero(texts == level)) for level in sorted(frequent)]
-        rest = np.flatnonzero(~np.isin(texts, frequent))
-        if len(rest):
-            num_others = len(counts) - len(frequent)
-            groups.append(Group(f"{num_others} other value{'s' if num_others > 1 else ''}", rest))
+        if num_others := len(counts) - len(frequent):
+            label = f"{num_others} other value{'s' if num_others > 1 else ''}"
+            groups.append(Group(label, np.flatnonzero(~np.isin(texts, frequent))))
         return Grouping(clip(name, 40), groups)
-    return Grouping(
-        "code or category", [], f"no code or category column has two values with {MIN_LEVEL_ROWS} rows or more"
-    )
+    reason = f"no code or category column has two values with {_MIN_LEVEL_ROWS} rows or more"
+    return Grouping("code or category", [], reason)
 
 
 def group_by_photos(images_used: NDArray[np.float64]) -> Grouping:
@@ -101,10 +99,10 @@ def group_by_photos(images_used: NDArray[np.float64]) -> Grouping:
     by = "number of photos"
     counts = np.unique(images_used)
     if len(counts) == 1:
-        return Grouping(by, [], f"all {len(images_used)} rows had {count_photos(counts[0])}, nothing to compare")
-    return Grouping(by, [Group(count_photos(count), np.flatnonzero(images_used == count)) for count in counts])
+        return Grouping(by, [], f"all {len(images_used)} rows had {_count_photos(counts[0])}, nothing to compare")
+    return Grouping(by, [Group(_count_photos(count), np.flatnonzero(images_used == count)) for count in counts])
 
 
-def count_photos(count: float) -> str:
+def _count_photos(count: float) -> str:
     """Write "no photo", "1 photo", "4 photos"."""
     return "no photo" if count == 0 else f"{count:.0f} photo{'' if count == 1 else 's'}"

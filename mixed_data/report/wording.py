@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mixed_data.evaluation.model_names import BEST, BOOSTING, IMAGE, PLACEBO, TABLE, is_ablation
-from mixed_data.metrics import write_decimals
+from mixed_data.metrics import METRICS, write_decimals
 
 DOLLARS = "US dollars"
 
@@ -20,10 +20,7 @@ BASELINES = {
     BOOSTING: "gradient-boosted trees on the columns",
 }
 UNIMODAL = {TABLE: "network, columns only", IMAGE: "network, photos only"}
-_OTHERS = {
-    PLACEBO: "main network, photos shuffled among the rows",
-    BEST: "networks and trees, stacked",
-}
+_OTHERS = {PLACEBO: "main network, photos shuffled among the rows", BEST: "networks and trees, stacked"}
 _REFERENCE = "oracle"
 _PATTERNS = {
     "all": "as they are",
@@ -32,15 +29,30 @@ _PATTERNS = {
     "nothing": "photos and columns hidden",
 }
 
-MAX_TEXT = 160
+_MAX_TEXT = 160
 # Control characters and halves of surrogate pairs stand in no HTML, XML or UTF-8; the others turn text around.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
+# Markdown's marks, and what makes an address of a text without any mark: "://", "@", and the point behind "www".
+_MARKS = re.compile(r"([\\`*_\[\]<>&|#!~$@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 
 
-def clip(text: object, limit: int = MAX_TEXT) -> str:
+def clip(text: object, limit: int = _MAX_TEXT) -> str:
     """Return a stranger's text in one line without unprintable characters, not longer than ``limit``."""
     line = _UNPRINTABLE.sub(" ", str(text)[: 4 * limit]).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def quote(text: object) -> str:
+    """Return a stranger's name as a code span of Markdown, which no mark inside it can end."""
+    name = clip(text, 80)
+    fence = "`" * (1 + max(map(len, re.findall("`+", name)), default=0))
+    pad = " " if name.startswith("`") or name.endswith("`") or not name else ""
+    return f"{fence}{pad}{name}{pad}{fence}"
+
+
+def escape(text: object) -> str:
+    """Return a stranger's text as plain text, with Markdown's marks escaped."""
+    return _MARKS.sub(r"\\\1", clip(text, 600))
 
 
 @dataclass(frozen=True)
@@ -100,13 +112,10 @@ def describe_pattern(pattern: object) -> str:
     return _PATTERNS.get(str(pattern), clip(pattern, 60))
 
 
-def write_percent(value: object, num_decimals: int) -> str:
-    """Write a percentage, unbroken at the end of a line."""
-    return f"{write_decimals(value, num_decimals)}\u00a0%"
-
-
 def render(template: str, facts: Mapping[str, Any]) -> str:
     """Fill one of this package's templates; a page escapes every text, because ids, paths and warnings are strangers'.
+
+    Beside the facts, a template has `METRICS` and the functions of this module as filters.
 
     Args:
         template: file name.
@@ -125,4 +134,7 @@ def render(template: str, facts: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(facts)
+    environment.filters |= {"clip": clip, "quote": quote, "plain": escape, "decimals": write_decimals}
+    environment.filters |= {"model": describe_model, "pattern": describe_pattern}
+    environment.tests["reference"] = is_reference
+    return environment.get_template(template).render(facts, METRICS=METRICS)

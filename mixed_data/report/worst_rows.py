@@ -12,16 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from mixed_data.metrics import write_decimals
 from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
 from mixed_data.report.run_contents import Run
-from mixed_data.report.wording import Unit, clip, write_percent
+from mixed_data.report.wording import Unit, clip
 from mixed_data.schema.cell_values import canonical_text, parse_numbers, split_paths
 from mixed_data.split import Link
 
-NUM_WORST = 10
-MAX_PHOTOS = 6
-THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH = 120, 160
-
+_NUM_WORST = 10
+_MAX_PHOTOS = 6
+_THUMBNAIL = (120, 160)  # height and width
 _MIN_ALIKE = 5
 _FAR_FROM_ALIKE = 3.0
 _FAR_FROM_ALL = 5.0
@@ -41,7 +41,7 @@ def rank_rows(target: NDArray[np.float64], prediction: NDArray[np.float64]) -> N
 
 
 def describe_worst(run: Run, unit: Unit, links: Sequence[Link]) -> list[dict[str, Any]]:
-    """Describe the `NUM_WORST` worst rows.
+    """Describe the ten worst rows.
 
     Args:
         run: what the folder holds.
@@ -50,23 +50,26 @@ def describe_worst(run: Run, unit: Unit, links: Sequence[Link]) -> list[dict[str
 
     Returns:
         One dict per row: ``id``, ``target``, ``prediction`` and ``error`` as texts, ``cells`` (column and value of the
-        features), ``photos`` (at most `MAX_PHOTOS`: ``name`` of the column, ``source``, the ``data:`` address of a
-        JPEG, or "" and the ``problem``), ``num_more_photos`` that are not shown, and ``reasons``, which may be empty.
+        features), ``photos`` (at most six: ``name`` of the column, ``source``, the ``data:`` address of a JPEG, or ""
+        and the ``problem``), ``num_more_photos`` that are not shown, and ``reasons``, which may be empty.
     """
     target, prediction = run.rows["target"].to_numpy(), run.rows["prediction"].to_numpy()
     by_factor = min(target.min(), prediction.min()) > 0
+    cells = pd.DataFrame() if run.cells is None else run.cells
     worst = []
-    for row in map(int, rank_rows(target, prediction)[:NUM_WORST]):
-        paths = _list_photos(run, row)
+    for row in map(int, rank_rows(target, prediction)[:_NUM_WORST]):
+        texts = {name: canonical_text(cells[name].iloc[[row]]).iloc[0] for name in run.schema.features if name in cells}
+        views = [name for name in run.schema.images if name in cells]
+        photos = [(name, path) for name in views for path in split_paths(cells[name].iloc[row])]
         worst.append(
             {
                 "id": clip(run.rows["id"].iloc[row], 60),
                 "target": unit.exact(target[row]),
                 "prediction": unit.exact(prediction[row]),
                 "error": _say_error(target[row], prediction[row], unit, by_factor=by_factor),
-                "cells": _list_cells(run, row),
-                "photos": [_shrink_photo(name, path) for name, path in paths[:MAX_PHOTOS]],
-                "num_more_photos": max(0, len(paths) - MAX_PHOTOS),
+                "cells": [(clip(n, 40), "no value" if text is None else clip(text, 60)) for n, text in texts.items()],
+                "photos": [{"name": clip(name, 40), **_shrink_photo(path)} for name, path in photos[:_MAX_PHOTOS]],
+                "num_more_photos": max(0, len(photos) - _MAX_PHOTOS),
                 "reasons": list(find_reasons(run, row, unit, links)),
             }
         )
@@ -110,16 +113,11 @@ def _compare_with_alike(run: Run, cells: pd.DataFrame, row: int, unit: Unit) -> 
         return
     factor = target[row] / np.median(target[alike])
     if not 1 / far < factor < far:
-        size = f"{factor:.2g} ×" if factor > 1 else f"{write_percent(100 * factor, 1)} of"
-        fact = f"{unit.name} is {size} the median of the {alike.sum()} other held-out rows{what}"
-        yield fact + _guess_typing_error(target[row], run.rows["prediction"].iloc[row])
-
-
-def _guess_typing_error(target: float, prediction: float) -> str:
-    low, high = _A_ZERO
-    if low <= target / prediction <= high:
-        return ": perhaps a zero too many"
-    return ": perhaps a zero is missing" if low <= prediction / target <= high else ""
+        size = f"{factor:.2g} ×" if factor > 1 else f"{write_decimals(100 * factor, 1)}\u00a0% of"
+        prediction, (low, high) = run.rows["prediction"].iloc[row], _A_ZERO
+        guess = ": perhaps a zero is missing" if low <= prediction / target[row] <= high else ""
+        guess = ": perhaps a zero too many" if low <= target[row] / prediction <= high else guess
+        yield f"{unit.name} is {size} the median of the {alike.sum()} other held-out rows{what}{guess}"
 
 
 def _find_conflicts(run: Run, row: int, unit: Unit, links: Sequence[Link]) -> Iterator[str]:
@@ -152,31 +150,14 @@ def _say_error(target: float, prediction: float, unit: Unit, *, by_factor: bool)
         return f"{unit.exact(abs(prediction - target))} too {direction}"
     if (factor := max(prediction / target, target / prediction)) >= 2:
         return f"{factor:.1f} × too {direction}"
-    return f"{write_percent(100 * abs(prediction / target - 1), 0)} too {direction}"
+    return f"{write_decimals(100 * abs(prediction / target - 1), 0)}\u00a0% too {direction}"
 
 
-def _list_cells(run: Run, row: int) -> list[tuple[str, str]]:
-    if run.cells is None:
-        return []
-    listed = []
-    for name in run.schema.features:
-        text = canonical_text(run.cells[name].iloc[[row]]).iloc[0]
-        listed.append((clip(name, 40), "no value" if text is None else clip(text, 60)))
-    return listed
-
-
-def _list_photos(run: Run, row: int) -> list[tuple[str, str]]:
-    if run.cells is None:
-        return []
-    return [(name, path) for name in run.schema.images for path in split_paths(run.cells[name].iloc[row])]
-
-
-def _shrink_photo(name: str, path: str) -> dict[str, str]:
-    photo = {"name": clip(name, 40), "source": "", "problem": ""}
+def _shrink_photo(path: str) -> dict[str, str]:
     try:
-        pixels = load_photo(path, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH)
+        pixels = load_photo(path, *_THUMBNAIL)
     except PhotoError as error:
-        return {**photo, "problem": clip(error)}
+        return {"source": "", "problem": clip(error)}
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=72, optimize=True)
-    return {**photo, "source": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"}
+    return {"source": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}", "problem": ""}

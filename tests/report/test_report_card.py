@@ -11,7 +11,7 @@ import pytest
 from report_helpers import make_run, read, write
 
 from mixed_data.report import read_run, write_card
-from mixed_data.report.model_card import escape, quote
+from mixed_data.report.wording import escape, quote
 from mixed_data.schema import Schema
 
 SECTIONS = ["Model details", "Intended use", "Training data", "Evaluation", "Ethical considerations", "Limits"]

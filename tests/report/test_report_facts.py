@@ -12,8 +12,7 @@ from report_helpers import NUM_ROWS, make_comparison, make_rows, make_run, read,
 
 from mixed_data.report.coverage_lines import count_coverage
 from mixed_data.report.figures import draw_predictions
-from mixed_data.report.ratio_standards import judge_ratios
-from mixed_data.report.report_sections import list_ablations
+from mixed_data.report.report_sections import judge_ratios, list_ablations
 from mixed_data.report.row_groups import Grouping, group_by_level, group_by_photos, group_by_target
 from mixed_data.report.run_answers import ErrorScale, answer_questions, choose_rivals, find_interval
 from mixed_data.report.run_contents import read_run
@@ -154,7 +153,7 @@ def test_what_a_stack_gains_over_a_network_on_the_columns_is_not_put_down_to_the
     write(folder / "config.json", {**read(folder, "config.json"), "main": "best"})
     run = read_run(folder)
     assert "Besides, table lacks the trees of the stack, too." in answers(run)["Do the photos help?"]
-    assert list_ablations(run, ErrorScale.of(run, DOLLARS)) == []
+    assert list(list_ablations(run, ErrorScale.of(run, DOLLARS))) == []
 
 
 def test_the_best_baseline_is_the_one_with_the_lowest_error(tmp_path):
@@ -193,8 +192,8 @@ def test_a_comparison_has_answered_all_but_how_far_off_it_is(tmp_path):
 )
 def test_a_ratio_is_judged_by_the_range_of_the_standard(name, value, judgement):
     lines = dict(zip(("median_ratio", "cod", "prd", "prb"), judge_ratios({name: value}), strict=True))
-    assert lines[name]["judgement"] == judgement
-    assert {line["judgement"] for other, line in lines.items() if other != name} == {"not defined"}
+    assert lines[name][-1] == judgement
+    assert {line[-1] for other, line in lines.items() if other != name} == {"not defined"}
 
 
 def test_coverage_counts_the_rows_inside_ends_included():
@@ -203,13 +202,13 @@ def test_coverage_counts_the_rows_inside_ends_included():
     )
     grouping = group_by_photos(np.array([2, 2, 2, 0]))
     total, none, two = count_coverage(rows, [grouping, Grouping("nothing", [], "none")])
-    assert (total.label, total.num_rows, total.covered) == ("all rows", 4, 100.0)
-    assert (none.label, none.num_rows, two.label, two.num_rows) == ("no photo", 1, "2 photos", 3)
-    assert (two.median_width, two.relative_width, none.median_width) == (2.0, 100.0, 4.0)
+    assert (total["label"], total["n"], total["coverage"]) == ("all rows", 4, 100.0)
+    assert (none["label"], none["n"], two["label"], two["n"]) == ("no photo", 1, "2 photos", 3)
+    assert (two["median_width"], two["mean_relative_width"], none["median_width"]) == (2.0, 100.0, 4.0)
     rows["upper"] = 2.5
     total, none, two = count_coverage(rows, [grouping])
-    assert (total.covered, none.covered, two.covered) == (50.0, 0.0, pytest.approx(200 / 3))
-    assert total.bounds == pytest.approx((15.0, 85.0), abs=0.05)  # Wilson's interval of 2 in 4
+    assert (total["coverage"], none["coverage"], two["coverage"]) == (50.0, 0.0, pytest.approx(200 / 3))
+    assert (total["low"], total["high"]) == pytest.approx((15.0, 85.0), abs=0.05)  # Wilson's interval of 2 in 4
 
 
 # Wording and plots.
