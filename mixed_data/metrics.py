@@ -73,14 +73,6 @@ def _relative_error(target: FloatArray, prediction: FloatArray) -> FloatArray:
         return np.where(target == 0, np.nan, np.abs(prediction - target) / np.abs(target))
 
 
-def _absolute_error(target: FloatArray, prediction: FloatArray) -> FloatArray:
-    return np.abs(prediction - target)
-
-
-def _squared_error(target: FloatArray, prediction: FloatArray) -> FloatArray:
-    return (prediction - target) ** 2
-
-
 def _squared_error_of_log(target: FloatArray, prediction: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.log(prediction) - np.log(target)
@@ -99,8 +91,10 @@ METRICS: dict[str, Metric] = {
     "median_ape": Metric("median APE", "%", 1, 0, "half of the rows are off by less than this"),
     "ppe10": Metric("within 10 %", "% of rows", 0, 100, "predicted within 10 % of the actual value; higher is better"),
     "ppe20": Metric("within 20 %", "% of rows", 0, 100, "predicted within 20 % of the actual value; higher is better"),
-    "mae": Metric("MAE", "", None, 0, "mean absolute error in units of the target", _absolute_error),
-    "rmse": Metric("RMSE", "", None, 0, "root mean square error in units of the target", _squared_error, np.sqrt),
+    "mae": Metric("MAE", "", None, 0, "mean absolute error in units of the target", lambda y, p: np.abs(p - y)),
+    "rmse": Metric(
+        "RMSE", "", None, 0, "root mean square error in units of the target", lambda y, p: (p - y) ** 2, np.sqrt
+    ),
     "rmse_log": Metric(
         "RMSE of log",
         "",
@@ -173,11 +167,12 @@ def regression_metrics(target: ArrayLike, prediction: ArrayLike) -> dict[str, fl
             f"{len(prediction)} predictions"
         )
     losses = {name: metric.loss(target, prediction) for name, metric in METRICS.items() if metric.loss}
+    unexplained = np.sum((prediction - target) ** 2)
     scores = {
         "n": len(target),
         **{name: float(METRICS[name].of_mean(np.mean(loss))) for name, loss in losses.items()},
         **_score_shares(losses["mape"]),
-        "r2": _r2(target, prediction - target),
+        "r2": float(1 - unexplained / np.sum((target - target.mean()) ** 2)) if np.ptp(target) else np.nan,
         **_ratio_statistics(target, prediction),
     }
     return {name: scores[name] for name in METRICS}
@@ -206,12 +201,6 @@ def _score_shares(relative: FloatArray) -> dict[str, float]:
         "ppe10": float(100 * np.mean(relative <= 0.10)),
         "ppe20": float(100 * np.mean(relative <= 0.20)),
     }
-
-
-def _r2(target: FloatArray, error: FloatArray) -> float:
-    if np.ptp(target) == 0:
-        return np.nan
-    return float(1 - np.sum(error**2) / np.sum((target - target.mean()) ** 2))
 
 
 def _ratio_statistics(target: FloatArray, prediction: FloatArray) -> dict[str, float]:

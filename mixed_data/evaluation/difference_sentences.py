@@ -59,7 +59,8 @@ def _say_not_shown(difference: Difference, models: tuple[str, str]) -> str:
     if difference.num_rows_needed > _HOPELESS * difference.num_rows:
         return f"{answer}; if there is one, it is too small for more rows to be the way to show it."
     if difference.num_rows_needed > difference.num_rows:
-        rows = _round_up(difference.num_rows_needed)
+        step = 10 ** max(0, math.floor(math.log10(difference.num_rows_needed)) - 1)  # Rounded up to two figures.
+        rows = math.ceil(difference.num_rows_needed / step) * step
         return f"{answer}; you would need about {rows:,} if it is as large as it looks."
     return f"{answer}."
 
@@ -91,9 +92,3 @@ def _write_signed(value: float, difference: Difference) -> str:
         decimals += 1
     rounded = round(value, decimals)
     return f"{'+' if rounded > 0 else ''}{write_decimals(rounded or 0.0, decimals)}"
-
-
-def _round_up(number: float) -> int:
-    """Round up to two figures."""
-    step = 10 ** max(0, math.floor(math.log10(number)) - 1)
-    return math.ceil(number / step) * step

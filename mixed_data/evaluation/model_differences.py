@@ -151,9 +151,9 @@ def compare_models(
     if np.isnan(losses).any():
         return None
     by_repeat = of_mean(losses.mean(axis=2))
-    scores = by_repeat.mean(axis=1)
-    spreads = by_repeat.std(axis=1, ddof=1) if by_repeat.shape[1] > 1 else np.full(2, math.nan)
-    difference = float(scores[0] - scores[1])
+    scores = by_repeat.mean(axis=1).tolist()
+    spreads = by_repeat.std(axis=1, ddof=1).tolist() if by_repeat.shape[1] > 1 else [math.nan, math.nan]
+    difference = scores[0] - scores[1]
     num_tested = np.bincount(fold_of.ravel())
     by_fold = of_mean(np.stack([np.bincount(fold_of.ravel(), model.ravel()) for model in losses]) / num_tested)
     num_rows = len(evidence.target)
@@ -163,10 +163,10 @@ def compare_models(
     )
     return Difference(
         metric=metric,
-        first=float(scores[0]),
-        first_sd=float(spreads[0]),
-        second=float(scores[1]),
-        second_sd=float(spreads[1]),
+        first=scores[0],
+        first_sd=spreads[0],
+        second=scores[1],
+        second_sd=spreads[1],
         difference=difference,
         t_interval=(t_test.low, t_test.high),
         t_p_value=t_test.p_value,
@@ -192,8 +192,7 @@ def score_repeats(evidence: Evidence, model: str, metric: str) -> FloatArray:
     Raises:
         ValueError: as in `compare_models`.
     """
-    losses = _find_losses(evidence, model, metric)
-    return METRICS[metric].of_mean(losses.mean(axis=1))
+    return METRICS[metric].of_mean(_find_losses(evidence, model, metric).mean(axis=1))
 
 
 def _find_losses(evidence: Evidence, model: str, metric: str) -> FloatArray:
@@ -207,9 +206,8 @@ def _find_losses(evidence: Evidence, model: str, metric: str) -> FloatArray:
 def _number_folds(evidence: Evidence, model: str) -> NDArray[np.int64]:
     """Return the fold of each row (repeats, n), numbered from 0 through all repeats."""
     folds = _read_cells(evidence, model, "fold")
-    pairs = np.stack([np.repeat(np.arange(len(folds)), folds.shape[1]), folds.ravel()], axis=1)
-    _, numbers = np.unique(pairs, axis=0, return_inverse=True)
-    return numbers.reshape(folds.shape)
+    pairs = np.stack([np.indices(folds.shape)[0].ravel(), folds.ravel()], axis=1)
+    return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(folds.shape)
 
 
 def _read_cells(evidence: Evidence, model: str, column: str) -> FloatArray:

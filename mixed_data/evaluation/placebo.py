@@ -35,9 +35,7 @@ def shuffle_photos(table: pd.DataFrame, schema: Schema, split: Split, seed: Sequ
         A copy with shuffled image columns.
     """
     random = np.random.default_rng(seed)
-    columns = list(schema.images)
     giver = np.arange(len(table))
     for rows in split:
         giver[rows] = random.permutation(rows)
-    photos = table[columns].iloc[giver].set_axis(table.index, axis="index")
-    return table.assign(**{column: photos[column] for column in columns})
+    return table.assign(**table[[*schema.images]].iloc[giver].set_axis(table.index, axis="index"))

@@ -16,9 +16,9 @@ from scipy import stats
 from mixed_data.metrics import FloatArray
 
 CONFIDENCE = 0.95
-POWER = 0.80
 NUM_DRAWS = 10_000
 
+_POWER = 0.80
 _MAX_COUNTS_AT_ONCE = 4_000_000
 
 
@@ -151,7 +151,7 @@ def count_rows_needed(difference: float, estimate: Estimate, num_rows: int) -> f
     """
     if difference == 0:
         return math.inf
-    return num_rows * ((estimate.reach + float(stats.norm.ppf(POWER))) * estimate.error / difference) ** 2
+    return num_rows * ((estimate.reach + float(stats.norm.ppf(_POWER))) * estimate.error / difference) ** 2
 
 
 def adjust_holm(p_values: Sequence[float]) -> list[float]:

@@ -48,29 +48,19 @@ def reach_verdict(
     if main in fusions and {main, TABLE} <= models:
         entries.append(_answer_photos(evidence, main))
     if {main, PLACEBO} <= models:
-        placebo = _compare(
-            evidence,
-            "Is it what the photos show, or only the larger network?",
-            pair=(main, PLACEBO),
-            subject="Each row's own photos, instead of photos shuffled among the rows (placebo),",
-            verbs=("lower", "raise"),
-            words=("with own photos", "with shuffled ones"),
-        )
-        entries.append(placebo)
+        question = "Is it what the photos show, or only the larger network?"
+        subject = "Each row's own photos, instead of photos shuffled among the rows (placebo),"
+        words = ("with own photos", "with shuffled ones")
+        entries.append(_compare(evidence, question, (main, PLACEBO), subject, ("lower", "raise"), words))
     compared = [name for name in evidence.models if name in fusions]
     if len(compared) > 1:
         entries.append(_answer_fusion(evidence, compared))
     for name, what in ((main, "network"), (BEST, "stack")):
         if {name, BOOSTING} <= models:
-            boosting = _compare(
-                evidence,
-                f"Is the {what} worth it over gradient boosting?",
-                pair=(name, BOOSTING),
-                subject=f"The {what} ({name}), instead of gradient boosting,",
-                verbs=("lowers", "raises"),
-                words=(f"by the {what}", "by boosting"),
-            )
-            entries.append(boosting)
+            question = f"Is the {what} worth it over gradient boosting?"
+            subject = f"The {what} ({name}), instead of gradient boosting,"
+            words = (f"by the {what}", "by boosting")
+            entries.append(_compare(evidence, question, (name, BOOSTING), subject, ("lowers", "raises"), words))
     return entries
 
 
@@ -118,27 +108,16 @@ def _choose_metric(evidence: Evidence) -> str:
 
 
 def _compare(
-    evidence: Evidence,
-    question: str,
-    *,
-    pair: tuple[str, str],
-    subject: str,
-    verbs: tuple[str, str],
-    words: tuple[str, str],
+    evidence: Evidence, question: str, pair: tuple[str, str], subject: str, *wording: tuple[str, str]
 ) -> Entry:
+    """Answer a question about two models; ``subject`` and ``wording`` are the arguments of `say`."""
     differences = find_differences(evidence, *pair)
-    return _make_entry(question, say(differences, subject, verbs, words), judge(differences), pair, differences)
+    return _make_entry(question, say(differences, subject, *wording), judge(differences), pair, differences)
 
 
 def _answer_photos(evidence: Evidence, main: str) -> Entry:
-    entry = _compare(
-        evidence,
-        "Do the photos help?",
-        pair=(main, TABLE),
-        subject="Photos",
-        verbs=("lower", "raise"),
-        words=("with photos", "without"),
-    )
+    words = ("with photos", "without")
+    entry = _compare(evidence, "Do the photos help?", (main, TABLE), "Photos", ("lower", "raise"), words)
     has_placebo = PLACEBO in evidence.models
     if entry["claim"] == HELPS and has_placebo and judge(find_differences(evidence, main, PLACEBO)) != HELPS:
         # The fused network has more weights and more noise in training, which may help by itself.
@@ -154,15 +133,12 @@ def _answer_fusion(evidence: Evidence, fusions: Sequence[str]) -> Entry:
     best, *others = sorted(scores, key=lambda name: scores[name])
     differences = {name: find_differences(evidence, best, name) for name in others}
     adjusted = dict(zip(others, adjust_holm([differences[name][metric].p_value for name in others]), strict=True))
-    worse = [name for name in others if adjusted[name] < 1 - CONFIDENCE]
-    level = [name for name in others if name not in worse]
-
-    def show(names: Sequence[str]) -> str:
-        return ", ".join(f"{name} ({METRICS[metric].write_with_unit(scores[name])})" for name in names)
-
-    answer = f"{best} has the lowest {METRICS[metric].label}, {METRICS[metric].write_with_unit(scores[best])}"
-    answer += f", but cannot be told apart from {show(level)}." if level else "."
-    answer += f" Shown to be worse: {show(worse)}." if worse else ""
+    written = {name: METRICS[metric].write_with_unit(score) for name, score in scores.items()}
+    worse = [f"{name} ({written[name]})" for name in others if adjusted[name] < 1 - CONFIDENCE]
+    level = [f"{name} ({written[name]})" for name in others if adjusted[name] >= 1 - CONFIDENCE]
+    answer = f"{best} has the lowest {METRICS[metric].label}, {written[best]}"
+    answer += f", but cannot be told apart from {', '.join(level)}." if level else "."
+    answer += f" Shown to be worse: {', '.join(worse)}." if worse else ""
     answer += f" The best of {len(fusions)} on the same folds looks better than it is."
     claim = NOT_SHOWN if level else HELPS
     entry = _make_entry("Which fusion?", answer, claim, (best, others[0]), differences[others[0]])

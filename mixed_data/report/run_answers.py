@@ -17,8 +17,6 @@ from mixed_data.metrics import METRICS, FloatArray
 from mixed_data.report.run_contents import Run
 from mixed_data.report.wording import BASELINES, UNIMODAL, Unit, clip, describe_model
 
-NUM_RESAMPLES = 2000
-
 
 @dataclass(frozen=True)
 class ErrorScale:
@@ -62,7 +60,7 @@ def find_interval(errors: FloatArray, groups: NDArray[np.int64]) -> tuple[float,
         errors: ``(repeats, n)``.
         groups: number of each row's group, ``(n,)``.
     """
-    estimate = estimate_by_bootstrap(np.stack([errors, np.zeros_like(errors)]), groups, num_draws=NUM_RESAMPLES)
+    estimate = estimate_by_bootstrap(np.stack([errors, np.zeros_like(errors)]), groups, num_draws=2000)
     return estimate.low, estimate.high
 
 

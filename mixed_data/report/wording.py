@@ -11,7 +11,7 @@ from typing import Any
 from mixed_data.evaluation.model_names import BEST, BOOSTING, IMAGE, PLACEBO, TABLE, is_ablation
 from mixed_data.metrics import METRICS, write_decimals
 
-DOLLARS = "US dollars"
+_DOLLARS = "US dollars"
 
 BASELINES = {
     "median": "the median of the training rows, for every row",
@@ -70,12 +70,12 @@ class Unit:
     @classmethod
     def of(cls, target: str, config: Mapping[str, Any]) -> Unit:
         """Read the unit in a run's ``config.json``; of a table without one, only the column's name is known."""
-        return cls(clip(target, 40), config.get("unit") == DOLLARS)
+        return cls(clip(target, 40), config.get("unit") == _DOLLARS)
 
     @property
     def label(self) -> str:
         """The target with its unit, e.g. for an axis."""
-        return f"{self.name}, {DOLLARS}" if self.is_dollars else self.name
+        return f"{self.name}, {_DOLLARS}" if self.is_dollars else self.name
 
     def exact(self, value: float) -> str:
         """Write a value in full, e.g. "$776,900"."""
