@@ -27,8 +27,8 @@ from mixed_data.files.digests import digest_file
 
 FORMAT = "mixed_data.bundle"
 FORMAT_VERSION = 4
-MANIFEST_FILE = "manifest.json"
-MOST_FILES = 10_000
+_MANIFEST_FILE = "manifest.json"
+_MOST_FILES = 10_000
 MOST_BYTES = 4 * 2**30
 """Of all files together: reading them for their digests takes seconds, also where a file is a hole of that size."""
 
@@ -67,7 +67,7 @@ def write_manifest(folder: Path, **fields: Any) -> None:
         **fields,
         "files": {name: digest_file(folder / name) for name in list_files(folder)},
     }
-    write_json(folder / MANIFEST_FILE, make_plain(manifest))
+    write_json(folder / _MANIFEST_FILE, make_plain(manifest))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -76,12 +76,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     Raises:
         BundleError: there is none, or it is not of this format version.
     """
-    if not _is_file(path / MANIFEST_FILE):
-        if os.path.lexists(path / MANIFEST_FILE):
-            raise BundleError(f"{path}: {MANIFEST_FILE} is no file, but a link, a folder or a device")
-        raise BundleError(f"{path} is not a bundle: it has no {MANIFEST_FILE}")
+    if not _is_file(path / _MANIFEST_FILE):
+        if os.path.lexists(path / _MANIFEST_FILE):
+            raise BundleError(f"{path}: {_MANIFEST_FILE} is no file, but a link, a folder or a device")
+        raise BundleError(f"{path} is not a bundle: it has no {_MANIFEST_FILE}")
     try:
-        manifest = read_json(path / MANIFEST_FILE)
+        manifest = read_json(path / _MANIFEST_FILE)
     except (OSError, ValueError) as error:
         raise BundleError(f"{path}: {error}") from error
     found = (manifest.get("format"), manifest.get("version")) if isinstance(manifest, dict) else manifest
@@ -90,7 +90,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{path}: expected a manifest of format {FORMAT!r}, version {FORMAT_VERSION}, got {found!r:.200}; "
             "use the version of mixed_data that wrote it"
         )
-    what = f"{path}: {MANIFEST_FILE}"
+    what = f"{path}: {_MANIFEST_FILE}"
     try:
         check_fields(manifest, what, _FIELDS)
         for name, kind in (("files", TEXT), ("metrics", _NUMBER_OR_NULL), ("fusion_weights", _NUMBER_OR_NULL)):
@@ -103,7 +103,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def is_bundle(path: Path) -> bool:
     """Tell a bundle of any version from folders that have another manifest.json, such as a web page's."""
     try:
-        manifest = read_json(path / MANIFEST_FILE) if _is_file(path / MANIFEST_FILE) else None
+        manifest = read_json(path / _MANIFEST_FILE) if _is_file(path / _MANIFEST_FILE) else None
     except (OSError, ValueError):
         return False
     return isinstance(manifest, dict) and manifest.get("format") == FORMAT
@@ -116,7 +116,7 @@ def check_digests(path: Path, manifest: dict[str, Any]) -> None:
         BundleError: a file is missing, was added or changed, cannot be read, or is no file but a link.
     """
     try:
-        found = {name: digest_file(path / name) for name in list_files(path) if name != MANIFEST_FILE}
+        found = {name: digest_file(path / name) for name in list_files(path) if name != _MANIFEST_FILE}
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error}") from error
     if found != manifest["files"]:
@@ -145,8 +145,8 @@ def list_files(folder: Path) -> list[str]:
                 num_bytes += found.st_size
             else:
                 raise BundleError(f"{folder}: {name!r} is neither a file nor a folder, but a link or a device")
-            if len(names) + len(folders) > MOST_FILES or num_bytes > MOST_BYTES:
-                raise BundleError(f"{folder}: more than {MOST_FILES:,} files or {MOST_BYTES / 2**30:.0f} GB")
+            if len(names) + len(folders) > _MOST_FILES or num_bytes > MOST_BYTES:
+                raise BundleError(f"{folder}: more than {_MOST_FILES:,} files or {MOST_BYTES / 2**30:.0f} GB")
     return sorted(names)
 
 

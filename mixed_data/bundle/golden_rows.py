@@ -16,7 +16,7 @@ from mixed_data.preprocessing.numeric_column import NumericColumn
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import split_paths
 
-TOLERANCE = 1e-3
+_TOLERANCE = 1e-3
 """Largest relative difference of a golden prediction; another processor's arithmetic stays far below it."""
 
 _ROWS_FILE = "golden.json"
@@ -105,10 +105,10 @@ def compare_golden(expected: list[float], predicted: np.ndarray) -> str:
     with np.errstate(over="ignore"):  # infinity is a large difference too
         scale = max(1e-12, float(np.max(np.abs(target))))
         worst = float(np.max(np.abs(predicted - target))) / scale
-    if worst <= TOLERANCE:
+    if worst <= _TOLERANCE:
         return ""
     return (
         f"the golden rows are predicted differently here (by {worst:.2%} of the largest, allowed are "
-        f"{TOLERANCE:.1%}): expected {expected}, got {predicted.tolist()}. Compare the library versions in "
+        f"{_TOLERANCE:.1%}): expected {expected}, got {predicted.tolist()}. Compare the library versions in "
         "manifest.json with yours."
     )

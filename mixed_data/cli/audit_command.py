@@ -16,7 +16,7 @@ from mixed_data.cli.printed_tables import console
 if TYPE_CHECKING:
     from mixed_data.audit import Audit
 
-STRICT_EXIT_CODE = 3
+_STRICT_EXIT_CODE = 3
 
 
 def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
     look.add_argument(
         "--strict",
         action="store_true",
-        help=f"exit code {STRICT_EXIT_CODE} where something makes scores look too good that the splits of train and "
+        help=f"exit code {_STRICT_EXIT_CODE} where something makes scores look too good that the splits of train and "
         "compare do not take care of (marked *)",
     )
 
@@ -38,7 +38,7 @@ def audit(options: argparse.Namespace) -> None:
     """Print one line per class of problem, and write every case into a file if asked.
 
     Raises:
-        SystemExit: with `STRICT_EXIT_CODE`, for ``--strict`` and a finding that makes scores look too good.
+        SystemExit: with `_STRICT_EXIT_CODE`, for ``--strict`` and a finding that makes scores look too good.
     """
     if options.dataset != "table" and (options.split or options.against):
         raise UsageError("--split and --against are for --dataset table")
@@ -53,7 +53,7 @@ def audit(options: argparse.Namespace) -> None:
         write_json(options.out, found.to_dict())
         console.print(f"every case in {options.out}", highlight=False)
     if options.strict and any(finding.flatters for finding in found.findings):
-        raise SystemExit(STRICT_EXIT_CODE)
+        raise SystemExit(_STRICT_EXIT_CODE)
 
 
 def _look(options: argparse.Namespace) -> Audit:

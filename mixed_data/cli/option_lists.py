@@ -96,7 +96,7 @@ def add_study_arguments(parser: argparse.ArgumentParser, what: str) -> argparse.
         help=f"of the network that {what}; default: %(default)s",
     )
     study.add_argument(
-        "--networks", type=read_names, metavar="NAME[,NAME…]", help=f"what to compare: {', '.join(NETWORK_NAMES)}"
+        "--networks", type=_read_names, metavar="NAME[,NAME…]", help=f"what to compare: {', '.join(NETWORK_NAMES)}"
     )
     study.add_argument("--random-state", type=int, default=0, help="seed of splits and models; default: %(default)s")
     study.add_argument("--out", type=Path, help="folder for the results; default: runs/<time>-<dataset>")
@@ -113,7 +113,7 @@ def add_study_arguments(parser: argparse.ArgumentParser, what: str) -> argparse.
     return study
 
 
-def read_names(text: str) -> Sequence[str]:
+def _read_names(text: str) -> Sequence[str]:
     """Read the names of networks, separated by commas.
 
     Raises:

@@ -32,8 +32,8 @@ from mixed_data.network.pretrained_backbones import make_embedder
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
-BACKBONE_FILE = "backbone.keras"
-NETWORK_FILE = "model.keras"
+_BACKBONE_FILE = "backbone.keras"
+_NETWORK_FILE = "model.keras"
 _FIELDS = {"backend": TEXT, "parameters": OBJECT, "backbone": TEXT, "history": OBJECT}
 _STAND_ELSEWHERE = ("schema", "preprocessor")  # parameters that preprocessing.json holds
 _TEXTS_OR_NULL = ("image_weights", "loss")
@@ -83,13 +83,13 @@ def write_network(
     backbone = ""
     if parts.backbone is not None and parts.embedder is not None:
         if parts.embedder.digest not in backbones:
-            write_keras(parts.backbone, folder / BACKBONE_FILE)
-            backbones[parts.embedder.digest] = digest_file(folder / BACKBONE_FILE)
+            write_keras(parts.backbone, folder / _BACKBONE_FILE)
+            backbones[parts.embedder.digest] = digest_file(folder / _BACKBONE_FILE)
         backbone = backbones[parts.embedder.digest]
     # Without the optimizer, whose state is twice the size of the network, and which another backend may not know.
     network = keras.models.clone_model(parts.model)
     network.set_weights(parts.model.get_weights())
-    write_keras(network, folder / NETWORK_FILE)
+    write_keras(network, folder / _NETWORK_FILE)
     parts.preprocessor.save(folder / "preprocessing.json")
     write_json(folder / "target.json", parts.transformer.get_state())
     kept = {name: value for name, value in parameters.items() if name not in _STAND_ELSEWHERE}
@@ -117,7 +117,7 @@ def read_network(folder: Path, entry: Mapping[str, Any], places: Sequence[Path])
     if entry["backbone"]:
         backbone = _read_backbone([folder, *places], entry["backbone"], preprocessor)
         embedder = make_embedder(backbone, cached=False)
-    model = read_keras(folder / NETWORK_FILE)
+    model = read_keras(folder / _NETWORK_FILE)
     _check_shapes(model, entry["parameters"]["modalities"], preprocessor, embedder)
     return NetworkParts(model, preprocessor, transformer, backbone, embedder, entry["history"])
 
@@ -145,7 +145,7 @@ def check_entry(entry: Any, parameters: Mapping[str, Any], folder: Path) -> dict
 
 
 def _read_backbone(places: Sequence[Path], digest: str, preprocessor: MixedDataPreprocessor) -> keras.Model:
-    for file in (place / BACKBONE_FILE for place in places):
+    for file in (place / _BACKBONE_FILE for place in places):
         if not file.is_symlink() and file.is_file() and digest_file(file) == digest:
             backbone = read_keras(file)
             height, width = preprocessor.images_.get_state()["size"]
@@ -174,11 +174,11 @@ def _check_shapes(
     found = _input_shapes(model)
     if found != expected:
         raise ValueError(
-            f"{NETWORK_FILE} and preprocessing.json do not belong together: the network reads {found}, "
+            f"{_NETWORK_FILE} and preprocessing.json do not belong together: the network reads {found}, "
             f"the preprocessing makes {expected}"
         )
     if len(model.output_shape) != 2 or not model.output_shape[1]:
-        raise ValueError(f"{NETWORK_FILE}: expected one number per row and member, got {model.output_shape}")
+        raise ValueError(f"{_NETWORK_FILE}: expected one number per row and member, got {model.output_shape}")
 
 
 def _input_shapes(model: keras.Model) -> dict[str, list[int | None]]:

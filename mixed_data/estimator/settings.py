@@ -21,7 +21,7 @@ from mixed_data.split import find_groups, hold_out
 FEW_ROWS = 1000
 """Below this number of training rows, what is None in `MixedDataRegressor` becomes what suits few rows."""
 
-SCHEMA_FOR = {
+_SCHEMA_FOR = {
     "both": lambda schema: schema,
     "tabular": Schema.without_images,
     "image": Schema.only_images,
@@ -49,7 +49,7 @@ def check_options(options: Options) -> None:
         problems.append("finetune needs image_branch='pretrained'")
     choose(FUSIONS, options["fusion"], "fusion")
     choose(IMAGE_BRANCHES, options["image_branch"], "image_branch")
-    choose(SCHEMA_FOR, options["modalities"], "modalities")
+    choose(_SCHEMA_FOR, options["modalities"], "modalities")
     if problems:
         got = {name: options[name] for name in (problem.split()[0] for problem in problems)}
         raise ValueError(f"MixedDataRegressor: {'; '.join(problems)}; got {got}")
@@ -118,7 +118,7 @@ def resolve_schema(
         if name is not None and name not in X.columns and not find_targets(X.columns, ()):
             X = X.assign(**{name: target})
         schema = Schema.infer(X, target=name if name in X.columns else None)
-    schema = SCHEMA_FOR[modalities](schema)
+    schema = _SCHEMA_FOR[modalities](schema)
     table = with_target(X, target, schema)
     replace(schema, id=None).validate(table, needs_target=schema.target is not None)
     return schema

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.held_out_scores import make_networks
 from mixed_data.evaluation.model_names import BEST, PLACEBO, TABLE, name_without
-from mixed_data.evaluation.placebo import Prepare, leave_as_is, shuffle_photos
+from mixed_data.evaluation.placebo import Prepare, shuffle_photos
 from mixed_data.schema import Schema
 
 
@@ -21,11 +21,11 @@ class Candidate:
 
     Attributes:
         estimator: unfitted regressor over a DataFrame.
-        prepare: what is done to the table before each fit.
+        prepare: what is done to the table before each fit; None leaves it as it is.
     """
 
     estimator: BaseEstimator
-    prepare: Prepare = leave_as_is
+    prepare: Prepare | None = None
 
 
 def make_candidates(

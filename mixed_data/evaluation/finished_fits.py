@@ -107,16 +107,15 @@ class FinishedFits:
 
     def watch_epochs(self, name: str, fold: int) -> list[EpochCheckpoint]:
         """Return the callbacks that keep a fit's finished epochs, and begin after them."""
-        return [] if self._folder is None else [EpochCheckpoint(self._path(name, fold))]
+        return [] if self._folder is None else [EpochCheckpoint(self._path(name, fold, ""))]
 
     def keep(self, name: str, fold: int, fit: Fit) -> Fit:
         """Write a finished fit, whose epochs are no longer needed, and return it as `read` will."""
         if self._folder is None:
             return fit
-        path = self._path(name, fold)
         said = StandIn.of(fit.model)
         if name == self._main:
-            save_bundle(fit.model, path.with_name(f"{path.name}.bundle"))
+            save_bundle(fit.model, self._path(name, fold, ".bundle"))
         else:
             fit = Fit(fit.rows, said, fit.seconds)
         state = {
@@ -128,7 +127,7 @@ class FinishedFits:
             "member_weights": None if said.member_weights_ is None else said.member_weights_.tolist(),
             "seconds": fit.seconds,
         }
-        write_json(path.with_name(f"{path.name}.json"), state)
+        write_json(self._path(name, fold, ".json"), state)
         for epochs in self.watch_epochs(name, fold):
             epochs.remove()
         return fit
@@ -146,8 +145,7 @@ class FinishedFits:
         """
         if self._folder is None:
             return None
-        path = self._path(name, fold)
-        file = path.with_name(f"{path.name}.json")
+        file = self._path(name, fold, ".json")
         try:
             state = check_fields(read_json(file), str(file), _FIELDS)
             if (state["model"], state["fold"], state["rows"]) != (name, fold, [int(row) for row in rows]):
@@ -159,17 +157,17 @@ class FinishedFits:
                 return None
             predicted = pd.DataFrame(columns, index=state["rows"])
             if name == self._main:
-                return Fit(predicted, load(path.with_name(f"{path.name}.bundle")), state["seconds"])
+                return Fit(predicted, load(self._path(name, fold, ".bundle")), state["seconds"])
             members = None if state["member_weights"] is None else np.array(state["member_weights"], dtype="float64")
             return Fit(predicted, StandIn(state["weights"], members), state["seconds"])
         except (OSError, ValueError):
             return None
 
-    def _path(self, name: str, fold: int) -> Path:
-        """Name a fit's files, but for their endings; the digest tells apart what is equal in letters and digits."""
+    def _path(self, name: str, fold: int, ending: str) -> Path:
+        """Name a file of a fit; the digest tells apart what is equal in letters and digits."""
         letters = re.sub(r"[^A-Za-z0-9]+", "-", name)[:40]
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        return (self._folder or Path()) / f"{letters}-{digest}-fold{fold}"
+        return (self._folder or Path()) / f"{letters}-{digest}-fold{fold}{ending}"
 
 
 KEEP_NOTHING = FinishedFits()

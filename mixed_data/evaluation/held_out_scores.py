@@ -24,8 +24,8 @@ from mixed_data.schema import Schema
 COVERAGE = 0.9
 """Share of the true values that the intervals in a run's files are to hold."""
 
-FUSION_OF_BEST = "film"
-"""Of the network in the stack: smallest error on the houses' repeats 20 and 21, which are for tuning."""
+# Of the network in the stack: smallest error on the houses' repeats 20 and 21, which are for tuning.
+_FUSION_OF_BEST = "film"
 
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 Watch = Callable[[str, int], Sequence[keras.callbacks.Callback]]
@@ -142,7 +142,7 @@ def make_networks(
     Raises:
         ValueError: a name is unknown, or a network needs columns of a kind that the schema does not have.
     """
-    kinds = {TABLE: {"modalities": "tabular"}, IMAGE: {"modalities": "image"}, BEST: {"fusion": FUSION_OF_BEST}}
+    kinds = {TABLE: {"modalities": "tabular"}, IMAGE: {"modalities": "image"}, BEST: {"fusion": _FUSION_OF_BEST}}
     kinds |= {name: {"fusion": name} for name in FUSIONS}
     if unknown := [name for name in names if name not in kinds]:
         raise ValueError(f"networks: expected names of {list(kinds)}, got {', '.join(map(repr, unknown))}")
@@ -152,9 +152,7 @@ def make_networks(
                 f"the schema names no {role} column, so that only the network {other!r} can be trained, not "
                 f"{', '.join(name for name in names if name != other)}; use --networks {other} --fusion {other}"
             )
-    networks = {name: MixedDataRegressor(schema, **{**options, **kinds[name]}) for name in names}
-    seed = options.get("random_state", 0)
-    return {
-        name: StackedRegressor(network, random_state=seed) if name == BEST else network
-        for name, network in networks.items()
-    }
+    networks: dict[str, Any] = {name: MixedDataRegressor(schema, **{**options, **kinds[name]}) for name in names}
+    if BEST in networks:
+        networks[BEST] = StackedRegressor(networks[BEST], random_state=options.get("random_state", 0))
+    return networks

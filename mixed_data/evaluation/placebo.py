@@ -14,11 +14,6 @@ Prepare = Callable[[pd.DataFrame, Schema, Split, Sequence[int]], pd.DataFrame]
 """(table, schema, (training rows, held-out rows), seed) -> the table that the model gets to see."""
 
 
-def leave_as_is(table: pd.DataFrame, schema: Schema, split: Split, seed: Sequence[int]) -> pd.DataFrame:
-    """Change nothing; a `Prepare`."""
-    return table
-
-
 def shuffle_photos(table: pd.DataFrame, schema: Schema, split: Split, seed: Sequence[int]) -> pd.DataFrame:
     """Give every row another row's photos, all of them together; a `Prepare`.
 

@@ -156,17 +156,6 @@ class _Task:
     random_state: int
     fits: FinishedFits
 
-    def read(self) -> Fit | None:
-        """Return the result of an earlier run, if there is one."""
-        return self.fits.read(self.model, 0, self.split[1])
-
-    def run(self, table: pd.DataFrame, schema: Schema) -> Fit:
-        """Fit, predict and keep the result; in whatever process."""
-        prepared = self.candidate.prepare(table, schema, self.split, [self.random_state, self.repeat, self.fold])
-        estimator = reseed(self.candidate.estimator, self.repeat)
-        found = evaluate_held_out(self.model, estimator, prepared, schema, [self.split], fits=self.fits)
-        return Fit(found.rows, StandIn.of(found.fitted[0]), found.seconds)
-
 
 def reseed(estimator: BaseEstimator, repeat: int) -> BaseEstimator:
     """Return a clone whose seeds, also those of estimators inside it, are ``repeat`` higher.
@@ -187,21 +176,20 @@ def _make_tasks(
     """List the fits so that a run that is stopped has every model on its first folds."""
     seeds = [protocol.random_state + repeat for repeat in range(protocol.repeats)]
     splits = [k_fold(groups, protocol.folds, random_state=seed) for seed in seeds]
-    tasks = []
-    for repeat, parts in enumerate(splits):
-        for fold, split in enumerate(parts):
-            store = fits.inside(f"repeat{repeat}-fold{fold}")
-            tasks += [
-                _Task(model, candidate, repeat, fold, split, protocol.random_state, store)
-                for model, candidate in candidates.items()
-            ]
-    return tasks
+    return [
+        _Task(model, candidate, repeat, fold, split, protocol.random_state, store)
+        for repeat, parts in enumerate(splits)
+        for fold, split in enumerate(parts)
+        for store in [fits.inside(f"repeat{repeat}-fold{fold}")]
+        for model, candidate in candidates.items()
+    ]
 
 
 def _finish(tasks: Sequence[_Task], table: pd.DataFrame, schema: Schema, on_progress: OnProgress) -> list[Fit]:
     """Take the fits of an earlier run and make the others; in the order of the tasks."""
-    done = {number: fit for number, task in enumerate(tasks) if (fit := task.read()) is not None}
-    waiting = [number for number in range(len(tasks)) if number not in done]
+    earlier = {number: task.fits.read(task.model, 0, task.split[1]) for number, task in enumerate(tasks)}
+    done = {number: fit for number, fit in earlier.items() if fit is not None}
+    waiting = [number for number, fit in earlier.items() if fit is None]
     on_progress(len(done), len(tasks), "")
     backend, _ = get_active_backend()
     # Ray's backend gives its results all at once.
@@ -213,7 +201,12 @@ def _finish(tasks: Sequence[_Task], table: pd.DataFrame, schema: Schema, on_prog
 
 
 def _run(number: int, task: _Task, table: pd.DataFrame, schema: Schema) -> tuple[int, Fit]:
-    return number, task.run(table, schema)
+    """Fit, predict and keep the result; in whatever process."""
+    if task.candidate.prepare:
+        table = task.candidate.prepare(table, schema, task.split, [task.random_state, task.repeat, task.fold])
+    estimator = reseed(task.candidate.estimator, task.repeat)
+    found = evaluate_held_out(task.model, estimator, table, schema, [task.split], fits=task.fits)
+    return number, Fit(found.rows, StandIn.of(found.fitted[0]), found.seconds)
 
 
 def _collect(tasks: Sequence[_Task], done: Sequence[Fit]) -> pd.DataFrame:
@@ -222,11 +215,6 @@ def _collect(tasks: Sequence[_Task], done: Sequence[Fit]) -> pd.DataFrame:
         fit.rows.assign(model=task.model, repeat=task.repeat, fold=task.fold, row=fit.rows.index)
         for task, fit in zip(tasks, done, strict=True)
     ]
+    lines = pd.concat(parts, ignore_index=True).assign(order=lambda lines: pd.factorize(lines["model"])[0])
     columns = ["model", "repeat", "fold", "row", "prediction", "lower", "upper", "images_used"]
-    lines = pd.concat(parts, ignore_index=True).reindex(columns=columns)
-    position = {model: number for number, model in enumerate(dict.fromkeys(task.model for task in tasks))}
-    return lines.sort_values(
-        ["model", "repeat", "row"],
-        key=lambda column: column.map(position) if column.name == "model" else column,
-        ignore_index=True,
-    )
+    return lines.sort_values(["order", "repeat", "row"], ignore_index=True).reindex(columns=columns)

@@ -8,7 +8,7 @@ from mixed_data.members import MemberDense
 from mixed_data.network.photo_augmentation import MirrorAndShift
 from mixed_data.network.view_layers import MaskedMean, ViewEmbedding
 
-CONVOLUTIONS = ((32, 4, 4), (64, 3, 2), (64, 3, 2))
+_CONVOLUTIONS = ((32, 4, 4), (64, 3, 2), (64, 3, 2))
 """Filters, kernel side and stride of each."""
 
 
@@ -40,7 +40,7 @@ def cnn(
     photos = ops.reshape(images, (-1, height, width, channels))
     photos = MirrorAndShift(name="cnn_augmentation")(photos)
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="cnn_rescale")(photos)
-    for index, (filters, side, stride) in enumerate(CONVOLUTIONS):
+    for index, (filters, side, stride) in enumerate(_CONVOLUTIONS):
         x = layers.Conv2D(filters, side, stride, "same", activation="relu", name=f"cnn_conv{index}")(x)
     x = layers.Flatten(name="cnn_flatten")(x)
     x = ops.reshape(x, (-1, 1, num_views, x.shape[-1]))

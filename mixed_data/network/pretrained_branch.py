@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from mixed_data.members import MemberDense
 from mixed_data.network.view_layers import OrMissing, Shape, ViewEmbedding
 
-HIDDEN_UNITS = 256
+_HIDDEN_UNITS = 256
 INPUT_DROPOUT = 0.1
 
 
@@ -42,7 +42,7 @@ def pretrained(
         _, num_members, num_views, width = images.shape
         x = ops.reshape(x, (-1, num_members, num_views * width))
         x = ops.concatenate([x, ops.cast(image_mask, x.dtype)], axis=-1)
-    x = MemberDense(HIDDEN_UNITS, name="pretrained_hidden")(x)
+    x = MemberDense(_HIDDEN_UNITS, name="pretrained_hidden")(x)
     if not pooled:
         x = ViewEmbedding(name="view_embedding")(x)
     x = layers.Activation("silu", name="pretrained_silu")(x)

@@ -90,7 +90,7 @@ class Batches(keras.utils.PyDataset):
             self.on_epoch_end()
 
 
-class StopAtNaN(keras.callbacks.Callback):
+class _StopAtNaN(keras.callbacks.Callback):
     """Ends training as soon as the loss is no finite number; `keras.callbacks.TerminateOnNaN` without its print."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -192,7 +192,7 @@ class Training:
             "initial_epoch": num_finished,
             "epochs": epochs,
             # The checkpoint comes last, to see what the others did.
-            "callbacks": [callback for callback in (StopAtNaN(), *others, stop, checkpoint) if callback is not None],
+            "callbacks": [callback for callback in (_StopAtNaN(), *others, stop, checkpoint) if callback is not None],
             "shuffle": False,  # Keras would shuffle the batches by Python's global generator, and in another thread.
             "verbose": 0,
         }

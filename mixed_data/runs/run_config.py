@@ -51,18 +51,18 @@ def describe_run(
         "versions": {"mixed_data": __version__, "python": platform.python_version(), **versions},
         "directory": os.getcwd(),
         "processors": joblib.cpu_count(),
-        "table": digest_table(table, schema),
-        "photos": digest_photos(table, schema),
+        "table": _digest_table(table, schema),
+        "photos": _digest_photos(table, schema),
     }
 
 
-def digest_table(table: pd.DataFrame, schema: Schema) -> str:
+def _digest_table(table: pd.DataFrame, schema: Schema) -> str:
     """Return the SHA-256 of the cells that the schema names, in order."""
     named = {*schema.features, *schema.images, schema.target, schema.group, schema.id}
     return hashlib.sha256(table[[name for name in table if name in named]].to_csv(index=False).encode()).hexdigest()
 
 
-def digest_photos(table: pd.DataFrame, schema: Schema) -> str:
+def _digest_photos(table: pd.DataFrame, schema: Schema) -> str:
     """Return the SHA-256 of the bytes of all photos; a file that is not there counts as such."""
     digest = hashlib.sha256()
     cells = [cell for column in schema.images if column in table for cell in table[column]]

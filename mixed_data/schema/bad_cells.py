@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mixed_data.files.first_few import NUM_SHOWN, first_few
 from mixed_data.schema.cell_values import is_missing, parse_numbers, split_paths
 
-LARGEST_NUMBER = float(np.finfo(np.float32).max)
+_LARGEST_NUMBER = float(np.finfo(np.float32).max)
 """About 3.4e38. Networks compute with float32; nothing that is measured is beyond it."""
 
 _NUM_PROBLEMS_SHOWN = 20
@@ -70,7 +70,7 @@ class RowNames:
         """Name the row at a position, counted from 0: by its line or else that position, and by its id."""
         name = f"row {row}" if self.lines is None else f"line {self.lines[row]}"
         id = None if self.ids is None else self.ids.iloc[row]
-        return name if is_missing(id) else f"{name} (id {show_cell(id)})"
+        return name if is_missing(id) else f"{name} (id {_show_cell(id)})"
 
 
 def find_bad_cells(role: str, column: pd.Series) -> NDArray[np.bool_]:
@@ -81,12 +81,12 @@ def find_bad_cells(role: str, column: pd.Series) -> NDArray[np.bool_]:
         column: (n,) cells of any dtype.
 
     Returns:
-        bool (n,). For numbers, what is present but no finite number up to `LARGEST_NUMBER`, for the target also what is
+        bool (n,). For numbers, what is present but no finite number of float32, for the target also what is
         missing; for images, what is neither text nor a path. Other roles can use any cell.
     """
     if role in ("target", "numeric"):
         numbers, is_bad = parse_numbers(column)
-        is_bad |= np.abs(numbers) > LARGEST_NUMBER
+        is_bad |= np.abs(numbers) > _LARGEST_NUMBER
         return is_bad | np.isnan(numbers) if role == "target" else is_bad
     if role == "images":
         return np.array([not _holds_paths(cell) for cell in column], dtype=bool)
@@ -114,7 +114,7 @@ def describe_bad_cell(role: str, name: str, cell: object) -> str:
     return f"{name} is {_show_bad_cell(role, cell)}, no {wanted}"
 
 
-def show_cell(cell: object) -> str:
+def _show_cell(cell: object) -> str:
     """Show a cell so that a person recognises it, the beginning of a long one."""
     if is_missing(cell):
         return "an empty cell"
@@ -123,13 +123,13 @@ def show_cell(cell: object) -> str:
 
 
 def _show_bad_cell(role: str, cell: object) -> str:
-    beyond = f" (beyond {LARGEST_NUMBER:.1e})" if role != "images" and _is_huge(cell) else ""
-    return f"{show_cell(cell)}{beyond}"
+    beyond = f" (beyond {_LARGEST_NUMBER:.1e})" if role != "images" and _is_huge(cell) else ""
+    return f"{_show_cell(cell)}{beyond}"
 
 
 def _is_huge(cell: object) -> bool:
     try:
-        return isinstance(cell, str | Real | Decimal) and LARGEST_NUMBER < abs(float(cell)) < math.inf
+        return isinstance(cell, str | Real | Decimal) and _LARGEST_NUMBER < abs(float(cell)) < math.inf
     except (ValueError, OverflowError):
         return False
 

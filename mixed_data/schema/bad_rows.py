@@ -26,7 +26,7 @@ BAD_ROW_POLICIES = ("error", "skip", "mask")
 A missing or repeated column and a file that cannot be read are errors under each of them.
 """
 
-HINT = "to go on without them: --on-bad-row skip leaves these rows out, mask counts the cells as missing"
+_HINT = "to go on without them: --on-bad-row skip leaves these rows out, mask counts the cells as missing"
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def check_rows(
         try:
             schema.validate(table, needs_target=needs_target, lines=lines)
         except SchemaError as error:
-            raise SchemaError(*error.problems, hint=HINT if fits else "") from None
+            raise SchemaError(*error.problems, hint=_HINT if fits else "") from None
         return CheckedRows(table, np.zeros(len(table), dtype=bool), {})
     checked = _apply(table, schema, broken or {}, on_bad_row, needs_target)
     return replace(checked, counts=_report(checked, on_bad_row, RowNames(table.get(schema.id), lines)))

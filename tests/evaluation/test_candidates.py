@@ -8,7 +8,7 @@ import pytest
 
 from mixed_data.evaluation.compared_models import make_candidates
 from mixed_data.evaluation.model_names import is_ablation
-from mixed_data.evaluation.placebo import leave_as_is, shuffle_photos
+from mixed_data.evaluation.placebo import shuffle_photos
 from mixed_data.fusion import FUSIONS
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema
@@ -70,7 +70,7 @@ def test_candidates_are_baselines_networks_the_placebo_and_one_network_without_e
     ablations = ["placebo", "without front", "without kitchen"]
     assert list(candidates) == [*baselines, "table", "image", "concat", "weighted_sum", *ablations]
     assert [name for name in candidates if is_ablation(name)] == ["table", "image", *ablations]
-    assert [name for name, candidate in candidates.items() if candidate.prepare is not leave_as_is] == ["placebo"]
+    assert [name for name, candidate in candidates.items() if candidate.prepare is not None] == ["placebo"]
     main = candidates["weighted_sum"].estimator.get_params(deep=False)
     assert (main["epochs"], main["intervals"]) == (3, True)
     main["intervals"] = False  # nobody asks for those of the others
