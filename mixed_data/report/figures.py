@@ -78,6 +78,12 @@ def draw_predictions(target: NDArray[np.float64], prediction: NDArray[np.float64
     low, high = _pad_range(np.concatenate([target, prediction]), is_log=is_log)
     line = np.geomspace(low, high, 50) if is_log else np.linspace(low, high, 50)
     scale = ", log scale" if is_log else ""
+    within = np.mean(np.abs(prediction - target) <= _BAND * np.abs(target))
+    alt = (
+        f"Scatter plot of predicted against actual {unit.label}, {len(target):,} rows, from "
+        f"{unit.compact(target.min())} to {unit.compact(target.max())}. {within:.0%} of the rows lie within 20 % of "
+        "the line where both are equal."
+    )
     with _canvas(4.2) as (figure, axes):
         if is_log:
             axes.set(xscale="log", yscale="log")
@@ -91,14 +97,7 @@ def draw_predictions(target: NDArray[np.float64], prediction: NDArray[np.float64
         for axis in (axes.xaxis, axes.yaxis):
             _write_values(axis, unit, decades=np.log10(high / low) if is_log else None)
         axes.legend(loc="upper left", handlelength=1.5)
-        source = _encode(figure)
-    within = np.mean(np.abs(prediction - target) <= _BAND * np.abs(target))
-    alt = (
-        f"Scatter plot of predicted against actual {unit.label}, {len(target):,} rows, from "
-        f"{unit.compact(target.min())} to {unit.compact(target.max())}. {within:.0%} of the rows lie within 20 % of "
-        "the line where both are equal."
-    )
-    return Picture(source, alt)
+        return Picture(_encode(figure), alt)
 
 
 def draw_shares(errors: Mapping[str, NDArray[np.float64]], unit: Unit, *, is_percent: bool) -> Picture:
@@ -111,6 +110,9 @@ def draw_shares(errors: Mapping[str, NDArray[np.float64]], unit: Unit, *, is_per
     """
     main = next(iter(errors))
     reach = float(np.quantile(errors[main], 0.95)) or 1.0
+    said = [f"{share} % of the rows within {np.quantile(errors[main], share / 100):,.3g}" for share in (25, 50, 75, 90)]
+    kind = "percent of the actual value" if is_percent else unit.label
+    alt = f"Share of the rows by size of error, in {kind}. {clip(main)}: {', '.join(said)}."
     heading = f"error of at most, % of actual {unit.name}" if is_percent else f"error of at most, {unit.label}"
     with _canvas(4.2) as (figure, axes):
         styles = zip((_BLUE, _ORANGE, _GREEN), ("-", "--", ":"), strict=True)
@@ -122,10 +124,7 @@ def draw_shares(errors: Mapping[str, NDArray[np.float64]], unit: Unit, *, is_per
         if not is_percent:
             _write_values(axes.xaxis, unit)
         axes.legend(loc="lower right", handlelength=2)
-        source = _encode(figure)
-    said = [f"{share} % of the rows within {np.quantile(errors[main], share / 100):,.3g}" for share in (25, 50, 75, 90)]
-    kind = "percent of the actual value" if is_percent else unit.label
-    return Picture(source, f"Share of the rows by size of error, in {kind}. {clip(main)}: {', '.join(said)}.")
+        return Picture(_encode(figure), alt)
 
 
 def draw_errors(groups: Sequence[Group], errors: NDArray[np.float64], by: str, label: str) -> Picture:
@@ -137,15 +136,14 @@ def draw_errors(groups: Sequence[Group], errors: NDArray[np.float64], by: str, l
         by: what sorts the groups.
         label: what the errors are, with their unit.
     """
+    medians = "; ".join(f"{group.label}: {np.median(errors[group.rows]):+,.3g}" for group in groups)
     with _canvas(1.2 + 0.36 * len(groups)) as (figure, axes):
         axes.axvline(0, color=_INK, linewidth=1)
         for position, group in enumerate(groups):
             _draw_box(axes, position, errors[group.rows])
         _name_rows(axes, [f"{group.label}  ({len(group.rows):,})" for group in groups], f"{clip(by, 22)} (rows)")
         axes.set_xlabel(f"{label}\nbelow 0: too low, above 0: too high")
-        source = _encode(figure)
-    medians = "; ".join(f"{group.label}: {np.median(errors[group.rows]):+,.3g}" for group in groups)
-    return Picture(source, f"Box plot of the {label}, by {by}. Medians: {medians}.")
+        return Picture(_encode(figure), f"Box plot of the {label}, by {by}. Medians: {medians}.")
 
 
 def draw_coverage(lines: Sequence[Mapping[str, Any]]) -> Picture:
@@ -156,6 +154,8 @@ def draw_coverage(lines: Sequence[Mapping[str, Any]]) -> Picture:
     """
     low, share, high = (np.array([line[name] for line in lines]) for name in ("low", "coverage", "high"))
     labels = [f"{line['label']}  ({line['n']:,})" for line in lines]
+    said = "; ".join(f"{label}: {value:.0f} %" for label, value in zip(labels, share, strict=True))
+    alt = f"Share of rows inside their interval; {NOMINAL:.0f} % was promised. {said}."
     with _canvas(1.1 + 0.32 * len(lines)) as (figure, axes):
         axes.axvline(NOMINAL, color=_ORANGE, linewidth=1.5, label=f"promised: {NOMINAL:.0f} %")
         spread = np.clip(np.vstack([share - low, high - share]), 0, None)
@@ -164,9 +164,7 @@ def draw_coverage(lines: Sequence[Mapping[str, Any]]) -> Picture:
         axes.set_xlim(min(60.0, low.min() - 2), 101)
         axes.set_xlabel("rows whose actual value lies in the interval, %")
         axes.legend(**_LEGEND_ABOVE, handlelength=1.5)
-        source = _encode(figure)
-    said = "; ".join(f"{label}: {value:.0f} %" for label, value in zip(labels, share, strict=True))
-    return Picture(source, f"Share of rows inside their interval; {NOMINAL:.0f} % was promised. {said}.")
+        return Picture(_encode(figure), alt)
 
 
 def draw_weights(weights: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Picture:
@@ -176,19 +174,16 @@ def draw_weights(weights: Mapping[str, Mapping[str, Mapping[str, float | None]]]
         weights: fusion -> modality -> ``mean`` and ``sd``.
     """
     modalities = list(dict.fromkeys(name for entry in weights.values() for name in entry))
+    height, said = 0.7 / len(modalities), []
     with _canvas(1.2 + 0.5 * len(weights)) as (figure, axes):
-        height = 0.7 / len(modalities)
-        said = []
         for number, modality in enumerate(modalities):
             parts = {place: entry[modality] for place, entry in enumerate(weights.values()) if modality in entry}
-            means = [part["mean"] or 0.0 for part in parts.values()]
+            means, spreads = ([part.get(name) or 0.0 for part in parts.values()] for name in ("mean", "sd"))
             axes.barh(
                 [place + (number - (len(modalities) - 1) / 2) * height for place in parts],
                 means,
                 height=0.9 * height,
-                xerr=[part["sd"] or 0.0 for part in parts.values()]
-                if any(p.get("sd") for p in parts.values())
-                else None,
+                xerr=spreads if any(spreads) else None,
                 color=(_BLUE, _ORANGE, _GREEN, _GREY)[number % 4],
                 error_kw={"ecolor": _INK, "capsize": 3, "elinewidth": 1},
                 label=clip(modality, 30),
@@ -198,8 +193,8 @@ def draw_weights(weights: Mapping[str, Mapping[str, Mapping[str, float | None]]]
         axes.set_xlim(left=0)
         axes.set_xlabel("learned weight (the weights of a fusion sum to 1)")
         axes.legend(**_LEGEND_ABOVE, ncols=4, handlelength=1, fontsize=9)
-        source = _encode(figure)
-    return Picture(source, f"Bar chart of the learned weights of {', '.join(map(clip, weights))}: {'; '.join(said)}.")
+        alt = f"Bar chart of the learned weights of {', '.join(map(clip, weights))}: {'; '.join(said)}."
+        return Picture(_encode(figure), alt)
 
 
 @contextmanager

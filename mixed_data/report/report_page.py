@@ -15,7 +15,6 @@ from mixed_data.report.report_sections import (
     choose_scores,
     describe_coverage,
     describe_errors,
-    describe_making,
     judge_ratios,
     list_ablations,
     list_differences,
@@ -82,7 +81,6 @@ def _collect_facts(run: Run) -> dict[str, Any]:
         "worst": describe_worst(run, unit, links),
         "warnings": None if warned is None else list(zip(warned["id"], warned["warnings"], strict=True)),
         "bad_rows": bad_rows if isinstance(bad_rows, list) else [],
-        "making": describe_making(run),
     }
 
 

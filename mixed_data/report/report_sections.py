@@ -127,20 +127,3 @@ def judge_ratios(metrics: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         else:
             judgement = "below" if value < low else "above" if value > high else "inside"
         yield metric.label, metric.write(value), f"{metric.write(low)} to {metric.write(high)}", judgement
-
-
-def describe_making(run: Run) -> dict[str, str]:
-    """Return what it takes to make the run again, by its name."""
-    options = run.config.get("options")
-    given = options if isinstance(options, Mapping) else {}
-    seconds = [entry["seconds"] for entry in run.comparison if isinstance(entry.get("seconds"), int | float)]
-    facts = {
-        "data set": given.get("dataset"),
-        "held-out rows": f"{len(run.rows):,}",
-        "split": f"grouped {run.num_folds}-fold" if run.num_folds > 1 else "one held-out part, groups kept together",
-        "repeats": run.num_repeats if run.num_repeats > 1 else None,
-        "seed": given.get("random_state"),
-        "seconds, all models": f"{sum(seconds):,.0f}" if seconds else None,
-        "bundle saved": run.created[:16].replace("T", " ") + " UTC" if run.created else None,
-    }
-    return {name: clip(value) for name, value in facts.items() if value is not None}

@@ -21,7 +21,6 @@ BASELINES = {
 }
 UNIMODAL = {TABLE: "network, columns only", IMAGE: "network, photos only"}
 _OTHERS = {PLACEBO: "main network, photos shuffled among the rows", BEST: "networks and trees, stacked"}
-_REFERENCE = "oracle"
 _PATTERNS = {
     "all": "as they are",
     "no photos": "all photos hidden",
@@ -94,7 +93,7 @@ class Unit:
 
 def is_reference(model: str) -> bool:
     """Tell predictions that came with the data from models that could be used."""
-    return model == _REFERENCE or model.startswith(f"{_REFERENCE}_")
+    return model == "oracle" or model.startswith("oracle_")
 
 
 def describe_model(model: str) -> str:
