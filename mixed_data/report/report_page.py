@@ -29,6 +29,8 @@ from mixed_data.split import find_links, join_links
 
 _MAX_NAMES = 8
 
+_MAX_MODELS = 60
+
 
 def write_report(folder: Path) -> Path:
     """Write ``report.html`` into a run folder: one page that opens offline and needs nothing else.
@@ -65,7 +67,8 @@ def _collect_facts(run: Run) -> dict[str, Any]:
         "run": run,
         "unit": unit,
         "scale": scale,
-        "scores": choose_scores(run),
+        "models": run.comparison[:_MAX_MODELS],
+        "scores": choose_scores(run.comparison[:_MAX_MODELS]),
         "answers": list(answer_questions(run, scale, join_links(links, len(run.rows)))),
         "differences": list(list_differences(run)),
         "predictions": draw_predictions(run.rows["target"].to_numpy(), run.rows["prediction"].to_numpy(), unit),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,9 @@ Reference:
 """
 
 
-def choose_scores(run: Run) -> list[str]:
+def choose_scores(models: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the scores that any model has; the mean absolute error only where none has a percentage."""
-    found = [name for name in _SCORES if any(entry.get(name) is not None for entry in run.comparison)]
+    found = [name for name in _SCORES if any(entry.get(name) is not None for entry in models)]
     return [name for name in found if name != "mae" or "mape" not in found]
 
 
