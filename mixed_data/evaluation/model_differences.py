@@ -140,7 +140,7 @@ def compare_models(
         >>> lines = [folds.assign(model="a", prediction=better), folds.assign(model="b", prediction=worse)]
         >>> evidence = Evidence(pd.concat(lines), target=np.full(4, 10.0), groups=np.arange(4))
         >>> found = compare_models(evidence, "a", "b")
-        >>> found.first, found.second, found.folds_won, found.claim
+        >>> round(found.first, 1), round(found.second, 1), found.folds_won, found.claim
         (10.0, 25.0, 2, 'no difference shown')
     """
     fold_of = _number_folds(evidence, first)
