@@ -71,8 +71,7 @@ class LevelMeans(TransformerMixin, BaseEstimator):
             table: the training rows.
             y: target ``(n,)``, as the trees will see it.
         """
-        numbers = self._numbers(table)
-        self.means_ = self._learn(self._levels(table), numbers, np.asarray(y, dtype="float64"))
+        self.means_ = self._learn(*self._read(table, y))
         return self
 
     def transform(self, table: pd.DataFrame) -> np.ndarray:
@@ -82,11 +81,11 @@ class LevelMeans(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, table: pd.DataFrame, y: ArrayLike) -> np.ndarray:
         """Learn the means, and return for each training row those of the folds that it is not in."""
-        self.fit(table, y)
-        levels, numbers, target = self._levels(table), self._numbers(table), np.asarray(y, dtype="float64")
+        levels, numbers, target = self._read(table, y)
+        self.means_ = self._learn(levels, numbers, target)
+        encoded = self._look_up(levels, self.means_)
         if len(target) < _NUM_FOLDS:
-            return self._look_up(levels, self.means_)
-        encoded = np.empty((len(target), self._look_up(levels.iloc[:1], self.means_).shape[1]))
+            return encoded
         for others, fold in KFold(_NUM_FOLDS, shuffle=True, random_state=self.random_state).split(target):
             means = self._learn(levels.iloc[others], None if numbers is None else numbers[others], target[others])
             encoded[fold] = self._look_up(levels.iloc[fold], means)
@@ -115,8 +114,9 @@ class LevelMeans(TransformerMixin, BaseEstimator):
         self.means_ = means
         return self
 
-    def _numbers(self, table: pd.DataFrame) -> np.ndarray | None:
-        return None if self.numeric is None else self.numeric.fit_transform(table)
+    def _read(self, table: pd.DataFrame, y: ArrayLike) -> tuple[pd.DataFrame, np.ndarray | None, np.ndarray]:
+        numbers = None if self.numeric is None else self.numeric.fit_transform(table)
+        return self._levels(table), numbers, np.asarray(y, dtype="float64")
 
     def _levels(self, table: pd.DataFrame) -> pd.DataFrame:
         return read_levels(table, self.schema, self.code_prefixes)

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,10 @@ def read_trees(unfitted: BoostedTrees, folder: Path) -> BoostedTrees:
         raise ValueError(f"{folder / _TREES_FILE}: expected a list of fits, got {type(fits).__name__}")
     width += len(unfitted.extra)
     for fit in fits:
-        _check_fit(fit, width)
+        if type(fit) is not HistGradientBoostingRegressor or fit.n_features_in_ != width:
+            raise ValueError(f"expected HistGradientBoostingRegressor on {width} features, got {fit!r:.200}")
+        for tree in chain(*fit._predictors):
+            _check_tree(tree.nodes, width)
     unfitted.features_, unfitted.trees_ = features, fits
     return unfitted
 
@@ -110,14 +114,6 @@ def _check_nodes(schema: dict[str, Any]) -> None:
                     raise ValueError(f"{name!r:.200} (as {loader!r:.80}) is no part of gradient-boosted trees")
         elif isinstance(part, list):
             waiting += part
-
-
-def _check_fit(fit: Any, width: int) -> None:
-    if type(fit) is not HistGradientBoostingRegressor or fit.n_features_in_ != width:
-        raise ValueError(f"expected HistGradientBoostingRegressor on {width} features, got {fit!r:.200}")
-    for iteration in fit._predictors:
-        for tree in iteration:
-            _check_tree(tree.nodes, width)
 
 
 def _check_tree(nodes: np.ndarray, width: int) -> None:

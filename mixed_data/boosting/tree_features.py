@@ -62,10 +62,7 @@ def make_boosting(random_state: int = 0) -> HistGradientBoostingRegressor:
 
 def state_of_features(features: FeatureUnion) -> dict[str, Any]:
     """Return what a fitted transformer of `make_features` learned, as a JSON-able dict."""
-    parts = dict.fromkeys(_PARTS)
-    for name, part in features.transformer_list:
-        parts[name] = part.get_state()
-    return parts
+    return dict.fromkeys(_PARTS) | {name: part.get_state() for name, part in features.transformer_list}
 
 
 def read_features(state: Any, schema: Schema, tabular: TabularPreprocessor) -> tuple[FeatureUnion, int]:
@@ -83,9 +80,7 @@ def read_features(state: Any, schema: Schema, tabular: TabularPreprocessor) -> t
     if names != [name for name in _PARTS if state[name] is not None]:
         raise ValueError(f"features: expected the parts {names}, got {[name for name in _PARTS if state[name]]}")
     for index, (name, part) in enumerate(features.transformer_list):
-        fitted = (
-            TabularPreprocessor.from_state(state[name]) if name == "tabularpreprocessor" else part.restore(state[name])
-        )
-        features.transformer_list[index] = (name, fitted)
+        restore = TabularPreprocessor.from_state if name == "tabularpreprocessor" else part.restore
+        features.transformer_list[index] = (name, restore(state[name]))
     empty = pd.DataFrame({name: pd.Series([None], dtype=object) for name in schema.features})
     return features, features.transform(empty).shape[1]
