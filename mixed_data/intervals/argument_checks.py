@@ -29,30 +29,24 @@ def check_vector(values: ArrayLike, name: str, *, num_rows: int | None = None) -
     return vector
 
 
-def check_difficulty(values: ArrayLike, *, num_rows: int) -> FloatArray:
-    """Return float64 `(num_rows, p)`, no number beyond `LARGEST`.
+def check_rows(
+    prediction: ArrayLike, difficulty: ArrayLike, *, pattern: ArrayLike, num_rows: int | None = None
+) -> tuple[FloatArray, FloatArray, NDArray[np.object_]]:
+    """Return finite float64 `(n,)`, float64 `(n, p)` with no number beyond `LARGEST`, and texts `(n,)`.
 
     Raises:
-        ValueError: saying what is expected and what came.
+        ValueError: naming the argument and what it is instead.
     """
-    matrix = _read_numbers(values, "difficulty")
-    if matrix.ndim != 2 or len(matrix) != num_rows or not matrix.shape[1]:
-        raise ValueError(f"difficulty must have shape ({num_rows}, p) with p at least 1, got {matrix.shape}")
+    vector = check_vector(prediction, "prediction", num_rows=num_rows)
+    matrix = _read_numbers(difficulty, "difficulty")
+    if matrix.ndim != 2 or len(matrix) != len(vector) or not matrix.shape[1]:
+        raise ValueError(f"difficulty must have shape ({len(vector)}, p) with p at least 1, got {matrix.shape}")
     _refuse_rows(~(np.abs(matrix) <= LARGEST).all(axis=1), f"difficulty must be finite numbers of at most {LARGEST}")
-    return matrix
-
-
-def check_pattern(values: ArrayLike, *, num_rows: int) -> NDArray[np.object_]:
-    """Return the texts `(num_rows,)`.
-
-    Raises:
-        ValueError: saying what is expected and what came.
-    """
-    names = np.asarray(values, dtype=object)
-    if names.shape != (num_rows,):
-        raise ValueError(f"pattern must have shape ({num_rows},), one text per row, got {names.shape}")
+    names = np.asarray(pattern, dtype=object)
+    if names.shape != (len(vector),):
+        raise ValueError(f"pattern must have shape ({len(vector)},), one text per row, got {names.shape}")
     _refuse_rows(np.array([not isinstance(name, str) for name in names], dtype=bool), "pattern must be texts")
-    return names
+    return vector, matrix, names
 
 
 def _read_numbers(values: ArrayLike, name: str) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import INTEGER, OBJECT, OBJECTS, check_state
-from mixed_data.intervals.argument_checks import FloatArray, check_difficulty, check_pattern, check_vector
+from mixed_data.intervals.argument_checks import FloatArray, check_rows, check_vector
 from mixed_data.intervals.interval_width import CalibratedPattern
 from mixed_data.preprocessing.target_transformer import TargetTransformer
 
@@ -91,9 +91,7 @@ class IntervalCalibrator(BaseEstimator):
             ValueError: an argument is not of this shape or kind.
         """
         target = check_vector(target, "target")
-        prediction = check_vector(prediction, "prediction", num_rows=len(target))
-        difficulty = check_difficulty(difficulty, num_rows=len(target))
-        names = check_pattern(pattern, num_rows=len(target))
+        prediction, difficulty, names = check_rows(prediction, difficulty, pattern=pattern, num_rows=len(target))
         transformer = TargetTransformer(self.target_transform).fit(target)
         residual = np.abs(transformer.transform(target) - _transform(prediction, transformer))
         self.target_transformer_ = transformer
@@ -127,11 +125,9 @@ class IntervalCalibrator(BaseEstimator):
                 for this coverage: n rows can promise at most n / (n + 1).
         """
         check_is_fitted(self)
-        prediction = check_vector(prediction, "prediction")
-        difficulty = check_difficulty(difficulty, num_rows=len(prediction))
+        prediction, difficulty, names = check_rows(prediction, difficulty, pattern=pattern)
         if difficulty.shape[1] != self.num_inputs_:
             raise ValueError(f"difficulty must have the {self.num_inputs_} columns of fit, got {difficulty.shape[1]}")
-        names = check_pattern(pattern, num_rows=len(prediction))
         asked = sorted(set(names))
         self._check_promise(asked, coverage)
         centre = _transform(prediction, self.target_transformer_)
@@ -187,11 +183,11 @@ class IntervalCalibrator(BaseEstimator):
                 f"no intervals for rows of pattern {', '.join(map(repr, unknown))}: calibrated were "
                 f"{', '.join(map(repr, self.patterns_))}; leave these rows out, or fit with such rows"
             )
+        learned = {name: self.patterns_[name] for name in names}
         short = [
-            f"{name!r} was calibrated on {len(self.patterns_[name].scores)} rows, good for "
-            f"{self.patterns_[name].highest_coverage:.4g}"
-            for name in names
-            if coverage > self.patterns_[name].highest_coverage
+            f"{name!r} was calibrated on {len(pattern.scores)} rows, good for {pattern.highest_coverage:.4g}"
+            for name, pattern in learned.items()
+            if coverage > pattern.highest_coverage
         ]
         if short:
             raise ValueError(

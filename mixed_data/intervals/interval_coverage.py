@@ -96,14 +96,14 @@ def _check_labels(labels: ArrayLike, name: str, num_rows: int) -> NDArray[np.obj
 
 def _summarise(rows: pd.DataFrame, labels: NDArray[Any], name: str) -> pd.DataFrame:
     grouped = rows.groupby(labels, dropna=False)
-    table = pd.DataFrame(
+    sizes = grouped.size()
+    return pd.DataFrame(
         {
-            "n": grouped.size(),
+            "by": name,
+            "group": sizes.index.map(str),
+            "n": sizes,
             "coverage": grouped["coverage"].mean(),
             "mean_relative_width": grouped["mean_relative_width"].mean(skipna=False),
             "median_width": grouped["median_width"].median(),
         }
     )
-    table.insert(0, "group", table.index.map(str))
-    table.insert(0, "by", name)
-    return table

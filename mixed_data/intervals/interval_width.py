@@ -20,14 +20,8 @@ _FLOOR = 0.1  # of the median residual: without it, the rows that were met by lu
 _NOISE = 1e-12  # standard deviations of the target; residuals below are rounding
 _ROUNDING = 1e-12  # relative
 _FARTHEST_LOG = 100.0  # exp(100) is finite, and so is its product with LARGEST
-_FIELDS = {
-    "name": TEXT,
-    "intercept": NUMBER,
-    "coefficients": NUMBERS,
-    "lowest": NUMBER,
-    "highest": NUMBER,
-    "scores": NUMBERS,
-}
+_NUMBERS, _LISTS = ("intercept", "lowest", "highest"), ("coefficients", "scores")
+_FIELDS = {"name": TEXT, **dict.fromkeys(_NUMBERS, NUMBER), **dict.fromkeys(_LISTS, NUMBERS)}
 
 
 @dataclass(frozen=True)
@@ -101,23 +95,14 @@ class CalibratedPattern:
         log_unit = np.full(len(difficulty), self.intercept)
         for coefficient, column in zip(self.coefficients, difficulty.T, strict=True):
             log_unit += coefficient * column
-        return self._quantile(coverage) * np.exp(np.clip(log_unit, self.lowest, self.highest))
-
-    def _quantile(self, coverage: float) -> float:
-        """Return the score that a new row exceeds with a probability of at most 1 - coverage."""
-        # Where the rank is a whole number, rounding must not make it the next one: 0.07 of 100 is 7.000000000000001.
+        # A new row exceeds the score of this rank with a probability of at most 1 - coverage. Where the rank is a whole
+        # number, rounding must not make it the next one: 0.07 of 100 is 7.000000000000001.
         rank = math.ceil((len(self.scores) + 1) * coverage * (1 - _ROUNDING))
-        return float(self.scores[rank - 1])
+        return self.scores[rank - 1] * np.exp(np.clip(log_unit, self.lowest, self.highest))
 
     def get_state(self) -> dict[str, Any]:
         """Return all that was learned as a JSON-able dict, without the name."""
-        return {
-            "intercept": self.intercept,
-            "coefficients": self.coefficients.tolist(),
-            "lowest": self.lowest,
-            "highest": self.highest,
-            "scores": self.scores.tolist(),
-        }
+        return {name: np.asarray(value).tolist() for name, value in vars(self).items()}
 
     @classmethod
     def from_state(cls, state: dict[str, Any], what: str, *, num_inputs: int) -> CalibratedPattern:
@@ -132,8 +117,8 @@ class CalibratedPattern:
             ValueError: a field is missing or out of range.
         """
         check_fields(state, what, _FIELDS)
-        intercept, lowest, highest = (float(state[name]) for name in ("intercept", "lowest", "highest"))
-        coefficients, scores = (np.array(state[name], dtype=np.float64) for name in ("coefficients", "scores"))
+        intercept, lowest, highest = (float(state[name]) for name in _NUMBERS)
+        coefficients, scores = (np.array(state[name], dtype=np.float64) for name in _LISTS)
         problems = []
         if len(coefficients) != num_inputs:
             problems.append(f"expected {num_inputs} coefficients, got {len(coefficients)}")
