@@ -29,16 +29,8 @@ _MOST_BRACKETS = 500_000  # "[]," becomes 22 times as much memory; texts and num
 _MOST_LEVELS = 50  # of brackets: what prints or compares a value goes down them by recursion
 _NUM_PROBLEMS_SHOWN = 20
 
-
-class _Brief(reprlib.Repr):
-    """What came, for an error message, however large it is."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxstring = self.maxother = self.maxlong = 80
-
-
-_BRIEFLY = _Brief()
+_BRIEFLY = reprlib.Repr()  # what came, for an error message, however large it is
+_BRIEFLY.maxstring = _BRIEFLY.maxother = _BRIEFLY.maxlong = 80
 
 
 @dataclass(frozen=True)
@@ -47,10 +39,6 @@ class Kind:
 
     words: str
     accepts: Callable[[Any], bool]
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_number(value: object) -> bool:
@@ -62,27 +50,19 @@ def _is_number(value: object) -> bool:
         return False
 
 
-def _list_of(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(accepts(item) for item in value)
+def _list_of(words: str, kind: Kind) -> Kind:
+    return Kind(f"a list of {words}", lambda value: isinstance(value, list) and all(map(kind.accepts, value)))
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-TEXT = Kind("a text", _is_text)
+TEXT = Kind("a text", lambda value: isinstance(value, str))
 FLAG = Kind("true or false", lambda value: isinstance(value, bool))
-INTEGER = Kind("an integer", _is_integer)
+INTEGER = Kind("an integer", lambda value: isinstance(value, int) and not isinstance(value, bool))
 NUMBER = Kind("a finite number", _is_number)
-OBJECT = Kind("an object", _is_object)
-TEXTS = Kind("a list of texts", _list_of(_is_text))
-INTEGERS = Kind("a list of integers", _list_of(_is_integer))
-NUMBERS = Kind("a list of finite numbers", _list_of(_is_number))
-OBJECTS = Kind("a list of objects", _list_of(_is_object))
+OBJECT = Kind("an object", lambda value: isinstance(value, dict))
+TEXTS = _list_of("texts", TEXT)
+INTEGERS = _list_of("integers", INTEGER)
+NUMBERS = _list_of("finite numbers", NUMBER)
+OBJECTS = _list_of("objects", OBJECT)
 
 
 def optional(kind: Kind) -> Kind:
