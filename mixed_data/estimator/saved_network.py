@@ -162,7 +162,7 @@ def _check_shapes(
     model: keras.Model, modalities: str, preprocessor: MixedDataPreprocessor, embedder: PhotoEmbedder | None
 ) -> None:
     """Check that a network reads what the preprocessing makes."""
-    num_views = len(preprocessor.views_)
+    num_views = len(preprocessor.images_.views_)
     photo = [*preprocessor.images_.get_state()["size"], 3] if embedder is None else [embedder.num_features]
     made = {
         "tabular": [None, len(preprocessor.get_feature_names_out())],

@@ -12,12 +12,12 @@ import numpy as np
 
 from mixed_data.files.checked_json import FLAG, INTEGER, OBJECTS, TEXT, TEXTS, check_fields, optional
 
-OTHER = "<other>"
-MISSING = "<missing>"
+_OTHER = "<other>"
+_MISSING = "<missing>"
 
 
 @dataclass(frozen=True)
-class LevelGroup:
+class _LevelGroup:
     """The one-hot levels of a column's whole text, or of its first `prefix` characters.
 
     Attributes:
@@ -36,7 +36,7 @@ class LevelGroup:
     missing: bool
 
     @classmethod
-    def learn(cls, texts: Sequence[str | None], prefix: int | None, min_frequency: int) -> LevelGroup:
+    def learn(cls, texts: Sequence[str | None], prefix: int | None, min_frequency: int) -> _LevelGroup:
         """Count the levels of the training rows."""
         counts = Counter(text[:prefix] for text in texts if text is not None)
         kept = sorted(level for level, count in counts.items() if count >= min_frequency)
@@ -46,7 +46,7 @@ class LevelGroup:
     @property
     def labels(self) -> tuple[str, ...]:
         """The levels that have a feature, in order; none where a single one would be constant."""
-        labels = self.kept + ((OTHER,) if self.rare else ()) + ((MISSING,) if self.missing else ())
+        labels = self.kept + ((_OTHER,) if self.rare else ()) + ((_MISSING,) if self.missing else ())
         return labels if len(labels) > 1 else ()
 
     def encode(self, texts: Sequence[str | None]) -> np.ndarray:
@@ -88,11 +88,11 @@ class CategoricalColumn:
     """
 
     name: str
-    groups: tuple[LevelGroup, ...]
+    groups: tuple[_LevelGroup, ...]
 
     @classmethod
     def learn(
-        cls, name: str, texts: Sequence[str | None], *, min_frequency: int, prefixes: Sequence[int] = ()
+        cls, name: str, texts: Sequence[str | None], *, min_frequency: int, prefixes: Sequence[int]
     ) -> tuple[CategoricalColumn | None, list[str]]:
         """Learn from the training texts.
 
@@ -107,7 +107,7 @@ class CategoricalColumn:
         """
         longest = max((len(text) for text in texts if text is not None), default=0)
         useful = [prefix for prefix in prefixes if prefix < longest]
-        column = cls(name, tuple(LevelGroup.learn(texts, p, min_frequency) for p in (None, *useful)))
+        column = cls(name, tuple(_LevelGroup.learn(texts, p, min_frequency) for p in (None, *useful)))
         notes = []
         for group in column.groups:
             notes += group.describe(column._title(group), min_frequency)
@@ -142,12 +142,14 @@ class CategoricalColumn:
         return {"kind": "categorical", "name": self.name, "groups": groups}
 
     @classmethod
-    def from_state(cls, state: Any) -> CategoricalColumn:
+    def from_state(cls, state: dict[str, Any]) -> CategoricalColumn:
         """Rebuild the column of `get_state`.
 
         Raises:
             ValueError: if the state does not describe one.
         """
+        if state.get("kind") != "categorical":
+            raise ValueError(f"expected the state of a numeric or categorical column, got kind {state.get('kind')!r}")
         state = check_fields(state, "categorical column", {"kind": TEXT, "name": TEXT, "groups": OBJECTS})
         what = f"categorical column {state['name']!r}"
         fields = {"prefix": optional(INTEGER), "kept": TEXTS, "rare": TEXTS, "missing": FLAG}
@@ -157,11 +159,11 @@ class CategoricalColumn:
             levels = group["kept"] + group["rare"]
             if len(set(levels)) < len(levels):
                 raise ValueError(f"{what}: a level is listed twice")
-            groups.append(LevelGroup(group["prefix"], tuple(group["kept"]), tuple(group["rare"]), group["missing"]))
+            groups.append(_LevelGroup(group["prefix"], tuple(group["kept"]), tuple(group["rare"]), group["missing"]))
         prefixes = [group.prefix for group in groups]
         if prefixes[:1] != [None] or any(prefix is None or prefix < 1 for prefix in prefixes[1:]):
             raise ValueError(f"{what}: expected the whole text first, then prefixes of 1 or more, got {prefixes}")
         return cls(state["name"], tuple(groups))
 
-    def _title(self, group: LevelGroup) -> str:
+    def _title(self, group: _LevelGroup) -> str:
         return self.name if group.prefix is None else f"{self.name}[:{group.prefix}]"

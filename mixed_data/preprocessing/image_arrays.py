@@ -21,9 +21,9 @@ from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, RESIZE_POLICIES,
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema.cell_values import split_paths
 
-STATE_FORMAT = "mixed_data.ImagePreprocessor"
-STATE_VERSION = 1
-_STATE_FIELDS = {
+_FORMAT = "mixed_data.ImagePreprocessor"
+_VERSION = 1
+_FIELDS = {
     "columns": TEXTS,
     "size": INTEGERS,
     "resize": TEXT,
@@ -34,10 +34,8 @@ _STATE_FIELDS = {
 _MAX_PHOTOS = 1000
 _MAX_THREADS = 8
 
-Fetch = Callable[[str, np.ndarray], None]
-"""Puts the photo of a path into its place, or raises `PhotoError`."""
-
-Loaded = tuple[np.ndarray, np.ndarray, list[list[str]]]  # images, mask, and the warnings of each row
+_Fetch = Callable[[str, np.ndarray], None]  # puts the photo of a path into its place, or raises `PhotoError`
+_Loaded = tuple[np.ndarray, np.ndarray, list[list[str]]]  # images, mask, and the warnings of each row
 
 
 class ImagePreprocessor(TransformerMixin, BaseEstimator):
@@ -92,22 +90,24 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             table: the training rows.
             y: ignored, for scikit-learn's sake.
 
-        Returns:
-            this object.
-
         Raises:
             ValueError: for a parameter out of range, a missing column, or cells that hold no text.
         """
         self._check_parameters()
         self._check_columns(table)
-        problems: list[str] = []
-        num_photos = [_most_photos(table[column], column, problems) for column in self.columns]
+        read = {column: [_read_paths(cell) for cell in table[column].tolist()] for column in self.columns}
+        problems = [
+            f"row {row}, column {column!r}: {problem}"
+            for column, cells in read.items()
+            for row, (_, problem) in enumerate(cells)
+            if problem
+        ]
         if problems:
             raise ValueError(f"the image columns must hold paths: {'; '.join(first_few(problems))}")
-        self._set_views(num_photos)
+        self._set_views([max([1, *(len(paths) for paths, _ in cells)]) for cells in read.values()])
         return self
 
-    def transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Loaded:
+    def transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> _Loaded:
         """Load the photos of every row.
 
         Args:
@@ -130,13 +130,13 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             filterwarnings("ignore", module=r"PIL\.")
             return self._transform(table, embedder)
 
-    def _transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None) -> Loaded:
+    def _transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None) -> _Loaded:
         cells = [table[column].tolist() for column in self.columns]
         num_rows, num_views = len(table), len(self.views_)
         mask = np.zeros((num_rows, num_views), dtype=bool)
         if embedder is None:
             images = np.zeros((num_rows, num_views, *_height_and_width(self.size), 3), dtype=np.uint8)
-            fetch: Fetch = self._load
+            fetch: _Fetch = self._load
         else:
             images = np.zeros((num_rows, num_views, embedder.num_features), dtype=np.float32)
             fetch = self._embed(embedder, cells)
@@ -152,8 +152,8 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         """Return everything that `transform` needs as a dict that JSON can hold."""
         check_is_fitted(self)
         return {
-            "format": STATE_FORMAT,
-            "version": STATE_VERSION,
+            "format": _FORMAT,
+            "version": _VERSION,
             "columns": list(self.columns),
             "size": [int(side) for side in _height_and_width(self.size)],
             "resize": self.resize,
@@ -164,18 +164,12 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_state(cls, state: Any) -> ImagePreprocessor:
-        """Rebuild a fitted preprocessor from `get_state`; nothing in the state is executed.
-
-        Args:
-            state: what `get_state` gave, possibly by way of JSON.
-
-        Returns:
-            a fitted preprocessor that transforms as the original did.
+        """Rebuild the fitted preprocessor of `get_state`; nothing in the state is executed.
 
         Raises:
-            ValueError: when the state is of another version, incomplete, or holds values out of range.
+            ValueError: the state is of another version, incomplete, or holds values out of range.
         """
-        check_state(state, STATE_FORMAT, STATE_VERSION, _STATE_FIELDS)
+        check_state(state, _FORMAT, _VERSION, _FIELDS)
         size = tuple(state["size"])
         preprocessor = cls(
             state["columns"],
@@ -212,10 +206,10 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         height, width = place.shape[:2]
         place[:] = load_photo(path, height, width, resize=self.resize, max_pixels=self.max_pixels)
 
-    def _embed(self, embedder: PhotoEmbedder, cells: list[list[object]]) -> Fetch:
+    def _embed(self, embedder: PhotoEmbedder, cells: list[list[object]]) -> _Fetch:
         """Have all photos of the table turned into vectors at once, and return what hands them out."""
         height, width = _height_and_width(self.size)
-        paths = [path for column in cells for cell in column for path in _readable_paths(cell)]
+        paths = [path for column in cells for cell in column for path in _read_paths(cell)[0]]
         vectors = embedder.embed(paths, height=height, width=width, resize=self.resize, max_pixels=self.max_pixels)
 
         def fetch(path: str, place: np.ndarray) -> None:
@@ -226,43 +220,32 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
 
         return fetch
 
-    def _fill_row(self, cells: Iterable[object], images: np.ndarray, mask: np.ndarray, fetch: Fetch) -> list[str]:
+    def _fill_row(self, cells: Iterable[object], images: np.ndarray, mask: np.ndarray, fetch: _Fetch) -> list[str]:
         """Fetch one row's photos into its (V, ...) part of the images and return its warnings."""
         warnings: list[str] = []
         names = self._photo_names(self.num_photos_)
         places = _tiles(images[0], len(names)) if self.montage else list(images)
         is_loaded = np.zeros(len(names), dtype=bool)
-        first = 0
+        end = 0
         for column, count, cell in zip(self.columns, self.num_photos_, cells, strict=True):
-            here = slice(first, first + count)
-            is_loaded[here] = self._fill_cell(column, cell, names[here], places[here], warnings, fetch)
-            first += count
+            first, end = end, end + count
+            paths, problem = _read_paths(cell)
+            if problem:
+                warnings.append(f"{column}: {problem}")
+                continue
+            for position, path in zip(range(first, end), paths, strict=False):
+                try:
+                    fetch(path, places[position])
+                    is_loaded[position] = True
+                except PhotoError as error:
+                    warnings.append(f"{names[position]}: {path}: {error}")
+            if without := names[first + len(paths) : end]:
+                span = without[0] if len(without) == 1 else f"{without[0]} to {without[-1]}"
+                warnings.append(f"{span}: no photo given")
+            if left_out := paths[count:]:
+                warnings.append(f"{column}: more photos than in training, left out: {name_some(left_out)}")
         mask[:] = is_loaded.any() if self.montage else is_loaded
         return warnings
-
-    def _fill_cell(
-        self, column: str, cell: object, names: list[str], places: list[np.ndarray], warnings: list[str], fetch: Fetch
-    ) -> list[bool]:
-        try:
-            paths = split_paths(cell)
-        except ValueError as error:
-            warnings.append(f"{column}: {error}")
-            return [False] * len(places)
-        is_loaded = [False] * len(places)
-        for position, (path, place) in enumerate(zip(paths, places, strict=False)):
-            try:
-                fetch(path, place)
-                is_loaded[position] = True
-            except PhotoError as error:
-                warnings.append(f"{names[position]}: {path}: {error}")
-        without = names[len(paths) :]
-        if without:
-            span = without[0] if len(without) == 1 else f"{without[0]} to {without[-1]}"
-            warnings.append(f"{span}: no photo given")
-        left_out = paths[len(places) :]
-        if left_out:
-            warnings.append(f"{column}: more photos than in training, left out: {name_some(left_out)}")
-        return is_loaded
 
     def _check_parameters(self) -> None:
         problems = []
@@ -294,22 +277,12 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             raise ValueError(f"the table has several columns named {repeated}; rename or drop one")
 
 
-def _readable_paths(cell: object) -> list[str]:
+def _read_paths(cell: object) -> tuple[list[str], str]:
+    """Return the paths in a cell; or none, and why it holds no paths."""
     try:
-        return split_paths(cell)
-    except ValueError:  # said of its row later
-        return []
-
-
-def _most_photos(cells: pd.Series, column: str, problems: list[str]) -> int:
-    """Return the largest number of photos in one cell, at least 1, and append what is no path."""
-    most = 1
-    for row, cell in enumerate(cells.tolist()):
-        try:
-            most = max(most, len(split_paths(cell)))
-        except ValueError as error:
-            problems.append(f"row {row}, column {column!r}: {error}")
-    return most
+        return split_paths(cell), ""
+    except ValueError as error:
+        return [], str(error)
 
 
 def _tiles(image: np.ndarray, num_tiles: int) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import OBJECT, check_state, read_json, write_json
-from mixed_data.preprocessing.column_cells import find_rows_with_cells
 from mixed_data.preprocessing.image_arrays import ImagePreprocessor
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
@@ -46,11 +45,7 @@ class Inputs(dict[str, np.ndarray]):
         row_warnings: for each row, what was doubtful in it; empty lists for rows in order.
     """
 
-    def __init__(
-        self,
-        arrays: Mapping[str, np.ndarray] | Iterable[tuple[str, np.ndarray]] = (),
-        row_warnings: Sequence[list[str]] = (),
-    ) -> None:
+    def __init__(self, arrays: Mapping[str, np.ndarray], row_warnings: Sequence[list[str]] = ()) -> None:
         super().__init__(arrays)
         self.row_warnings: list[list[str]] = list(row_warnings)
 
@@ -88,7 +83,7 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
 
     Attributes:
         tabular_: the fitted `TabularPreprocessor`; its `report_` lists what was dropped or merged.
-        images_: the fitted `ImagePreprocessor`.
+        images_: the fitted `ImagePreprocessor`; its `views_` names the V views, in the order of the arrays.
         n_features_in_: how many columns are read.
         feature_names_in_: their names.
 
@@ -122,11 +117,6 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         self.ratios = ratios
         self.min_frequency = min_frequency
         self.code_prefixes = code_prefixes
-
-    @property
-    def views_(self) -> list[str]:
-        """The names of the V views, in the order of the arrays."""
-        return self.images_.views_
 
     def fit(self, table: pd.DataFrame, y: object = None) -> MixedDataPreprocessor:
         """Learn from the training rows, forgetting what was learned before.
@@ -179,9 +169,10 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         tabular, tabular_warnings = self.tabular_.encode(cells, num_rows)
         images, image_mask, image_warnings = self.images_.transform(table, embedder)
         row_warnings = [a + b for a, b in zip(tabular_warnings, image_warnings, strict=True)]
+        is_there = [np.zeros(num_rows, dtype=bool), *map(pd.notna, cells.values())]
         arrays = {
             "tabular": tabular,
-            "tabular_mask": find_rows_with_cells(cells, num_rows),
+            "tabular_mask": np.any(is_there, axis=0)[:, None],
             "images": images,
             "image_mask": image_mask,
         }
@@ -223,13 +214,8 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
             raise ValueError(f"{_FORMAT} state: the schema's image columns must be {list(images.columns)}")
         if images.max_pixels > MAX_PIXELS:  # nobody can set it here, and it guards against photos that are bombs
             raise ValueError(f"{_FORMAT} state: expected max_pixels of at most {MAX_PIXELS}, got {images.max_pixels}")
-        height, width = parts["images"]["size"]
-        preprocessor = cls(
-            **tabular.get_params(deep=False),
-            image_size=height if height == width else (height, width),
-            resize=images.resize,
-            montage=images.montage,
-        )
+        settings: dict[str, Any] = {"image_size": images.size, "resize": images.resize, "montage": images.montage}
+        preprocessor = cls(**tabular.get_params(deep=False), **settings)
         preprocessor._set_parts(tabular, images)
         return preprocessor
 

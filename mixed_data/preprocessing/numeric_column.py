@@ -11,9 +11,9 @@ import numpy as np
 from mixed_data.files.checked_json import FLAG, NUMBER, TEXT, check_fields, optional
 
 SKEWNESS_FOR_LOG = 1.0  # the skewness of an exponential distribution is 2, of a symmetric one 0
-DISTINCT_FOR_LOG = 20  # counts such as bedrooms have fewer distinct values, and stay linear
-CLIP = 3.0  # what the smooth clip tends to for an endless outlier
-FAR = 10 * CLIP  # spreads from the median; from here on the clipped value is within half a percent of its limit
+_DISTINCT_FOR_LOG = 20  # counts such as bedrooms have fewer distinct values, and stay linear
+_CLIP = 3.0  # what the smooth clip tends to for an endless outlier
+_FAR = 10 * _CLIP  # spreads from the median; from here on the clipped value is within half a percent of its limit
 RELATIVE_NOISE = 1e-12  # a spread below this share of the values is rounding noise, not information
 
 
@@ -51,7 +51,7 @@ def smooth_clip(values: np.ndarray) -> np.ndarray:
     Reference: Holzmüller et al. 2024, "Better by default", arXiv:2407.04491.
     """
     bounded = np.clip(values, -1e100, 1e100)  # else the square overflows and an outlier would come out as 0
-    return bounded / np.sqrt(1.0 + (bounded / CLIP) ** 2)
+    return bounded / np.sqrt(1.0 + (bounded / _CLIP) ** 2)
 
 
 @dataclass(frozen=True)
@@ -136,12 +136,9 @@ class NumericColumn:
         for row in np.flatnonzero(np.isnan(values)):
             yield int(row), f"{self.name} is missing: imputed {self.median:.10g}"
         if self.log_above is not None:
+            usual = f"but was positive in training: extrapolated from {self.log_above:.10g}"
             for row in np.flatnonzero(values <= 0):
-                yield (
-                    int(row),
-                    f"{self.name} is {values[row]:.10g}, but was positive in training: "
-                    f"extrapolated from {self.log_above:.10g}",
-                )
+                yield int(row), f"{self.name} is {values[row]:.10g}, {usual}"
         for row in np.flatnonzero(self._is_far(values)):
             usual = f"far from the usual (median {self.median:.10g})"
             yield int(row), f"{self.name} is {values[row]:.10g}, {usual}: its effect is limited"
@@ -157,29 +154,22 @@ class NumericColumn:
         Raises:
             ValueError: if the state does not describe one.
         """
-        fields = {
-            "kind": TEXT,
-            "name": TEXT,
-            "median": NUMBER,
-            "scale": optional(NUMBER),
-            "log_above": optional(NUMBER),
-            "indicator": FLAG,
-        }
-        state = check_fields(state, "numeric column", fields)
-        scale, log_above = (None if state[name] is None else float(state[name]) for name in ("scale", "log_above"))
-        numbers = {"scale": scale, "log_above": log_above}
+        positive = ("scale", "log_above")
+        fields = {"kind": TEXT, "name": TEXT, "median": NUMBER, "indicator": FLAG}
+        state = check_fields(state, "numeric column", fields | dict.fromkeys(positive, optional(NUMBER)))
+        numbers = {name: None if state[name] is None else float(state[name]) for name in positive}
         problems = [f"{name} must be positive, got {x}" for name, x in numbers.items() if x is not None and x <= 0]
-        if scale is None and not state["indicator"]:
+        if numbers["scale"] is None and not state["indicator"]:
             problems.append("scale may be null only beside an indicator")
         if problems:
             raise ValueError(f"numeric column {state['name']!r}: {'; '.join(problems)}")
-        return cls(state["name"], float(state["median"]), scale, log_above, state["indicator"])
+        return cls(state["name"], float(state["median"]), **numbers, indicator=state["indicator"])
 
     def _is_far(self, values: np.ndarray) -> np.ndarray:
         if self.scale is None:
             return np.zeros(len(values), dtype=bool)
         with np.errstate(over="ignore"):
-            far = np.abs(self._spreads_from_median(self._work(values))) > FAR
+            far = np.abs(self._spreads_from_median(self._work(values))) > _FAR
         return far if self.log_above is None else far & (values > 0)
 
     def _spreads_from_median(self, worked: np.ndarray) -> np.ndarray:
@@ -193,7 +183,7 @@ class NumericColumn:
 
 
 def _gains_from_log(values: np.ndarray) -> bool:
-    if values.min() <= 0 or len(np.unique(values)) < DISTINCT_FOR_LOG:
+    if values.min() <= 0 or len(np.unique(values)) < _DISTINCT_FOR_LOG:
         return False
     before = skewness(values)
     return before > SKEWNESS_FOR_LOG and abs(skewness(np.log(values))) < before

@@ -269,17 +269,13 @@ def _resize(image: Image.Image, height: int, width: int, policy: str) -> Image.I
         scale = min(width / image.width, height / image.height)
         inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     picture = image.resize(inner, Image.Resampling.BICUBIC, box=box, reducing_gap=_REDUCING_GAP)
-    picture = _flatten(picture)
+    if picture.mode == "RGBA":
+        white = Image.new("RGB", inner, "white")
+        white.paste(picture, mask=picture.getchannel("A"))
+        picture = white
+    picture = picture.convert("RGB")
     if inner == (width, height):
         return picture
     canvas = Image.new("RGB", (width, height), PAD_COLOUR)
     canvas.paste(picture, ((width - inner[0]) // 2, (height - inner[1]) // 2))
     return canvas
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    if image.mode != "RGBA":
-        return image.convert("RGB")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
-    return white

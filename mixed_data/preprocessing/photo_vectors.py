@@ -8,12 +8,14 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import cachetools
 import numpy as np
@@ -24,28 +26,25 @@ from mixed_data.preprocessing.photo_decoding import PhotoError, file_identity, l
 
 logger = logging.getLogger(__name__)
 
-CACHE_VARIABLE = "MIXED_DATA_CACHE"
-"""Environment variable with the folder of the cache; without it, the user's own cache folder."""
-
 NUM_PHOTOS_PER_STEP = 16
 """Photos that the backbone sees at once, never more and never fewer: sums are added up in an order that may depend on
 the number, and a photo's vector must not depend on what came with it."""
 
 _MEMORY_BYTES = 256 * 2**20
 _SECONDS_TO_WAIT = 60.0
-_NUM_PER_QUERY = 500
 
 _memory: cachetools.LRUCache[tuple[object, ...], np.ndarray] = cachetools.LRUCache(
     maxsize=_MEMORY_BYTES, getsizeof=lambda vector: vector.nbytes
 )
 _memory_lock = threading.Lock()
 
-Embeddings = dict[str, "np.ndarray | PhotoError"]
-
 
 def find_cache() -> Path:
-    """Return the file in which vectors are kept; it may be deleted at any time."""
-    return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("mixed_data")) / "embeddings.sqlite"
+    """Return the file in which vectors are kept; it may be deleted at any time.
+
+    It is in the folder that the environment variable MIXED_DATA_CACHE names, or else in the user's own cache folder.
+    """
+    return Path(os.environ.get("MIXED_DATA_CACHE") or pooch.os_cache("mixed_data")) / "embeddings.sqlite"
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,8 @@ class PhotoEmbedder:
     on_progress: Callable[[int, int], None] | None = None
 
     def embed(
-        self,
-        paths: Iterable[str],
-        *,
-        height: int,
-        width: int,
-        resize: str,
-        max_pixels: int,
-    ) -> Embeddings:
+        self, paths: Iterable[str], *, height: int, width: int, resize: str, max_pixels: int
+    ) -> dict[str, np.ndarray | PhotoError]:
         """Turn photos into vectors.
 
         Args:
@@ -94,94 +87,76 @@ class PhotoEmbedder:
         """
         decoding = {"size": [height, width], "resize": resize, "max_pixels": max_pixels, "pillow": version("pillow")}
         encoder = hashlib.sha256(json.dumps([self.digest, decoding], sort_keys=True).encode()).hexdigest()
-        paths = list(dict.fromkeys(paths))
-        identities, results = _identify(paths)
+        load = partial(load_photo, height=height, width=width, resize=resize, max_pixels=max_pixels)
+        results: dict[str, np.ndarray | PhotoError] = {}
+        identities = _read_each(file_identity, dict.fromkeys(paths), results)
         if self.cached:
             with _memory_lock:
                 remembered = {path: _memory.get((encoder, identity)) for path, identity in identities.items()}
             results |= {path: vector for path, vector in remembered.items() if vector is not None}
-        digests = _digest_files([path for path in paths if path not in results], results)
+        digests = _read_each(digest_file, [path for path in identities if path not in results], results)
         known = _read_cache(encoder, set(digests.values())) if self.cached else {}
         known = {digest: vector for digest, vector in known.items() if vector.shape == (self.num_features,)}
         first_paths = {digest: path for path, digest in reversed(digests.items()) if digest not in known}
-        todo = list(first_paths.items())
+        todo = list(first_paths.values())
         for start in range(0, len(todo), NUM_PHOTOS_PER_STEP):
-            step = dict(todo[start : start + NUM_PHOTOS_PER_STEP])
-            computed, failed = self._compute(step, height, width, resize, max_pixels)
+            with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+                photos = _read_each(load, todo[start : start + NUM_PHOTOS_PER_STEP], results, pool.map)
+            vectors = self._compute(list(photos.values()))
+            computed = {digests[path]: vector for path, vector in zip(photos, vectors, strict=True)}
             if self.cached:
                 _write_cache(encoder, computed)
             known |= computed
-            results |= {path: failed[digest] for path, digest in digests.items() if digest in failed}
             if self.on_progress:
                 self.on_progress(min(start + NUM_PHOTOS_PER_STEP, len(todo)), len(todo))
         for path, digest in digests.items():
-            if digest in known:
-                results[path] = known[digest]
-                if self.cached:
-                    with _memory_lock:
-                        _memory[encoder, identities[path]] = known[digest]
+            if digest not in known:
+                results[path] = results[first_paths[digest]]
+                continue
+            results[path] = known[digest]
+            if self.cached:
+                with _memory_lock:
+                    _memory[encoder, identities[path]] = known[digest]
         return results
 
-    def _compute(
-        self, files: Mapping[str, str], height: int, width: int, resize: str, max_pixels: int
-    ) -> tuple[dict[str, np.ndarray], dict[str, PhotoError]]:
-        """Decode at most one step of photos, given as digest -> path, and run the backbone on them."""
-
-        def load(path: str) -> np.ndarray | PhotoError:
-            try:
-                return load_photo(path, height, width, resize=resize, max_pixels=max_pixels)
-            except PhotoError as error:
-                return error
-
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            photos = dict(zip(files, pool.map(load, files.values()), strict=True))
-        failed = {digest: photo for digest, photo in photos.items() if isinstance(photo, PhotoError)}
-        good = {digest: photo for digest, photo in photos.items() if isinstance(photo, np.ndarray)}
-        if not good:
-            return {}, failed
-        batch = np.zeros((NUM_PHOTOS_PER_STEP, height, width, 3), dtype="uint8")
-        batch[: len(good)] = np.stack(list(good.values()))
+    def _compute(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run the backbone on at most one step of photos."""
+        if not photos:
+            return []
+        batch = np.zeros((NUM_PHOTOS_PER_STEP, *photos[0].shape), dtype="uint8")
+        batch[: len(photos)] = photos
         vectors = np.asarray(self.compute(batch), dtype="<f4")
         # Copies that nobody can change, because they are remembered.
-        return {digest: np.frombuffer(vectors[row].tobytes(), "<f4") for row, digest in enumerate(good)}, failed
+        return [np.frombuffer(vector.tobytes(), "<f4") for vector in vectors[: len(photos)]]
 
 
-def _identify(paths: Iterable[str]) -> tuple[dict[str, tuple[object, ...]], Embeddings]:
-    """Return what changes when a file does, per path; and why a path is no photo."""
-    identities: dict[str, tuple[object, ...]] = {}
-    failed: Embeddings = {}
-    for path in paths:
+def _read_each(
+    read: Callable[[str], Any], paths: Iterable[str], failed: dict[str, Any], run: Callable[..., Iterable[Any]] = map
+) -> dict[str, Any]:
+    """Return what a function reads from each photo; why it cannot is added to ``failed``."""
+
+    def attempt(path: str) -> Any:
         try:
-            identities[path] = file_identity(path)
+            return read(path)
         except PhotoError as error:
-            failed[path] = error
-    return identities, failed
-
-
-def _digest_files(paths: Iterable[str], failed: Embeddings) -> dict[str, str]:
-    """SHA-256 of the files' contents; what cannot be read is added to ``failed``."""
-    digests = {}
-    for path in paths:
-        try:
-            digests[path] = digest_file(path)
+            return error
         except OSError as error:
-            failed[path] = PhotoError(f"cannot be opened: {error.strerror or error}")
-    return digests
+            return PhotoError(f"cannot be opened: {error.strerror or error}")
+
+    paths = list(paths)
+    outcomes = dict(zip(paths, run(attempt, paths), strict=True))
+    failed |= {path: outcome for path, outcome in outcomes.items() if isinstance(outcome, PhotoError)}
+    return {path: outcome for path, outcome in outcomes.items() if not isinstance(outcome, PhotoError)}
 
 
 def _read_cache(encoder: str, photos: Iterable[str]) -> dict[str, np.ndarray]:
     path = find_cache()
     if not path.exists():
         return {}
-    wanted = list(photos)
-    rows: list[tuple[str, object]] = []
+    query = "SELECT photo, vector FROM vectors WHERE encoder = ? AND photo IN (SELECT value FROM json_each(?))"
     try:
         with closing(sqlite3.connect(path, timeout=_SECONDS_TO_WAIT)) as connection:
-            for start in range(0, len(wanted), _NUM_PER_QUERY):
-                some = wanted[start : start + _NUM_PER_QUERY]
-                marks = ", ".join("?" * len(some))
-                query = f"SELECT photo, vector FROM vectors WHERE encoder = ? AND photo IN ({marks})"
-                rows += connection.execute(query, (encoder, *some))
+            rows = connection.execute(query, (encoder, json.dumps(list(photos)))).fetchall()
     except sqlite3.Error as error:
         logger.warning("The cache of photo vectors, %s, cannot be read (%s); delete it if this stays so.", path, error)
         return {}

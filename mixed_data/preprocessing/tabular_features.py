@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from numbers import Integral
 from typing import Any
 
@@ -24,13 +25,15 @@ from mixed_data.files.checked_json import (
     TEXTS,
     check_fields,
     check_state,
+    make_plain,
     optional,
 )
+from mixed_data.files.first_few import first_few
 from mixed_data.preprocessing.categorical_column import CategoricalColumn
-from mixed_data.preprocessing.column_cells import column_from_state, read_cells
 from mixed_data.preprocessing.column_ratios import LogRatio, check_ratios, learn_ratios
 from mixed_data.preprocessing.numeric_column import NumericColumn
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import canonical_text, parse_numbers
 
 logger = logging.getLogger(__name__)
 
@@ -114,14 +117,21 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
                 present but not a number (the first five are named).
         """
         self._check_settings()
-        table = self._select(table, reset=True)
-        if not len(table):
+        if not len(self._select(table, reset=True)):
             raise ValueError("expected at least one training row, got a table with 0 rows")
         self.columns_: list[NumericColumn | CategoricalColumn] = []
         self.report_: list[str] = []
-        cells_of = read_cells(table, self._numeric_names())
+        cells_of, _ = self.read(table)
+        column: NumericColumn | CategoricalColumn | None
         for name, cells in cells_of.items():
-            column, notes = self._learn(name, cells)
+            if self._is_numeric(name):
+                column, notes = NumericColumn.learn(name, cells, log=self.log)
+            else:
+                is_code = self.schema is not None and name in self.schema.codes
+                prefixes = [int(prefix) for prefix in self.code_prefixes] if is_code else []
+                column, notes = CategoricalColumn.learn(
+                    name, cells, min_frequency=self.min_frequency, prefixes=prefixes
+                )
             self.columns_ += [column] if column else []
             self.report_ += notes
         self.ratios_ = learn_ratios({name: cells_of[name] for name in self._ratio_columns()})
@@ -158,14 +168,27 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         """Read the cells of all columns once, for `encode`.
 
         Returns:
-            what `mixed_data.preprocessing.column_cells.read_cells` gives, and the number of rows.
+            per column, float64 (n,), NaN where missing, or a list of n canonical texts, None where missing; and n.
 
         Raises:
             ValueError: a column is missing, or a numeric cell is present but not a number.
         """
         check_is_fitted(self)
         table = self._select(table, reset=False)
-        return read_cells(table, self._numeric_names()), len(table)
+        cells: dict[str, Any] = {}
+        problems = []
+        for name in table:
+            if not self._is_numeric(name):
+                cells[name] = canonical_text(table[name]).tolist()
+                continue
+            cells[name], is_bad = parse_numbers(table[name])
+            problems += [f"row {row}, column {name!r}: {table[name].iloc[row]!r}" for row in np.flatnonzero(is_bad)]
+        if problems:
+            raise ValueError(
+                f"expected finite numbers or empty cells, got {'; '.join(first_few(problems))}; "
+                "correct or empty them, or make the column categorical"
+            )
+        return cells, len(table)
 
     def encode(self, cells: Mapping[str, Any], num_rows: int) -> tuple[np.ndarray, list[list[str]]]:
         """Encode cells that `read` gave, and say what was doubtful, as `transform_with_warnings` does."""
@@ -199,22 +222,17 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             raise ValueError(f"input_features should have length equal to {len(names)}, got {len(given)}")
         titles = dict(zip(names, given, strict=True))
         named = [replace(column, name=titles[column.name]).feature_names() for column in self.columns_]
-        flat = [name for names in named for name in names] + [ratio.name for ratio in self.ratios_]
-        return np.array(flat, dtype=object)
+        return np.array([*chain(*named), *(ratio.name for ratio in self.ratios_)], dtype=object)
 
     def get_state(self) -> dict[str, Any]:
         """Return the settings and all that was learned as a JSON-able dict."""
         check_is_fitted(self)
+        settings = {name: getattr(self, name) for name in _SETTINGS}
         return {
             "format": _FORMAT,
             "version": _VERSION,
             "schema": None if self.schema is None else self.schema.to_dict(),
-            "settings": {
-                "log": self.log,
-                "ratios": bool(self.ratios),
-                "min_frequency": int(self.min_frequency),
-                "code_prefixes": [int(prefix) for prefix in self.code_prefixes],
-            },
+            "settings": make_plain({**settings, "code_prefixes": list(self.code_prefixes)}),
             "inputs": self._input_names(),
             "inputs_are_named": hasattr(self, "feature_names_in_"),
             "columns": [column.get_state() for column in self.columns_],
@@ -237,7 +255,10 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         preprocessor.n_features_in_ = len(state["inputs"])
         if state["inputs_are_named"]:
             preprocessor.feature_names_in_ = np.array(state["inputs"], dtype=object)
-        preprocessor.columns_ = [column_from_state(column) for column in state["columns"]]
+        preprocessor.columns_ = [
+            (NumericColumn if column.get("kind") == "numeric" else CategoricalColumn).from_state(column)
+            for column in state["columns"]
+        ]
         preprocessor.ratios_ = [LogRatio.from_state(ratio) for ratio in state["ratios"]]
         preprocessor.report_ = list(state["report"])
         preprocessor._check_learned(state["inputs"])
@@ -256,10 +277,10 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             problems.append(f"log must be one of {_LOGS}, got {self.log!r}")
         if not isinstance(self.ratios, bool | np.bool_):
             problems.append(f"ratios must be True or False, got {self.ratios!r}")
-        if not _is_integer(self.min_frequency, at_least=1):
+        if not _is_positive_integer(self.min_frequency):
             problems.append(f"min_frequency must be 1 or more, got {self.min_frequency!r}")
         prefixes = list(self.code_prefixes)
-        if not all(_is_integer(p, at_least=1) for p in prefixes) or len(set(prefixes)) < len(prefixes):
+        if not all(map(_is_positive_integer, prefixes)) or len(set(prefixes)) < len(prefixes):
             problems.append(f"code_prefixes must be different lengths of 1 or more, got {self.code_prefixes!r}")
         if problems:
             raise ValueError(f"{type(self).__name__}: {'; '.join(problems)}")
@@ -282,9 +303,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _is_numeric(self, name: str) -> bool:
         return self.schema is None or name in self.schema.numeric
 
-    def _numeric_names(self) -> set[str]:
-        return set(self._input_names() if self.schema is None else self.schema.numeric)
-
     def _ratio_columns(self) -> tuple[str, ...]:
         return self.schema.numeric if self.ratios and self.schema is not None else ()
 
@@ -295,32 +313,24 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _select(self, table: Any, *, reset: bool) -> pd.DataFrame:
         """Return the columns to read, under the names to use for them."""
         if self.schema is None:
+            options = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
             if isinstance(table, pd.DataFrame):
-                table = validate_data(self, table, reset=reset, skip_check_array=True)
-            else:
-                array = validate_data(self, table, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")
-                table = pd.DataFrame(array)
-            return table.set_axis(self._input_names(), axis="columns")
+                options = {"skip_check_array": True}
+            return pd.DataFrame(validate_data(self, table, reset=reset, **options)).set_axis(
+                self._input_names(), axis="columns"
+            )
         if not isinstance(table, pd.DataFrame):
             raise ValueError(f"expected a pandas DataFrame with named columns, got {type(table).__name__}")
         features = list(self.schema.features)
         found = Counter(table.columns)
-        counts = {name: found[name] for name in features}
-        problems = [f"column {name!r} is missing" for name, count in counts.items() if not count]
-        problems += [f"column {name!r} is there {count} times" for name, count in counts.items() if count > 1]
+        problems = [f"column {name!r} is missing" for name in features if not found[name]]
+        problems += [f"column {name!r} is there {found[name]} times" for name in features if found[name] > 1]
         if problems:
             raise ValueError(f"the table does not fit the schema: {'; '.join(problems)}")
         if reset:
             self.feature_names_in_ = np.array(features, dtype=object)
             self.n_features_in_ = len(features)
         return table[features]
-
-    def _learn(self, name: str, cells: Any) -> tuple[NumericColumn | CategoricalColumn | None, list[str]]:
-        if self._is_numeric(name):
-            return NumericColumn.learn(name, cells, log=self.log)
-        is_code = self.schema is not None and name in self.schema.codes
-        prefixes = [int(prefix) for prefix in self.code_prefixes] if is_code else []
-        return CategoricalColumn.learn(name, cells, min_frequency=self.min_frequency, prefixes=prefixes)
 
 
 _SETTINGS = {"log": TEXT, "ratios": FLAG, "min_frequency": INTEGER, "code_prefixes": INTEGERS}
@@ -335,5 +345,5 @@ _FIELDS = {
 }
 
 
-def _is_integer(value: object, *, at_least: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= at_least
+def _is_positive_integer(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0

@@ -64,7 +64,9 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
         values = _read(y)
         if not values.size:
             raise ValueError("expected at least one training target, got none")
-        self.log_ = self.method == "log" or (self.method == "auto" and _is_skewed(values))
+        self.log_ = self.method == "log" or (
+            self.method == "auto" and bool(values.min() > 0) and skewness(values) > SKEWNESS_FOR_LOG
+        )
         worked = self._work(values)
         self.mean_ = float(worked.mean())
         self.std_ = float(worked.std())
@@ -156,10 +158,6 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
                 "correct these rows, leave them out, or use method='identity'"
             )
         return np.log(values)
-
-
-def _is_skewed(values: np.ndarray) -> bool:
-    return bool(values.min() > 0) and skewness(values) > SKEWNESS_FOR_LOG
 
 
 def _read(y: ArrayLike) -> np.ndarray:

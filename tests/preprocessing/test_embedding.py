@@ -53,7 +53,7 @@ def expected(backbone: keras.Model, photos: list[str]) -> dict[str, np.ndarray]:
 
 def embed(
     backbone: keras.Model, paths: list[str], **options: Any
-) -> tuple[photo_vectors.Embeddings, list[tuple[int, int]]]:
+) -> tuple[dict[str, np.ndarray | PhotoError], list[tuple[int, int]]]:
     """Embed with a new embedder and an empty memory; return the vectors and what `on_progress` was told."""
     photo_vectors._memory.clear()
     told: list[tuple[int, int]] = []

@@ -22,7 +22,13 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
-from mixed_data.preprocessing import ImagePreprocessor, Inputs, MixedDataPreprocessor, TabularPreprocessor, column_cells
+from mixed_data.preprocessing import (
+    ImagePreprocessor,
+    Inputs,
+    MixedDataPreprocessor,
+    TabularPreprocessor,
+    tabular_features,
+)
 from mixed_data.preprocessing.photo_decoding import PhotoError
 from mixed_data.schema import Schema, SchemaError
 
@@ -117,7 +123,7 @@ def test_an_embedder_changes_the_images_and_nothing_else(table: pd.DataFrame) ->
 def test_shapes_and_dtypes(table: pd.DataFrame) -> None:
     preprocessor = preprocess(table)
     inputs = preprocessor.transform(table)
-    assert preprocessor.views_ == ["front", "rooms[0]", "rooms[1]"]
+    assert preprocessor.images_.views_ == ["front", "rooms[0]", "rooms[1]"]
     assert inputs["tabular"].shape == (8, len(preprocessor.get_feature_names_out()))
     assert inputs["images"].shape == (8, 3, 8, 8, 3)
     assert inputs["image_mask"].shape == (8, 3)
@@ -197,7 +203,7 @@ def test_checked_rows_are_read_once_and_alike(table: pd.DataFrame, monkeypatch: 
     preprocessor = preprocess(table)
     expected, state = preprocessor.transform(table), preprocessor.get_state()
     read: list[object] = []
-    for module, name in ((column_cells, "parse_numbers"), (column_cells, "canonical_text")):
+    for module, name in ((tabular_features, "parse_numbers"), (tabular_features, "canonical_text")):
         reader = getattr(module, name)
         monkeypatch.setattr(module, name, lambda column, reader=reader: (read.append(column.name), reader(column))[1])
     monkeypatch.setattr(Schema, "validate", lambda *arguments, **options: pytest.fail("checked again"))
@@ -286,7 +292,7 @@ def test_a_loaded_preprocessor_is_the_saved_one(table: pd.DataFrame, tmp_path: P
     assert loaded.get_state() == preprocessor.get_state()
     assert loaded.feature_names_in_.tolist() == preprocessor.feature_names_in_.tolist()
     assert loaded.n_features_in_ == 5
-    assert loaded.views_ == preprocessor.views_
+    assert loaded.images_.views_ == preprocessor.images_.views_
     assert_equal_inputs(loaded.transform(table), preprocessor.transform(table))
     assert_equal_inputs(clone(loaded).fit_transform(table), preprocessor.transform(table))
 
