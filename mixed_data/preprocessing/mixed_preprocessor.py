@@ -118,6 +118,11 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         self.min_frequency = min_frequency
         self.code_prefixes = code_prefixes
 
+    @property
+    def views_(self) -> list[str]:
+        """The names of the V views, in the order of the arrays."""
+        return self.images_.views_
+
     def fit(self, table: pd.DataFrame, y: object = None) -> MixedDataPreprocessor:
         """Learn from the training rows, forgetting what was learned before.
 
