@@ -93,7 +93,7 @@ def test_vectors_are_the_same_computed_remembered_or_read_from_disk(
     assert told == []
     assert count_cached() == NUM_PHOTOS
     find_cache().unlink()
-    monkeypatch.setattr(photo_vectors, "open", lambda *_: pytest.fail("a remembered photo was read"), raising=False)
+    monkeypatch.setattr(photo_vectors, "digest_file", lambda *_: pytest.fail("a remembered photo was read"))
     assert_same_bits(make_embedder(backbone).embed(photos, **DECODING), expected)
 
 
