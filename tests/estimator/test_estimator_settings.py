@@ -10,6 +10,7 @@ import pytest
 from estimator_helpers import NUM_ROWS, SCHEMA, fit, make_regressor, network_of
 
 from mixed_data.estimator import MixedDataRegressor, settings
+from mixed_data.schema import Schema
 
 
 def test_few_rows_are_all_trained_on_and_get_more_image_dropout(
@@ -76,3 +77,20 @@ def test_options_reach_the_training(sales: pd.DataFrame, without_training: list[
     fit(make_regressor(**options, random_state=6), sales)
     assert {name: without_training[0][name] for name in options} == options
     assert without_training[0]["random_state"] == 6
+
+
+def test_a_fit_and_a_prediction_each_check_their_table_once(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = []
+    validate = Schema.validate
+
+    def count(schema: Schema, table: pd.DataFrame, **options: Any) -> None:
+        checked.append(len(table))
+        validate(schema, table, **options)
+
+    monkeypatch.setattr(Schema, "validate", count)
+    regressor = fit(make_regressor(validation_fraction=0.15), sales)
+    assert checked == [NUM_ROWS]
+    regressor.predict(sales[:5])
+    assert checked == [NUM_ROWS, 5]
