@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import io
 import json
 import shlex
 
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
-from rich.progress import Progress
 
 from mixed_data.bundle import BundleError
 from mixed_data.cli import COMMANDS, main, make_parser
@@ -22,7 +19,6 @@ from mixed_data.cli.option_lists import (
     NETWORK_OPTIONS,
     PREPROCESSING_OPTIONS,
 )
-from mixed_data.cli.progress_bars import EpochProgress
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.held_out_scores import make_networks
 from mixed_data.fusion import FUSIONS
@@ -320,36 +316,3 @@ def test_every_command_helps_with_an_example_that_it_understands(command, capsys
     arguments = shlex.split(example.replace("python train.py", "python -m mixed_data train"))
     assert arguments[:4] == ["python", "-m", "mixed_data", command]
     make_parser().parse_args(arguments[3:])
-
-
-# --- the progress bar -----------------------------------------------------------------------------------------------
-
-
-def test_the_progress_bar_moves_by_epochs_and_is_full_after_early_stopping():
-    with Progress(console=Console(file=io.StringIO())) as progress:
-        task = progress.add_task("table, fold 0", total=None, loss="-")
-        bar = EpochProgress(progress, task)
-        bar.set_params({"epochs": 5})
-        bar.on_train_begin()
-        bar.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.25})
-        assert (progress.tasks[0].completed, progress.tasks[0].total) == (1, 5)
-        assert progress.tasks[0].fields["loss"] == "0.250"
-        bar.on_epoch_end(1, {"loss": 0.125})
-        assert progress.tasks[0].fields["loss"] == "0.125"
-        bar.on_train_end()
-        assert progress.tasks[0].finished
-
-
-def test_the_bar_of_a_download_is_on_standard_error_of_a_terminal_only(tmp_path, monkeypatch, capsys):
-    def download_houses(root, *, report):
-        report(1_000, 2_000)
-        return root
-
-    monkeypatch.setattr("mixed_data.readers.verified_download.download_houses", download_houses)
-    assert main(["download", "houses", "--root", str(tmp_path)]) == 0
-    assert capsys.readouterr().err == ""
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    assert main(["download", "houses", "--root", str(tmp_path)]) == 0
-    out, err = capsys.readouterr()
-    assert "Houses" in err
-    assert "Houses" not in out
