@@ -32,7 +32,7 @@ from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS
 from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
 from mixed_data.readers import read_table
-from mixed_data.readers.table_file import read_rows
+from mixed_data.readers.table import read_rows
 from mixed_data.schema import Schema
 
 Places = tuple[str | int, ...]

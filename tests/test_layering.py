@@ -40,7 +40,7 @@ SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for pat
 
 
 def room_of(file: str) -> str:
-    """Return the room of a file: "readers" for "readers/table.py", "cells" for "cells.py"."""
+    """Return the room of a file: "readers" for "readers/table.py", "metrics" for "metrics.py"."""
     return file.split("/")[0].removesuffix(".py")
 
 

@@ -87,7 +87,7 @@ def embed_photos(table: pd.DataFrame, columns: tuple[str, ...], weights: Path) -
         float32 of shape ``(n, views * features)``, zeros for a photo that cannot be used.
     """
     from mixed_data.network.pretrained_backbones import build_backbone, make_embedder
-    from mixed_data.preprocessing.image_arrays import MAX_PIXELS
+    from mixed_data.preprocessing.images import MAX_PIXELS
     from mixed_data.preprocessing.photo_decoding import PhotoError
 
     embedder = make_embedder(build_backbone(BACKBONE, weights, (BACKBONE_SIZE, BACKBONE_SIZE)))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mixed_data.files.first_few import NUM_SHOWN, first_few
 from mixed_data.schema import Schema
-from mixed_data.schema.cell_values import canonical_text, parse_numbers
+from mixed_data.schema.cell_values import canonical_text
+from mixed_data.schema.written_numbers import parse_numbers
 from mixed_data.split import Link, find_links, join_links
 
 _NUM_IN_SENTENCE = 3

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from mixed_data.audit.findings import Case, Finding, Subject, report, write_number
 from mixed_data.boosting import make_boosting, make_features
 from mixed_data.preprocessing import TabularPreprocessor, TargetTransformer
-from mixed_data.schema.cell_values import parse_numbers
+from mixed_data.schema.written_numbers import parse_numbers
 from mixed_data.split import k_fold
 
 _MIN_ROWS = 50

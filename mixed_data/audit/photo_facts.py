@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 
 from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
 from mixed_data.schema import Schema
-from mixed_data.schema.cell_values import split_paths
+from mixed_data.schema.photo_paths import split_paths
 
 _THUMBNAIL_SIZE = 64
 _HASH_SIZE = 16

@@ -13,7 +13,8 @@ from scipy import stats
 from mixed_data.audit.findings import Finding, Subject, report
 from mixed_data.audit.photo_facts import PhotoFile
 from mixed_data.files.first_few import name_some
-from mixed_data.schema.cell_values import canonical_text, parse_numbers
+from mixed_data.schema.cell_values import canonical_text
+from mixed_data.schema.written_numbers import parse_numbers
 
 _MIN_ROWS = 20
 _TOO_WELL = 0.95  # R², of ranks, from which one column alone says too much.

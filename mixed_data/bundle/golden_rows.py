@@ -14,7 +14,7 @@ from mixed_data.files.checked_json import NUMBER, OBJECTS, TEXT, Kind, check_fie
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.preprocessing.numeric_column import NumericColumn
 from mixed_data.schema import Schema
-from mixed_data.schema.cell_values import split_paths
+from mixed_data.schema.photo_paths import split_paths
 
 _TOLERANCE = 1e-3
 """Largest relative difference of a golden prediction; another processor's arithmetic stays far below it."""

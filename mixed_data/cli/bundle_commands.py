@@ -68,7 +68,7 @@ def predict(options: argparse.Namespace) -> None:
     """Predict rows into a CSV file, one line per input row, in order."""
     start_keras()
     from mixed_data.estimator import load
-    from mixed_data.readers.table_file import read_checked_rows
+    from mixed_data.readers.table import read_checked_rows
 
     regressor = load(options.bundle)
     schema = regressor.preprocessor_.schema

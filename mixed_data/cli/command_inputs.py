@@ -13,7 +13,7 @@ import pandas as pd
 from mixed_data.cli.option_lists import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
 from mixed_data.preprocessing import SUITED_PREPROCESSING, MixedDataPreprocessor
 from mixed_data.readers import READERS, UNITS
-from mixed_data.readers.table_file import read_checked_table
+from mixed_data.readers.table import read_checked_table
 from mixed_data.schema import Schema
 
 

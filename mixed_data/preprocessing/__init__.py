@@ -1,6 +1,6 @@
 """From tables and photos to arrays, learned on training rows only; no TensorFlow or Keras is imported."""
 
-from mixed_data.preprocessing.image_arrays import ImagePreprocessor
+from mixed_data.preprocessing.images import ImagePreprocessor
 from mixed_data.preprocessing.mixed_preprocessor import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor
 from mixed_data.preprocessing.tabular_features import TabularPreprocessor
 from mixed_data.preprocessing.target_transformer import TargetTransformer

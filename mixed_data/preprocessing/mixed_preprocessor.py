@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import OBJECT, check_state, read_json, write_json
-from mixed_data.preprocessing.image_arrays import ImagePreprocessor
+from mixed_data.preprocessing.images import ImagePreprocessor
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.tabular_features import TabularPreprocessor

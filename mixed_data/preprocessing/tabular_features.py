@@ -33,7 +33,8 @@ from mixed_data.preprocessing.categorical_column import CategoricalColumn
 from mixed_data.preprocessing.column_ratios import LogRatio, check_ratios, learn_ratios
 from mixed_data.preprocessing.numeric_column import NumericColumn
 from mixed_data.schema import Schema
-from mixed_data.schema.cell_values import canonical_text, parse_numbers
+from mixed_data.schema.cell_values import canonical_text
+from mixed_data.schema.written_numbers import parse_numbers
 
 logger = logging.getLogger(__name__)
 
@@ -159,8 +160,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         """Encode each row as `transform` does, and say what was doubtful in it.
 
         Returns:
-            the features, float32 (n, d); and for each row the warnings: missing cells and what stands in for them,
-            levels not seen in training, values outside the domain of a logarithm.
+            the features, float32 (n, d); and for each row the warnings on missing, unseen and outlying cells.
         """
         return self.encode(*self.read(table))
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mixed_data.readers.houses import read_houses
 from mixed_data.readers.sample import read_sample
-from mixed_data.readers.table_file import read_rows, read_table
+from mixed_data.readers.table import read_rows, read_table
 from mixed_data.schema import Schema
 
 READERS: dict[str, Callable[..., tuple[pd.DataFrame, Schema]]] = {

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mixed_data.files.first_few import first_few
 from mixed_data.schema import Schema
-from mixed_data.schema.cell_values import parse_numbers
+from mixed_data.schema.written_numbers import parse_numbers
 
 FOLDER_NAME = "Houses Dataset"
 _TABLE_NAME = "HousesInfo.txt"

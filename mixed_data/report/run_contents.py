@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mixed_data.evaluation.model_names import is_ablation
 from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.checked_json import OBJECT, OBJECTS, TEXTS, Kind, read_json
-from mixed_data.readers.table_file import read_rows
+from mixed_data.readers.table import read_rows
 from mixed_data.schema import Schema
 
 FloatArray = NDArray[np.float64]

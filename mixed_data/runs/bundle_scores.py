@@ -9,7 +9,7 @@ import pandas as pd
 
 from mixed_data.estimator import load
 from mixed_data.metrics import regression_metrics
-from mixed_data.readers.table_file import read_checked_rows
+from mixed_data.readers.table import read_checked_rows
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import pandas as pd
 from mixed_data import __version__
 from mixed_data.files.digests import digest_file
 from mixed_data.schema import Schema
-from mixed_data.schema.cell_values import split_paths
+from mixed_data.schema.photo_paths import split_paths
 
 _LIBRARIES = ("keras", "numpy", "pandas", "pillow", "scikit-learn")
 

@@ -13,7 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixed_data.files.first_few import NUM_SHOWN, first_few
-from mixed_data.schema.cell_values import is_missing, parse_numbers, split_paths
+from mixed_data.schema.cell_values import is_missing
+from mixed_data.schema.photo_paths import split_paths
+from mixed_data.schema.written_numbers import parse_numbers
 
 _LARGEST_NUMBER = float(np.finfo(np.float32).max)
 """About 3.4e38. Networks compute with float32; nothing that is measured is beyond it."""

@@ -12,7 +12,9 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
-from mixed_data.schema.cell_values import canonical_text, parse_numbers, split_paths
+from mixed_data.schema.cell_values import canonical_text
+from mixed_data.schema.photo_paths import split_paths
+from mixed_data.schema.written_numbers import parse_numbers
 
 LEFT_OUT = "left out"
 """The role of a column that has none."""

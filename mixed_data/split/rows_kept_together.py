@@ -24,7 +24,9 @@ from scipy.sparse.csgraph import connected_components
 
 from mixed_data.files.digests import digest_file
 from mixed_data.schema import Schema
-from mixed_data.schema.cell_values import canonical_text, parse_numbers, split_paths
+from mixed_data.schema.cell_values import canonical_text
+from mixed_data.schema.photo_paths import split_paths
+from mixed_data.schema.written_numbers import parse_numbers
 
 
 @dataclass(frozen=True)

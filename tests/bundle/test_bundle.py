@@ -21,7 +21,7 @@ from sklearn.exceptions import NotFittedError
 
 from mixed_data.bundle import BundleError, bundle_folder, save_bundle
 from mixed_data.estimator import MixedDataRegressor, load
-from mixed_data.readers.table_file import read_rows
+from mixed_data.readers.table import read_rows
 from mixed_data.schema import Schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +96,7 @@ def test_a_moved_bundle_loads_in_a_fresh_process_from_another_folder(copy, rows,
     code = """
 import json, sys
 from mixed_data.estimator import load
-from mixed_data.readers.table_file import read_rows
+from mixed_data.readers.table import read_rows
 regressor = load("model")
 print(json.dumps(regressor.predict(read_rows(sys.argv[1], regressor.preprocessor_.schema)).tolist()))
 """

@@ -16,9 +16,9 @@ from preprocessing_helpers import noise, write
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from mixed_data.preprocessing import image_arrays as images_module
+from mixed_data.preprocessing import images as images_module
 from mixed_data.preprocessing import photo_decoding
-from mixed_data.preprocessing.image_arrays import ImagePreprocessor
+from mixed_data.preprocessing.images import ImagePreprocessor
 from mixed_data.preprocessing.photo_decoding import PhotoError, clear_photo_cache, load_photo
 
 pytestmark = pytest.mark.usefixtures("empty_photo_cache")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from reliability import Case, documented
 
-from mixed_data.readers.table_file import read_table
+from mixed_data.readers.table import read_table
 from mixed_data.schema import Schema, SchemaError
 
 TEXT = "house,größe,style,price\nH7,70.5,Häuschen,100\nH3,95,loft,200\nH5,120.5,Häuschen,300\n"

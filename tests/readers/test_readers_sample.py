@@ -27,7 +27,7 @@ from mixed_data.readers.sample.market import (
     log_price,
     photo_term,
 )
-from mixed_data.readers.table_file import read_table
+from mixed_data.readers.table import read_table
 from mixed_data.schema import Schema
 
 ROWS = 40

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mixed_data.readers import READERS
-from mixed_data.readers.table_file import read_rows, read_table
+from mixed_data.readers.table import read_rows, read_table
 from mixed_data.schema import Schema, SchemaError
 
 LISTINGS = """\

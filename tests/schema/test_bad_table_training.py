@@ -12,7 +12,7 @@ import pytest
 from reliability import Case, documented
 
 from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
-from mixed_data.readers.table_file import read_table
+from mixed_data.readers.table import read_table
 from mixed_data.schema import Schema, SchemaError
 from mixed_data.split import find_groups, hold_out
 

@@ -14,7 +14,7 @@ import pytest
 from reliability import Case, documented
 
 from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor
-from mixed_data.readers.table_file import read_rows, read_table
+from mixed_data.readers.table import read_rows, read_table
 from mixed_data.schema import Schema, SchemaError
 
 SCHEMA = Schema(

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixed_data.schema.cell_values import MISSING_WORDS, canonical_text, is_missing, parse_numbers, split_paths
+from mixed_data.schema.cell_values import MISSING_WORDS, canonical_text, is_missing
+from mixed_data.schema.photo_paths import split_paths
+from mixed_data.schema.written_numbers import parse_numbers
 
 REPEATABLE = settings(derandomize=True, deadline=None)  # The same examples each time, however slow the machine.
 EXACT_INTEGERS = st.integers(min_value=-(2**53), max_value=2**53)  # Floats hold exactly these one by one.

@@ -11,7 +11,7 @@ import pytest
 from reliability import Case, documented
 
 from mixed_data.preprocessing import MixedDataPreprocessor
-from mixed_data.readers.table_file import read_checked_rows, read_rows, read_table
+from mixed_data.readers.table import read_checked_rows, read_rows, read_table
 from mixed_data.schema import Schema, SchemaError
 from mixed_data.schema.bad_rows import BAD_ROW_POLICIES, check_rows
 

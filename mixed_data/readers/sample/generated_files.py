@@ -16,7 +16,7 @@ from joblib import Parallel
 from mixed_data.readers.sample.drawn_photos import photo_path, write_photos
 from mixed_data.readers.sample.house_columns import table_term
 from mixed_data.readers.sample.market import VIEWS, Houses, draw_houses, expected_log_price, log_price, photo_term
-from mixed_data.readers.table_file import read_table
+from mixed_data.readers.table import read_table
 from mixed_data.schema import Schema
 
 _SCHEMA = Schema(

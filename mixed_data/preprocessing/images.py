@@ -19,7 +19,7 @@ from mixed_data.files.checked_json import FLAG, INTEGER, INTEGERS, TEXT, TEXTS, 
 from mixed_data.files.first_few import first_few, name_some
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, RESIZE_POLICIES, PhotoError, load_photo
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
-from mixed_data.schema.cell_values import split_paths
+from mixed_data.schema.photo_paths import split_paths
 
 _FORMAT = "mixed_data.ImagePreprocessor"
 _VERSION = 1
