@@ -30,6 +30,7 @@ class TableFile(NamedTuple):
     table: pd.DataFrame  # one row per line; without cells where the line is broken
     lines: Sequence[int] | None  # the line on which each row starts; None for Parquet
     broken: Mapping[int, str]  # position of a row to what is wrong with its line
+    separator: str | None = None  # of the cells of a line; None for Parquet
 
 
 def read_file(data: str | os.PathLike[str], on_bad_row: str) -> TableFile:
@@ -56,7 +57,7 @@ def read_file(data: str | os.PathLike[str], on_bad_row: str) -> TableFile:
     for row in ragged:
         rows[row] = [""] * len(header)
     broken = {row: f"the line has {num_cells} cells, not {len(header)}" for row, num_cells in ragged.items()}
-    return TableFile(pd.DataFrame(rows, columns=header, dtype=object), lines, broken)
+    return TableFile(pd.DataFrame(rows, columns=header, dtype=object), lines, broken, separator)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
