@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import ctypes
 import errno
 import os
@@ -9,9 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 
+CSV_SEPARATORS = (";", "\t", "|", ",")
+"""What may stand between the cells of a line; the comma last, for it also stands in numbers and names."""
+
+_LINE_END = "\r\n"
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
@@ -65,6 +71,32 @@ def name_unwritten(path: Path, error: OSError) -> OSError:
 
 
 def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
-    """Write a table without its index, whole or not at all."""
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False)
+    r"""Write a table without its index, whole or not at all, so that every reader of CSV finds the same cells in it.
+
+    UTF-8, commas, line ends "\n". Quoted is only what has to be. A null character and half a surrogate pair, which
+    readers refuse, are written as the text ``\x00`` and ``\ud800``.
+    """
+    with (
+        replacing(path) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        lines = _Lines(file)
+        # csv quotes a cell with a character of the line end. Another separator, or a byte order mark, in the name of a
+        # column would mislead those who guess the form of a file from its first line.
+        header_end = "".join((_LINE_END, "\ufeff", *CSV_SEPARATORS))
+        csv.writer(lines, lineterminator=header_end).writerow(table.columns)
+        table.to_csv(lines, index=False, header=False, lineterminator=_LINE_END)
+
+
+class _Lines:
+    """A file to which csv writes one line at a time, with an end of its own.
+
+    Before 3.11.9 and 3.12.3, Python's csv leaves a lone carriage return unquoted where the line end has none.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> None:
+        cells = line[: line.rindex(_LINE_END)].replace("\0", "\\x00")
+        self._file.write(f"{cells}\n")
