@@ -9,18 +9,28 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mixed_data.files.first_few import name_some
+from mixed_data.files.whole_files import CSV_SEPARATORS
+from mixed_data.readers.foreign_formats import describe_by_name
+from mixed_data.readers.unpacked_file import has_parquet_ends, read_unpacked
+from mixed_data.schema.cell_values import canonical_text
+
+logger = logging.getLogger(__name__)
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
+_UNNAMED_INDEX = re.compile("__null_dask_index__|__index_level_[0-9]+__")  # as dask and pyarrow write it
 _HEADER = re.compile(r'[^"\r\n]*(?:"[^"]*"[^"\r\n]*)*')
+_SEPARATOR_LINE = re.compile(r"sep=([^\w\r\n\"])[ \t]*(?=\r|\n|$)", re.IGNORECASE)
 _REMEDY = "save it again as 'CSV UTF-8' (an Excel file first has to be exported as CSV)"
 
 
@@ -31,33 +41,55 @@ class TableFile(NamedTuple):
     lines: Sequence[int] | None  # the line on which each row starts; None for Parquet
     broken: Mapping[int, str]  # position of a row to what is wrong with its line
     separator: str | None = None  # of the cells of a line; None for Parquet
+    counts: Sequence[str] = ()  # what was left out, in words
+
+
+class _Text(NamedTuple):
+    """The lines of a CSV that have a value."""
+
+    header: list[str]
+    lines: list[int]  # the line on which each row starts
+    rows: list[list[str]]
+    separator: str
+    empty: list[int]  # the lines that have cells, but no value
 
 
 def read_file(data: str | os.PathLike[str], on_bad_row: str) -> TableFile:
     """Read all cells of a file; under another policy than "error", lines with too few or too many cells are broken.
+
+    Lines of nothing but separators, as Excel leaves them, are no rows; how many there are is logged.
 
     Raises:
         ValueError: the file is missing or not readable.
     """
     path = Path(data)
     if not path.is_file():
-        raise ValueError(f"there is no file {path}; correct the path (--data), it starts from {Path.cwd()}")
-    if path.suffix.lower() in _PARQUET_SUFFIXES:
+        what = ": it is a folder" if path.is_dir() else ""
+        raise ValueError(f"there is no file {path}{what}; correct the path (--data), it starts from {Path.cwd()}")
+    if path.suffix.lower() in _PARQUET_SUFFIXES or _has_parquet_ends(path):
         return TableFile(_read_parquet(path), None, {})
-    lines, records, separator = _read_csv(path)
-    header = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(records[0])]
-    lines, rows = lines[1:], records[1:]
-    ragged = {row: len(cells) for row, cells in enumerate(rows) if len(cells) != len(header)}
+    with _cells_of_any_length():
+        text = _read_csv(path)
+    rows, num_columns = text.rows, len(text.header)
+    ragged = {row: len(cells) for row, cells in enumerate(rows) if len(cells) != num_columns}
     if ragged and (on_bad_row == "error" or len(ragged) == len(rows)):
-        shown = name_some(f"line {lines[row]} has {num_cells}" for row, num_cells in ragged.items())
+        shown = name_some(f"line {text.lines[row]} has {num_cells}" for row, num_cells in ragged.items())
         raise ValueError(
-            f"{path}: expected {len(header)} cells in every line, as in the header; {shown}; quote cells that hold the "
-            f"separator {separator!r}, or leave these rows out with --on-bad-row skip"
+            f"{path}: expected {num_columns} cells in every line, as in the header; {shown}; quote cells that hold the "
+            f"separator {text.separator!r}, or leave these rows out with --on-bad-row skip"
         )
     for row in ragged:
-        rows[row] = [""] * len(header)
-    broken = {row: f"the line has {num_cells} cells, not {len(header)}" for row, num_cells in ragged.items()}
-    return TableFile(pd.DataFrame(rows, columns=header, dtype=object), lines, broken, separator)
+        rows[row] = [""] * num_columns
+    broken = {row: f"the line has {num_cells} cells, not {num_columns}" for row, num_cells in ragged.items()}
+    table = pd.DataFrame(rows, columns=_name_columns(text.header), dtype=object)
+    return TableFile(table, text.lines, broken, text.separator, _count_empty(path, text.empty))
+
+
+def _has_parquet_ends(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(4)
+        file.seek(max(0, path.stat().st_size - 4))
+        return has_parquet_ends(start, file.read(4))
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -65,48 +97,135 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         table = pd.read_parquet(path)
     except ImportError:
         raise ValueError(f"reading {path} needs pyarrow; type: pip install 'mixed_data[parquet]'") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is not a readable Parquet file ({error}); write it again, or as CSV") from None
-    return table.reset_index(drop=all(name is None for name in table.index.names))
+    except Exception as error:  # a damaged file can raise anything
+        reason = str(error).partition("\n")[0]
+        if repeated := re.search(r"Multiple matches for FieldRef\.Name\((.*)\) in ", reason):
+            raise ValueError(f"{path} has more than one column {repeated[1]!r}; rename or remove the others") from None
+        raise ValueError(f"{path} is not a readable Parquet file ({reason}); write it again, or as CSV") from None
+    return _flatten_index(table, path)
 
 
-def _read_csv(path: Path) -> tuple[list[int], list[list[str]], str]:
-    """Return the line on which each record starts, the cells of each, header included, and the separator."""
-    text = _read_text(path)
-    separator = _find_separator(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-    lines, records = [], []
+def _flatten_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Make a column, in front, of a named index, and texts of the names of columns."""
+    named = [level for level, name in enumerate(table.index.names) if name is not None]
+    levels = [pd.Series(table.index.get_level_values(level)) for level in named]
+    table = table.reset_index(drop=True).set_axis(_name_columns(table.columns), axis="columns")
+    for level in reversed(levels):
+        name = str(level.name).strip()
+        if name not in table:
+            table.insert(0, name, level)
+        elif not canonical_text(level).equals(canonical_text(table[[name]].iloc[:, 0])):
+            raise ValueError(
+                f"{path} has an index and a column that are both called {name!r}, with different values; rename one of "
+                "them, or write the file without its index: table.to_parquet(path, index=False)"
+            )
+    table = table.loc[:, [not _UNNAMED_INDEX.fullmatch(name) for name in table.columns]]
+    for name, column in table.items():
+        row = next((row for row, cell in enumerate(column) if isinstance(cell, str) and "\0" in cell), None)
+        if row is not None:
+            raise ValueError(f"{path}: row {row}, column {name!r} has a null character, as no CSV can; remove it")
+    return table
+
+
+def _name_columns(names: Sequence[object]) -> list[str]:
+    """Return names as text without outer blanks; a column without one is called as pandas calls it."""
+    return [str(name).strip() or f"Unnamed: {position}" for position, name in enumerate(names)]
+
+
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    """Let csv read cells beyond its limit of 131,072 characters, such as a picture in base64."""
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _read_csv(path: Path) -> _Text:
+    content = _read_text(path)
+    text, separator = content, None
+    if declared := _SEPARATOR_LINE.match(content):  # a line for Excel alone
+        text, separator = content[declared.end() :], declared.group(1)
+    separator = separator or _find_separator(text)
+    reader = _start_reader(text, separator)
+    header: list[str] = []
+    lines, rows, empty = [], [], []
     start = 1
     try:
         for cells in reader:
-            if cells:
+            if not cells:
+                pass
+            elif not header and _has_value(cells):
+                header = cells
+            # In a file of one column, an empty cell in quotes is the only way to write that there is none.
+            elif header and (_has_value(cells) or len(header) == len(cells) == 1):
                 lines.append(start)
-                records.append(cells)
+                rows.append(cells)
+            else:
+                empty.append(start)
             start = reader.line_num + 1
     except csv.Error as error:
         raise ValueError(f"{path} is not a readable CSV: line {reader.line_num}: {error}; correct the quotes") from None
-    if not records:
+    if not header:
         raise ValueError(f"{path} is empty; expected a CSV with a header")
-    return lines, records, separator
+    return _Text(header, lines, rows, separator, empty)
+
+
+def _start_reader(text: str, separator: str) -> Any:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+
+
+def _has_value(cells: Sequence[str]) -> bool:
+    return any(cell.strip() for cell in cells)
+
+
+def _count_empty(path: Path, empty: Sequence[int]) -> list[str]:
+    if not empty:
+        return []
+    lines = "lines" if len(empty) > 1 else "line"
+    shown = name_some(f"line {line}" for line in empty)
+    count = f"{len(empty)} {lines} without a value in any cell left out of {path.name}: {shown}"
+    logger.warning("%s", count)
+    return [count]
 
 
 def _read_text(path: Path) -> str:
-    content = path.read_bytes()
+    content = read_unpacked(path)
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
+        text = content.decode("utf-16" if is_utf16 else "utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{path} is not text in UTF-8 or UTF-16 (line {line}: {error}); {_REMEDY}") from None
+        refused = f"{path} is not text in UTF-8 or UTF-16 (line {line}: {error}); {_REMEDY}"
+        raise ValueError(describe_by_name(path) or refused) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise ValueError(f"{path} is not text in UTF-8 (line {line} has a null character); {_REMEDY}")
-    return text
+        refused = f"{path} is not text in UTF-8 (line {line} has a null character); {_REMEDY}"
+        raise ValueError(describe_by_name(path) or refused)
+    return text.lstrip("\ufeff")  # byte order marks; two where a program took the first for text
 
 
 def _find_separator(text: str) -> str:
+    """Find the separator of the header; if it may have several, the one that cuts the rows as it cuts the header."""
     match = _HEADER.match(text.lstrip("\r\n"))
     outside_quotes = re.sub(r'"[^"]*"', "", match.group() if match else "")
-    if "," in outside_quotes:
-        return ","
-    return max(",;\t", key=outside_quotes.count)
+    possible = [separator for separator in CSV_SEPARATORS if separator in outside_quotes]
+    if len(possible) == 1:
+        return possible[0]
+    # Nothing is cut in a file of one column: the comma, unless it stands in numbers.
+    return max(possible or [",", *CSV_SEPARATORS], key=lambda separator: _rate_separator(text, separator))
+
+
+def _rate_separator(text: str, separator: str) -> float:
+    """Return the share of the rows that have as many cells as the header."""
+    widths: list[int] = []
+    try:
+        for cells in _start_reader(text, separator):
+            if _has_value(cells):
+                widths.append(len(cells))
+    except csv.Error:
+        if not widths:
+            return 0.0
+        widths.append(0)
+    return widths.count(widths[0]) / len(widths) if widths else 0.0

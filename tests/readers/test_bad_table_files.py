@@ -34,6 +34,7 @@ READ_RIGHT = [
     Case("Excel's 'Unicode text': UTF-16 and tabs", "read", separated("\t").replace("\n", "\r\n").encode("utf-16")),
     Case("semicolons", "read", separated(";").encode()),
     Case("semicolons, every cell quoted", "read", separated(";", quote='"').encode()),
+    Case("bars", "read", separated("|").encode()),
     Case("tabs", "read", separated("\t").encode()),
     Case("tabs, every cell quoted", "read", separated("\t", quote='"').encode()),
     Case("every cell quoted", "read", separated(",", quote='"').encode()),
@@ -42,6 +43,9 @@ READ_RIGHT = [
     Case("mixed line ends", "read", TEXT.replace("\n", "\r\n", 2).encode()),
     Case("no line end after the last line", "read", TEXT.rstrip("\n").encode()),
     Case("blank lines before, between and after", "read", ("\n\r\n" + separated(";").replace("\n", "\n\n")).encode()),
+    Case("Excel's first line sep=;", "read without it", f"sep=;\n{separated(';')}".encode()),
+    Case("a first line sep=^, Windows line ends", "read", f"SEP=^\n{separated('^')}".replace("\n", "\r\n").encode()),
+    Case("a byte order mark, twice", "read", 2 * codecs.BOM_UTF8 + TEXT.encode()),
     Case("blanks around names and cells", "read without them", separated(" , ").encode()),
 ]
 
@@ -65,7 +69,7 @@ CELLS = [
     Case("a separator inside quotes", "one cell", '"a, b"', "a, b"),
     Case("a doubled quote inside quotes", "one quote", '"a ""b"""', 'a "b"'),
     Case("a quote inside an unquoted cell", "kept", '5" pipe', '5" pipe'),
-    Case("a cell of 100,000 characters", "read", "x" * 100_000, "x" * 100_000),
+    Case("a cell of 200,000 characters", "read", "x" * 200_000, "x" * 200_000),
 ]
 
 
@@ -92,7 +96,6 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
 
 REMEDY = r"\); save it again as 'CSV UTF-8'"
 CP1252 = TEXT.replace("größe", "area").encode("cp1252")
-EXCEL = b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00" + bytes(range(256))
 REFUSED = [
     Case("an empty file", "error", b"", "is empty; expected a CSV with a header"),
     Case("nothing but a byte order mark", "error", codecs.BOM_UTF8, "is empty; expected a CSV with a header"),
@@ -102,10 +105,10 @@ REFUSED = [
         "rows and no header", "error naming the columns found", b"3,1\n4,2\n", "the target is not clear.*one of: 3, 1"
     ),
     Case(
-        "a separator that is not known (|)",
+        "a separator that is not known (:)",
         "error naming the columns found",
-        b"area|price\n3|1\n",
-        r"one of: area\|price",
+        b"area:price\n3:1\n",
+        "one of: area:price",
     ),
     Case(
         "umlauts in Latin-1 or Windows-1252",
@@ -119,7 +122,6 @@ REFUSED = [
         "area,price\n1,2\n".encode("utf-16-le"),
         f"line 1 has a null character{REMEDY}",
     ),
-    Case("an Excel workbook", "error saying to export it", EXCEL, "an Excel file first has to be exported as CSV"),
     Case("a null character", "error naming the line", b"area,price\n1,2\n3\0,4\n", r"\(line 3 has a null character\)"),
     Case(
         "a line with too many cells",
@@ -152,12 +154,6 @@ REFUSED = [
         "line 2: ',' expected after '\"'; correct the",
     ),
     Case(
-        "a cell of more than 131,072 characters",
-        "error naming the line",
-        b"a,price\n" + b"x" * 131_073 + b",2\n",
-        "line 2: field larger",
-    ),
-    Case(
         "a column name twice",
         "error naming it",
         b"area,area,price\n1,2,3\n",
@@ -175,7 +171,7 @@ def test_a_file_that_cannot_be_read_right_is_refused(case, tmp_path):
 
 BROKEN = [
     Case("a file that is not there", "error", None, "there is no file .*correct the path"),
-    Case("a folder in place of a file", "error", "folder", "there is no file .*correct the path"),
+    Case("a folder in place of a file", "error", "folder", "there is no file .*it is a folder; correct the path"),
     Case("a broken Parquet file", "error", b"PAR1", "is not a readable Parquet file"),
 ]
 
