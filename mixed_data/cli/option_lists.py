@@ -66,7 +66,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--data", type=Path, help="table: a CSV or Parquet file")
     data.add_argument("--schema", type=Path, help="table: JSON file with the role of each column")
     data.add_argument("--target", metavar="COL", help="table: column to predict")
-    data.add_argument("--images", metavar="COL[,COL…]", help="table: columns with photo paths")
+    data.add_argument("--images", metavar="COL[,COL…]", help="table: columns with photo paths; a name may hold commas")
     data.add_argument("--id", metavar="COL", help="table: what a person calls a row; never a feature")
     data.add_argument("--group", metavar="COL", help="table: rows of one group stay on one side of a split")
     data.add_argument(

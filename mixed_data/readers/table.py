@@ -40,15 +40,17 @@ def read_table(
 ) -> tuple[pd.DataFrame, Schema]:
     """Read a table for training: learn or take its schema, check it, give every cell its type.
 
-    A CSV is UTF-8, with or without byte order mark, or UTF-16 with one. Its separator is the comma; if the header has
-    none, it is the semicolon or the tab. Row order never changes, and with ``on_bad_row="error"`` neither does the row
-    count.
+    A CSV is UTF-8, with or without byte order mark, or UTF-16 with one, and may be compressed: gzip, bzip2, xz,
+    Zstandard (needs pyarrow), or a zip archive with nothing else in it. Its separator is the comma, semicolon, tab or
+    bar that cuts all lines alike, or is declared as Excel does: ``sep=;`` as the first line. A line without a value in
+    any cell is no row; how many there were is logged. Row order never changes, and with ``on_bad_row="error"`` neither
+    does the row count.
 
     Args:
         root: folder that relative picture paths start from; by default the folder of ``data``.
         data: a CSV file, or Parquet (".parquet", ".pq"; needs pyarrow).
         target: the column to predict; see ``Schema.infer`` for it and the next three.
-        images: the columns of picture paths, also as one text with commas.
+        images: the columns of picture paths, also as one text with commas, which may be part of a name.
         id: the column that names a row.
         group: the column whose rows stay together in every split.
         schema: known roles, or the path of a JSON file with them, instead of inference.

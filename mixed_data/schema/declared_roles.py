@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.schema.bad_cells import RowNames, SchemaError, describe_bad_cells, find_bad_cells
-from mixed_data.schema.inferred_roles import LEFT_OUT, find_targets, guess_roles
+from mixed_data.schema.inferred_roles import LEFT_OUT, find_targets, guess_roles, split_names
 
 _SINGLE_ROLES = ("target", "id", "group")
 _MANY_ROLES = ("numeric", "categorical", "codes", "images")
@@ -118,7 +118,8 @@ class Schema:
         Args:
             table: rows to look at; picture paths and numbers may be text.
             target: the column to predict; without it, the only column named "target" or "price".
-            images: the columns of picture paths, also as one text with commas; without it, guessed. ``()`` for none.
+            images: the columns of picture paths, also as one text with commas, which may be part of a name; without it,
+                guessed. ``()`` for none.
             id: the column that names a row; without it, guessed.
             group: the column whose rows stay together; never guessed.
 
@@ -127,7 +128,7 @@ class Schema:
                 not clear.
         """
         if isinstance(images, str):
-            images = [name.strip() for name in images.split(",")]
+            images = split_names(images, table)
         given = [("target", target), ("id", id), ("group", group), *(("images", name) for name in images or ())]
         if problems := [*_table_problems(table), *_missing_columns(given, table)]:
             raise SchemaError(*problems)

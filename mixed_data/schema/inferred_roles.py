@@ -49,6 +49,17 @@ def find_targets(names: Iterable[str], taken: Collection[str]) -> list[str]:
     return [name for name in names if name.strip().lower() in _TARGET_NAMES and name not in taken]
 
 
+def split_names(text: str, table: pd.DataFrame) -> list[str]:
+    """List the columns that a text with commas names; where a comma is part of a name, the longest name counts."""
+    columns, parts, names = set(table), text.split(","), []
+    while parts:
+        joined = {length: ",".join(parts[:length]).strip() for length in range(len(parts), 0, -1)}
+        length = next((length for length, name in joined.items() if name in columns), 1)
+        names.append(joined[length])
+        del parts[:length]
+    return names
+
+
 def guess_roles(table: pd.DataFrame, given: Mapping[str, Guess], *, may_be_image: bool) -> dict[str, Guess]:
     """Guess the role of every column that has none yet; at most one becomes the id.
 

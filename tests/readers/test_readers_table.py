@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from reliability import Case, documented
 
 from mixed_data.readers import READERS
 from mixed_data.readers.table import read_rows, read_table
@@ -265,3 +266,30 @@ def test_group_and_images_are_passed_to_the_inference(tmp_path):
 def test_the_registry_reads_a_table_with_a_root_and_options(tmp_path):
     table, schema = READERS["table"](None, data=write(tmp_path, LISTINGS), target="price", images=["front"])
     assert (schema.target, schema.images, len(table)) == ("price", ("front",), 4)
+
+
+COMMAS = [
+    Case("one column", "that one", "front, street", ["front, street"]),
+    Case("it and another", "both", "front, street,kitchen", ["front, street", "kitchen"]),
+    Case("another and it, with blanks", "both", " kitchen , front, street ", ["kitchen", "front, street"]),
+    Case("two others", "both", "kitchen,bath", ["kitchen", "bath"]),
+    Case("a part of it that is a column, too", "the longest name", "bath, front, street", ["bath", "front, street"]),
+]
+
+
+@documented("Names of photo columns with a comma: --images", COMMAS)
+def test_a_comma_may_be_part_of_the_name_of_a_photo_column(case, tmp_path):
+    header = '"front, street",kitchen,bath,front,price\n'
+    data = write(tmp_path, header + "1.jpg,2.jpg,3.jpg,4.jpg,5\n" * 2)
+    _, schema = read_table(data=data, images=case.given)
+    assert list(schema.images) == case.expected
+
+
+def test_a_photo_column_that_is_not_there_is_named_with_the_one_that_is_like_it(tmp_path):
+    data = write(tmp_path, '"front, street",price\n1.jpg,5\n')
+    with pytest.raises(SchemaError, match=r"no column 'front' \(images\)"):
+        read_table(data=data, images="front,street")
+    with pytest.raises(
+        SchemaError, match=r"no column 'front, stret' \(images\); rename 'front, street', if it is meant"
+    ):
+        read_table(data=data, images=["front, stret"])
