@@ -29,6 +29,7 @@ def audit_table(
     split: str | None = None,
     against: pd.DataFrame | None = None,
     links: Sequence[Link] | None = None,
+    places: Sequence[str] = (),
     checked: bool = False,
 ) -> Audit:
     """Look for what silently ruins a study; nothing in the table is changed.
@@ -48,6 +49,8 @@ def audit_table(
         against: other rows of the same schema, such as a test set, with or without the target. They are only compared
             with those of the table.
         links: what `find_links` found in ``table``, if it is known already.
+        places: where the rows stand in their file, such as "line 7", those of ``table`` and then those of ``against``;
+            rows are named so. Without it, by their id or else their position.
         checked: whether the table is known to fit the schema.
 
     Returns:
@@ -68,8 +71,8 @@ def audit_table(
         schema = schema.without(split)
     if not checked:
         schema.validate(table, needs_target=schema.target is not None)
-    own = make_subject(table, schema, links)
-    both = _declare_sides(own, split, against)
+    own = make_subject(table, schema, links, places[: len(table)])
+    both = _declare_sides(own, split, against, places[len(table) :])
     photos = list_photos(both.table, schema)
     files = read_photos(photos["path"].unique())
     labelled = label_photos(photos, files)
@@ -90,7 +93,7 @@ def audit_table(
     return Audit(findings, len(both.table), len(files), (skipped,) if skipped else ())
 
 
-def _declare_sides(own: Subject, split: str | None, against: pd.DataFrame | None) -> Subject:
+def _declare_sides(own: Subject, split: str | None, against: pd.DataFrame | None, places: Sequence[str]) -> Subject:
     """Return the rows of all sides of a declared split, the own ones first."""
     if split is not None:
         return replace(own, sides=canonical_text(own.table[split]).fillna("none").to_numpy(dtype=object))
@@ -102,8 +105,8 @@ def _declare_sides(own: Subject, split: str | None, against: pd.DataFrame | None
     others = against[[name for name in against if name in wanted]].reset_index(drop=True)
     both = make_subject(pd.concat([own.table, others], ignore_index=True), schema)
     sides = np.array(["table"] * len(own.table) + ["against"] * len(others), dtype=object)
-    names = [*own.names, *(f"{name} of the other file" for name in name_rows(others, schema))]
-    return replace(both, names=names, sides=sides)
+    names = [*own.names, *(f"{name} of the other file" for name in name_rows(others, schema, places))]
+    return replace(both, names=names, places=[*own.places, *places], sides=sides)
 
 
 def _find_constant_columns(subject: Subject) -> list[Finding]:

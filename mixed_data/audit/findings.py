@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -27,18 +28,21 @@ class Case:
 
     Attributes:
         rows: positions of the rows, ascending; empty where a whole column is meant.
-        ids: what a person calls them, in the same order.
+        ids: what a person calls them, in the same order; their places or positions where they have no id.
         note: what is special about these, such as the name of a shared photo.
+        places: where they stand in their file, such as "line 7", in the same order; empty where there is no file.
     """
 
     rows: tuple[int, ...]
     ids: tuple[str, ...]
     note: str = ""
+    places: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Write "59 = 72: 3 photos", with at most five rows."""
+        """Write "59 = 72: 3 photos" or "line 60 (id 59) = line 73 (id 72): 3 photos", with at most five rows."""
+        names = [_name_row(*row) for row in zip_longest(self.ids[:NUM_SHOWN], self.places[:NUM_SHOWN], fillvalue="")]
         more = [f"{len(self.ids) - NUM_SHOWN} more"] if len(self.ids) > NUM_SHOWN else []
-        return ": ".join(filter(None, (" = ".join([*self.ids[:NUM_SHOWN], *more]), self.note)))
+        return ": ".join(filter(None, (" = ".join([*names, *more]), self.note)))
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class Subject:
         target: float64 ``(n,)``, NaN where there is none.
         links: rows that belong together.
         groups: int64 ``(n,)``, the groups that the links make.
+        places: where each row stands in its file, ``n`` of them; empty where there is no file.
         sides: ``(n,)``, name of the part of a split that each row is in; None where no split was declared.
     """
 
@@ -114,12 +119,14 @@ class Subject:
     target: NDArray[np.float64]
     links: Sequence[Link]
     groups: NDArray[np.int64]
+    places: Sequence[str] = ()
     sides: NDArray[np.object_] | None = None
 
     def case(self, rows: Iterable[int], note: str = "") -> Case:
         """Return a case of these rows."""
         positions = tuple(sorted(int(row) for row in rows))
-        return Case(positions, tuple(self.names[row] for row in positions), note)
+        places = tuple(self.places[row] for row in positions) if self.places else ()
+        return Case(positions, tuple(self.names[row] for row in positions), note, places)
 
     def is_split_apart(self, rows: Sequence[int]) -> bool:
         """Tell whether nothing keeps all of these rows in one group."""
@@ -134,20 +141,27 @@ class Subject:
         return f"{write_number(known.min())} to {write_number(known.max())}"
 
 
-def make_subject(table: pd.DataFrame, schema: Schema, links: Sequence[Link] | None = None) -> Subject:
+def make_subject(
+    table: pd.DataFrame, schema: Schema, links: Sequence[Link] | None = None, places: Sequence[str] = ()
+) -> Subject:
     """Gather what is known about rows, with any labels; `links` of `find_links` are not looked for again."""
     table = table.reset_index(drop=True)
     links = find_links(table, schema) if links is None else links
     target = np.full(len(table), np.nan)
     if schema.target is not None and schema.target in table:
         target, _ = parse_numbers(table[schema.target])
-    return Subject(table, schema, name_rows(table, schema), target, links, join_links(links, len(table)))
+    names = name_rows(table, schema, places)
+    return Subject(table, schema, names, target, links, join_links(links, len(table)), places)
 
 
-def name_rows(table: pd.DataFrame, schema: Schema) -> list[str]:
-    """Return what a person calls each row: its id, or else its position."""
+def name_rows(table: pd.DataFrame, schema: Schema, places: Sequence[str] = ()) -> list[str]:
+    """Return what a person calls each row: its id, or else its place in the file, or its position."""
     ids = canonical_text(table[schema.id]) if schema.id in table else [None] * len(table)
-    return [name or f"row {row}" for row, name in enumerate(ids)]
+    return [id or (places[row] if places else f"row {row}") for row, id in enumerate(ids)]
+
+
+def _name_row(id: str, place: str) -> str:
+    return id if id.startswith(place) else f"{place} (id {id})"
 
 
 def report(

@@ -58,14 +58,15 @@ def audit(options: argparse.Namespace) -> None:
 
 def _look(options: argparse.Namespace) -> Audit:
     from mixed_data.audit import audit_table
-    from mixed_data.readers import read_rows
+    from mixed_data.readers.table import read_checked_rows
 
     data = read_data(options)
-    against = None
+    against, places = None, [*data.places]
     if options.against:
         policy = options.on_bad_row or "error"
-        against = read_rows(options.against, data.schema, root=options.root, on_bad_row=policy)
-    return audit_table(data.table, data.schema, split=options.split, against=against)
+        others = read_checked_rows(options.against, data.schema, root=options.root, on_bad_row=policy)
+        against, places = others.usable, [*places, *others.usable_places]
+    return audit_table(data.table, data.schema, split=options.split, against=against, places=places)
 
 
 def _print_audit(found: Audit) -> None:

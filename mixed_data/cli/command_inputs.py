@@ -26,12 +26,14 @@ class Data:
         schema: roles of their columns.
         references: predictions that came with them (the sample's oracle), or None.
         counts: how many rows of the file were left out or used with missing cells, in words.
+        places: where the rows stand in their file, such as "line 7"; empty where there is no such file.
     """
 
     table: pd.DataFrame
     schema: Schema
     references: pd.DataFrame | None = None
     counts: Sequence[str] = ()
+    places: Sequence[str] = ()
 
 
 def read_data(options: argparse.Namespace) -> Data:
@@ -49,7 +51,8 @@ def read_data(options: argparse.Namespace) -> Data:
         if options.data is None:
             raise UsageError("--dataset table needs --data FILE, a CSV or Parquet file")
         checked, schema = read_checked_table(options.root, **given)
-        return Data(checked.usable.reset_index(drop=True), schema, counts=checked.counts)
+        table = checked.usable.reset_index(drop=True)
+        return Data(table, schema, counts=checked.counts, places=checked.usable_places)
     return Data(*READERS["sample"](root, **given), _oracle(root, given))
 
 

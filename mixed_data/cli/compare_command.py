@@ -68,6 +68,7 @@ def compare(options: argparse.Namespace) -> None:
             out=None if options.resume else folder.path,
             resume=folder.path if options.resume else None,
             references=data.references,
+            places=data.places,
             started=describe_start(options, data),
             on_progress=on_progress,
             **arguments,

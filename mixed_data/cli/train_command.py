@@ -70,7 +70,7 @@ def train(options: argparse.Namespace) -> None:
     claim = resume_run if options.resume else begin_run
     with claim(folder, config, whole=plan.main) as fits, worker_processes(options.jobs), show_progress() as watch:
         embed_photos(table, schema, plan.options)
-        found = run_study(table, schema, plan, references=data.references, watch=watch, fits=fits)
+        found = run_study(table, schema, plan, references=data.references, watch=watch, fits=fits, places=data.places)
         write_run(folder, found, config)
     _print_study(found, plan, len(table))
     seconds = time.perf_counter() - started

@@ -103,6 +103,7 @@ def run_repeats(
     *,
     fits: FinishedFits = KEEP_NOTHING,
     on_progress: OnProgress | None = None,
+    places: Sequence[str] = (),
 ) -> RepeatedRun:
     """Hold every row out in each repeat, with every model, on identical folds.
 
@@ -113,6 +114,7 @@ def run_repeats(
         protocol: repeats and folds.
         fits: where finished fits are taken from and put; of the same rows, models and protocol.
         on_progress: called after each fit.
+        places: where the rows stand in their file, such as "line 7"; the audit names them so.
 
     Returns:
         All predictions, learned weights, times and what the audit found.
@@ -126,7 +128,7 @@ def run_repeats(
     links = find_links(table, schema)
     groups = join_links(links, len(table))
     tasks = _make_tasks(candidates, groups, protocol, fits)
-    findings = audit_table(table, schema, links=links, checked=True).findings
+    findings = audit_table(table, schema, links=links, places=places, checked=True).findings
     done = _finish(tasks, table, schema, on_progress or (lambda num_finished, num_fits, model: None))
     weights = [
         {"model": task.model, "repeat": task.repeat, "fold": task.fold, "branch": branch, "weight": weight}

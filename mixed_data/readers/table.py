@@ -155,7 +155,7 @@ def _check_file(file: TableFile, schema: Schema, root: str, *, on_bad_row: str, 
             table[name] = canonical_text(table[name])
     for name in schema.images:
         table[name] = pd.Series([_resolve(cell, root) for cell in table[name]], dtype=object)
-    return replace(checked, table=table, counts=[*file.counts, *checked.counts])
+    return replace(checked, table=table, counts=[*file.counts, *checked.counts], lines=file.lines)
 
 
 def _warn_of_few_not_positive(target: pd.Series, names: RowNames) -> None:

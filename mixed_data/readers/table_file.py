@@ -31,6 +31,7 @@ _PARQUET_SUFFIXES = (".parquet", ".pq")
 _UNNAMED_INDEX = re.compile("__null_dask_index__|__index_level_[0-9]+__")  # as dask and pyarrow write it
 _HEADER = re.compile(r'[^"\r\n]*(?:"[^"]*"[^"\r\n]*)*')
 _SEPARATOR_LINE = re.compile(r"sep=([^\w\r\n\"])[ \t]*(?=\r|\n|$)", re.IGNORECASE)
+_CUTTING_COMMA = re.compile("(?<![0-9]),|,(?![0-9])")
 _REMEDY = "save it again as 'CSV UTF-8' (an Excel file first has to be exported as CSV)"
 
 
@@ -40,7 +41,7 @@ class TableFile(NamedTuple):
     table: pd.DataFrame  # one row per line; without cells where the line is broken
     lines: Sequence[int] | None  # the line on which each row starts; None for Parquet
     broken: Mapping[int, str]  # position of a row to what is wrong with its line
-    separator: str | None = None  # of the cells of a line; None for Parquet
+    separator: str | None = None  # of the cells of a line; None for Parquet and for a single column
     counts: Sequence[str] = ()  # what was left out, in words
 
 
@@ -82,7 +83,8 @@ def read_file(data: str | os.PathLike[str], on_bad_row: str) -> TableFile:
         rows[row] = [""] * num_columns
     broken = {row: f"the line has {num_cells} cells, not {num_columns}" for row, num_cells in ragged.items()}
     table = pd.DataFrame(rows, columns=_name_columns(text.header), dtype=object)
-    return TableFile(table, text.lines, broken, text.separator, _count_empty(path, text.empty))
+    separator = text.separator if num_columns > 1 else None
+    return TableFile(table, text.lines, broken, separator, _count_empty(path, text.empty))
 
 
 def _has_parquet_ends(path: Path) -> bool:
@@ -211,10 +213,11 @@ def _find_separator(text: str) -> str:
     match = _HEADER.match(text.lstrip("\r\n"))
     outside_quotes = re.sub(r'"[^"]*"', "", match.group() if match else "")
     possible = [separator for separator in CSV_SEPARATORS if separator in outside_quotes]
+    if not possible:  # One column: commas that all stand in numbers do not cut.
+        return ";" if "," in text and not _CUTTING_COMMA.search(text) else ","
     if len(possible) == 1:
         return possible[0]
-    # Nothing is cut in a file of one column: the comma, unless it stands in numbers.
-    return max(possible or [",", *CSV_SEPARATORS], key=lambda separator: _rate_separator(text, separator))
+    return max(possible, key=lambda separator: _rate_separator(text, separator))
 
 
 def _rate_separator(text: str, separator: str) -> float:

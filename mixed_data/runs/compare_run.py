@@ -60,6 +60,7 @@ def compare_models(
     out: Path | None = None,
     resume: Path | None = None,
     references: pd.DataFrame | None = None,
+    places: Sequence[str] = (),
     started: Mapping[str, Any] | None = None,
     on_progress: OnProgress | None = None,
     **options: Any,
@@ -82,6 +83,7 @@ def compare_models(
         out: folder for the results, new or empty; ``runs/<time>-comparison`` by default.
         resume: folder of the same comparison, which was stopped, to go on with.
         references: predictions that came with the data, one column per name, one line per row of ``table``.
+        places: where the rows stand in their file, such as "line 7"; the audit names them so.
         started: see `mixed_data.runs.run_config.describe_run`.
         on_progress: called after each fit.
         **options: further arguments of `MixedDataRegressor`, the same for all networks.
@@ -106,7 +108,7 @@ def compare_models(
     folder = RunFolder(resume or choose_folder(out, "comparison"))
     claim = resume_run if resume else begin_run
     with claim(folder, describe_run(table, schema, main=main, settings=settings, started=started)) as fits:
-        run = run_repeats(table, schema, candidates, protocol, fits=fits, on_progress=on_progress)
+        run = run_repeats(table, schema, candidates, protocol, fits=fits, on_progress=on_progress, places=places)
         target = table[schema.target]
         known = {} if references is None else {name: references[name] for name in references}
         known_scores = [{"model": name, **regression_metrics(target, column)} for name, column in known.items()]

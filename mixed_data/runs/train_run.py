@@ -116,6 +116,7 @@ def run_study(
     references: pd.DataFrame | None = None,
     watch: Watch = no_callbacks,
     fits: FinishedFits = KEEP_NOTHING,
+    places: Sequence[str] = (),
 ) -> Study:
     """Fit and score every model of the plan on the same held-out rows, and fit the model for the bundle.
 
@@ -126,6 +127,7 @@ def run_study(
         references: predictions that came with the data, one column per name, one line per row of ``table``.
         watch: called before each fit; returns Keras callbacks.
         fits: where finished fits are taken from and put.
+        places: where the rows stand in their file, such as "line 7"; the audit names them so.
 
     Raises:
         ValueError: the table does not fit the schema, there are too few rows to split, or an option is out of range.
@@ -143,7 +145,7 @@ def run_study(
     networks = make_networks(schema, list(dict.fromkeys([*plan.networks, plan.main])), options)
     networks[plan.main].set_params(intervals=plan.intervals)
     models = {**make_baselines(schema, options), **networks}
-    findings = audit_table(table, schema, links=links, checked=True).sentences
+    findings = audit_table(table, schema, links=links, places=places, checked=True).sentences
     results = [
         evaluate_held_out(name, model, table, schema, splits, watch=watch, fits=fits) for name, model in models.items()
     ]

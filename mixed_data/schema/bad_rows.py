@@ -38,12 +38,20 @@ class CheckedRows:
         is_skipped: bool (n,), True for a row that is to be left out.
         notes: position of a row to what is wrong with it, one text per cell; rows in order are not in it.
         counts: how many rows were skipped or have masked cells, with the first reasons, in words; empty under "error".
+        lines: the line of the file on which each row starts, if it is known.
     """
 
     table: pd.DataFrame
     is_skipped: NDArray[np.bool_]
     notes: Mapping[int, Sequence[str]]
     counts: Sequence[str] = ()
+    lines: Sequence[int] | None = None
+
+    @property
+    def usable_places(self) -> list[str]:
+        """Where the rows that are not skipped stand, such as "line 7": as errors name them, without their ids."""
+        places = RowNames(lines=self.lines)
+        return [places.of(int(row)) for row in np.flatnonzero(~self.is_skipped)]
 
     @property
     def usable(self) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pytest
 
 from mixed_data.cli import main
 
-EXAMPLE = "L7 = L8: 7_front.png"
+EXAMPLE = "line 9 (id L7) = line 10 (id L8):"
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def test_the_table_names_problem_rows_examples_and_what_is_done(arguments, capsy
     output, errors = capsys.readouterr()
     assert "audit of 40 rows, 79 photos" in output
     line = next(line for line in output.splitlines() if EXAMPLE in line)
-    assert [cell.strip() for cell in line.split("│")[1:4]] == ["rows that share a", "2", EXAMPLE]
-    assert "L5: kitchen: 5_kitchen.png: no such file" in output
+    assert [cell.strip() for cell in line.split("│")[1:4]] == ["rows that share a", "2", f"{EXAMPLE} 7_front.png"]
+    assert "line 7 (id L5): kitchen: 5_kitchen.png: no" in output
     assert "masked, and reported with" in output
     assert max(map(len, output.splitlines())) <= 110
     assert errors == ""
@@ -35,7 +35,8 @@ def test_the_file_has_every_case_and_strict_passes_what_the_splits_take_care_of(
     assert (written["num_rows"], written["num_photos"]) == (40, 79)
     assert written["not_checked"] == ["outliers: it takes 50 rows that are not linked, there are 39"]
     shared = next(entry for entry in written["findings"] if entry["problem"] == "rows that share a photo")
-    assert shared["cases"] == [{"rows": [7, 8], "ids": ["L7", "L8"], "note": "7_front.png"}]
+    (case,) = shared["cases"]
+    assert case == {"rows": [7, 8], "ids": ["L7", "L8"], "note": "7_front.png", "places": ["line 9", "line 10"]}
     assert (shared["num_rows"], shared["flatters"]) == (2, False)
     assert f"every case in {tmp_path / 'audit.json'}" in capsys.readouterr().out
 
@@ -64,7 +65,10 @@ def halves(listings, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [(["--data", "all.csv", "--split", "part"], "L8"), (["--data", "train.csv", "--against", "test.csv"], "L8 of the")],
+    [
+        (["--data", "all.csv", "--split", "part"], "line 10 (id L8)"),
+        (["--data", "train.csv", "--against", "test.csv"], "line 2 (id L8 of"),
+    ],
     ids=["a column", "two files"],
 )
 def test_strict_fails_for_what_is_on_both_sides_of_a_split(halves, options, name, monkeypatch, capsys):
@@ -73,7 +77,7 @@ def test_strict_fails_for_what_is_on_both_sides_of_a_split(halves, options, name
     assert main(arguments) == 0
     output = capsys.readouterr().out
     assert "shared across the" in output
-    assert f"L7 = {name}" in output
+    assert f"line 9 (id L7) = {name}" in output
     assert "* makes scores look too good" in output
     with pytest.raises(SystemExit, match=r"^3$"):
         main([*arguments, "--strict"])
@@ -88,7 +92,7 @@ def test_the_policy_for_bad_rows_holds_for_both_files(halves, monkeypatch, capsy
     assert main(arguments) == 1
     assert "'rooms'" in capsys.readouterr().err
     assert main([*arguments, "--on-bad-row", "skip"]) == 0
-    assert "L7 = L8" not in capsys.readouterr().out  # L8 is what was skipped
+    assert "L7) = " not in capsys.readouterr().out  # L8 is what was skipped
 
 
 @pytest.mark.parametrize(

@@ -61,13 +61,13 @@ SEPARATORS = [
         "area;price\n12,5;3,4\n",
         (";", {"area": ["12,5"], "price": ["3,4"]}),
     ),
-    Case("one column", "read", "price\n1\n2\n", (",", {"price": ["1", "2"]})),
-    Case("one column of decimal commas", "read", "price\n12,5\n2\n", (";", {"price": ["12,5", "2"]})),
+    Case("one column", "read", "price\n1\n2\n", (None, {"price": ["1", "2"]})),
+    Case("one column of decimal commas", "read", "price\n12,5\n2\n", (None, {"price": ["12,5", "2"]})),
     Case(
         "one column of photos, several in a cell",
         "read",
         'front\na.jpg;b.jpg\n""\n',
-        (",", {"front": ["a.jpg;b.jpg", ""]}),
+        (None, {"front": ["a.jpg;b.jpg", ""]}),
     ),
     Case(
         "sep=; and a comma in a name",
