@@ -17,6 +17,7 @@ from mixed_data.audit.shared_photos import find_shared_photos, find_unusable_pho
 from mixed_data.audit.target_leaks import find_leaks
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
+from mixed_data.schema.column_formats import check_and_read, read_cells
 from mixed_data.split import Link
 
 __all__ = ["Audit", "Case", "Finding", "audit_table"]
@@ -70,7 +71,7 @@ def audit_table(
     if split is not None:
         schema = schema.without(split)
     if not checked:
-        schema.validate(table, needs_target=schema.target is not None)
+        schema, table = check_and_read(schema, table, needs_target=schema.target is not None)
     own = make_subject(table, schema, links, places[: len(table)])
     both = _declare_sides(own, split, against, places[len(table) :])
     photos = list_photos(both.table, schema)
@@ -101,6 +102,7 @@ def _declare_sides(own: Subject, split: str | None, against: pd.DataFrame | None
         return own
     schema = own.schema
     schema.validate(against, needs_target=False)
+    against = read_cells(schema, against)
     wanted = {*schema.features, *schema.images, schema.target, schema.id, schema.group}
     others = against[[name for name in against if name in wanted]].reset_index(drop=True)
     both = make_subject(pd.concat([own.table, others], ignore_index=True), schema)

@@ -149,7 +149,7 @@ def make_subject(
     links = find_links(table, schema) if links is None else links
     target = np.full(len(table), np.nan)
     if schema.target is not None and schema.target in table:
-        target, _ = parse_numbers(table[schema.target])
+        target, _ = parse_numbers(table[schema.target], schema.number_format(schema.target))
     names = name_rows(table, schema, places)
     return Subject(table, schema, names, target, links, join_links(links, len(table)), places)
 

@@ -113,7 +113,7 @@ def _find_far_cells(subject: Subject, name: str) -> Iterator[Case]:
         return
     is_log = values.min() > 0 and len(np.unique(values)) >= _MIN_DISTINCT_FOR_LOG
     worked = np.log(values) if is_log else values
-    numbers = replace(schema, numeric=others, categorical=(), codes=(), target=None)
+    numbers = replace(schema, numeric=others, categorical=(), codes=(), dates=(), target=None)
     model = make_pipeline(TabularPreprocessor(numbers), RidgeCV(_RIDGE_STRENGTHS))
     folds = KFold(_NUM_FOLDS, shuffle=True, random_state=_SEED)
     predicted = cross_val_predict(model, subject.table.iloc[rows], worked, cv=folds)

@@ -14,6 +14,7 @@ from mixed_data.audit.findings import Finding, Subject, report
 from mixed_data.audit.photo_facts import PhotoFile
 from mixed_data.files.first_few import name_some
 from mixed_data.schema.cell_values import canonical_text
+from mixed_data.schema.written_dates import days_of, parse_dates
 from mixed_data.schema.written_numbers import parse_numbers
 
 _MIN_ROWS = 20
@@ -77,9 +78,12 @@ def _score_column(subject: Subject, name: str, known: NDArray[np.int64]) -> floa
     """
     ranks = stats.rankdata(subject.target[known])
     column = subject.table[name].iloc[known]
-    if name not in subject.schema.numeric:
+    if name in subject.schema.dates:
+        values = days_of(parse_dates(column)[0])
+    elif name in subject.schema.numeric:
+        values, _ = parse_numbers(column)
+    else:
         return _left_out_score(pd.factorize(canonical_text(column), use_na_sentinel=False)[0], ranks)
-    values, _ = parse_numbers(column)
     present = ~np.isnan(values)
     if present.sum() < _MIN_ROWS or np.ptp(values[present]) == 0:
         return 0.0

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from mixed_data.boosting.level_text import read_levels
 from mixed_data.files.checked_json import NUMBER, OBJECTS, Kind, check_fields
 from mixed_data.schema import Schema
+from mixed_data.schema.cell_values import spell_as
 
 _NUM_FOLDS = 5
 _LISTS = Kind("lists of objects", lambda value: isinstance(value, list) and all(map(OBJECTS.accepts, value)))
@@ -155,7 +156,8 @@ class LevelMeans(TransformerMixin, BaseEstimator):
             for chain, found in zip(self._chains(), of_target, strict=True):
                 value = np.full(len(levels), found[0][None])
                 for name, known in zip(chain, found[1:], strict=True):
-                    own = levels[name].map(known).to_numpy(dtype="float64")
+                    texts = spell_as([level for level in known if level is not None], levels[name].tolist())
+                    own = pd.Series(texts, dtype=object).map(known).to_numpy(dtype="float64")
                     value = np.where(np.isnan(own), value, own)
                     columns.append(value)
         return np.column_stack(columns)

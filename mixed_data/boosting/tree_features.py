@@ -32,10 +32,11 @@ def make_features(schema: Schema, tabular: TabularPreprocessor, random_state: in
     """
     numeric = TabularPreprocessor(**tabular.get_params())
     numeric.set_params(schema=replace(schema, categorical=(), codes=()))
-    parts: list[BaseEstimator] = [numeric] if schema.numeric else []
+    has_numbers = bool(schema.numeric or schema.dates)
+    parts: list[BaseEstimator] = [numeric] if has_numbers else []
     if schema.categorical or schema.codes:
         means = LevelMeans(schema, code_prefixes=tabular.code_prefixes, random_state=random_state)
-        parts.append(means.set_params(numeric=TabularPreprocessor(**numeric.get_params()) if schema.numeric else None))
+        parts.append(means.set_params(numeric=TabularPreprocessor(**numeric.get_params()) if has_numbers else None))
     if schema.codes:
         parts.append(CodeOrder(schema))
     return make_union(*parts)

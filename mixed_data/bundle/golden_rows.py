@@ -12,6 +12,7 @@ from PIL import Image
 
 from mixed_data.files.checked_json import NUMBER, OBJECTS, TEXT, Kind, check_fields, optional, read_json, write_json
 from mixed_data.preprocessing import MixedDataPreprocessor
+from mixed_data.preprocessing.date_column import DateColumn
 from mixed_data.preprocessing.numeric_column import NumericColumn
 from mixed_data.schema import Schema
 from mixed_data.schema.photo_paths import split_paths
@@ -43,6 +44,10 @@ def write_golden_rows(preprocessor: MixedDataPreprocessor, folder: Path) -> pd.D
                 with np.errstate(over="ignore"):
                     cell = column.median + step if column.log_above is None else column.median * np.exp(step)
                 row[name] = float(np.clip(cell, -_LARGEST, _LARGEST))
+            elif isinstance(column, DateColumn):
+                ages = column.parts[0]
+                day = column.latest - ages.median - ((position + index) % _NUM_FULL_ROWS - 1) * (ages.scale or 0.0)
+                row[name] = str(np.datetime64(int(day), "D"))
             elif column is not None:
                 levels = [*column.groups[0].kept, *column.groups[0].rare]
                 row[name] = levels[(position * len(levels)) // _NUM_FULL_ROWS] if levels else None

@@ -64,7 +64,8 @@ def _look(options: argparse.Namespace) -> Audit:
     against, places = None, [*data.places]
     if options.against:
         policy = options.on_bad_row or "error"
-        others = read_checked_rows(options.against, data.schema, root=options.root, on_bad_row=policy)
+        how = {"root": options.root, "decimal": options.decimal, "on_bad_row": policy}
+        others = read_checked_rows(options.against, data.schema, **how)
         against, places = others.usable, [*places, *others.usable_places]
     return audit_table(data.table, data.schema, split=options.split, against=against, places=places)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
+from mixed_data.cli.option_lists import DECIMAL_OPTION
 from mixed_data.cli.printed_tables import console
 from mixed_data.cli.process_start import start_keras
 from mixed_data.files.whole_files import write_csv
@@ -38,6 +39,7 @@ def _add_bundle_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", type=Path, help="folder that relative photo paths start from; default: the file's own"
     )
+    parser.add_argument("--decimal", **DECIMAL_OPTION)
     parser.add_argument(
         "--on-bad-row",
         choices=BAD_ROW_POLICIES,
@@ -53,7 +55,8 @@ def evaluate(options: argparse.Namespace) -> None:
     from mixed_data.files.checked_json import make_plain, write_json
     from mixed_data.runs.bundle_scores import evaluate_bundle
 
-    metrics, rows = evaluate_bundle(options.bundle, options.data, root=options.root, on_bad_row=options.on_bad_row)
+    how = {name: getattr(options, name) for name in ("root", "decimal", "on_bad_row")}
+    metrics, rows = evaluate_bundle(options.bundle, options.data, **how)
     values = Table("metric", "value")
     for name, value in metrics.items():
         values.add_row(name, f"{value:,.4f}" if name != "n" else f"{value:.0f}")
@@ -72,7 +75,8 @@ def predict(options: argparse.Namespace) -> None:
 
     regressor = load(options.bundle)
     schema = regressor.preprocessor_.schema
-    checked = read_checked_rows(options.data, schema, root=options.root, on_bad_row=options.on_bad_row)
+    how = {name: getattr(options, name) for name in ("root", "decimal", "on_bad_row")}
+    checked = read_checked_rows(options.data, schema, **how)
     coverage = None if regressor.calibrator_ is None else options.coverage
     rows = checked.complete(regressor.predict_rows(checked.usable, coverage=coverage))
     if schema.id in rows.columns:

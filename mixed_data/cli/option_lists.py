@@ -24,7 +24,7 @@ NETWORK_NAMES = ("table", "image", "best", *FUSION_NAMES)
 DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
     "sample": ("rows", "seed", "photo_signal"),
     "houses": (),
-    "table": ("data", "schema", "target", "images", "id", "group", "on_bad_row"),
+    "table": ("data", "schema", "target", "images", "id", "group", "decimal", "on_bad_row"),
 }
 # What is not given on the command line is left to the defaults there.
 NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
@@ -58,6 +58,12 @@ PREPROCESSING_OPTIONS: dict[str, tuple[Any, str]] = {
 }
 
 
+DECIMAL_OPTION: dict[str, Any] = {
+    "choices": (".", ","),
+    "help": "decimal sign of the numbers in the file, where it does not tell itself: 1.200 is 1.2 or 1200",
+}
+
+
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which rows to read."""
     data = parser.add_argument_group("data")
@@ -69,6 +75,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--images", metavar="COL[,COL…]", help="table: columns with photo paths; a name may hold commas")
     data.add_argument("--id", metavar="COL", help="table: what a person calls a row; never a feature")
     data.add_argument("--group", metavar="COL", help="table: rows of one group stay on one side of a split")
+    data.add_argument("--decimal", **DECIMAL_OPTION)
     data.add_argument(
         "--on-bad-row",
         choices=BAD_ROW_POLICIES,

@@ -27,7 +27,7 @@ from mixed_data.estimator.out_of_fold import (
 )
 from mixed_data.estimator.saved_network import NetworkParts, check_entry, read_network, write_network
 from mixed_data.estimator.saved_regressor import SavedRegressor
-from mixed_data.estimator.settings import check_options, check_target, resolve_schema, resolve_settings, set_aside
+from mixed_data.estimator.settings import check_options, read_training_rows, resolve_settings, set_aside
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.network.fused_network import make_predictor
 from mixed_data.network.member_predictions import predict_members, read_member_weights
@@ -183,8 +183,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         """
         options = self.get_params(deep=False)
         check_options(options)
-        target = check_target(X, y)
-        schema = resolve_schema(self.schema, self.modalities, X, target, getattr(y, "name", None))
+        schema, X, target = read_training_rows(self.schema, self.modalities, X, y)
         network_settings, training_settings = resolve_settings(options, len(X))
         training_rows, validation_rows = set_aside(self.validation_fraction, X, target, schema, self.random_state)
         preprocessor = self._make_preprocessor(schema).fit_checked(X.iloc[training_rows])

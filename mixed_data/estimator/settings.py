@@ -14,8 +14,10 @@ from mixed_data.fusion import FUSIONS
 from mixed_data.network import IMAGE_BRANCHES
 from mixed_data.network.fused_network import NetworkSettings, choose
 from mixed_data.network.training import TrainingSettings
-from mixed_data.schema import Schema
-from mixed_data.schema.inferred_roles import find_targets
+from mixed_data.schema import Schema, SchemaError
+from mixed_data.schema.column_formats import check_and_read
+from mixed_data.schema.pandas_frames import to_pandas
+from mixed_data.schema.written_numbers import parse_numbers
 from mixed_data.split import find_groups, hold_out
 
 FEW_ROWS = 1000
@@ -83,45 +85,71 @@ def resolve_settings(options: Options, num_rows: int) -> tuple[NetworkSettings, 
     return NetworkSettings(**network), TrainingSettings(**training)
 
 
-def check_target(X: pd.DataFrame, y: ArrayLike) -> np.ndarray:
-    """Return the target as float64 ``(n,)``.
-
-    Raises:
-        ValueError: ``X`` is no DataFrame, or ``y`` does not have one number per row.
-    """
-    if not isinstance(X, pd.DataFrame):
-        raise ValueError(f"expected a pandas DataFrame with named columns, got {type(X).__name__}")
-    target = np.asarray(y, dtype="float64")
-    if target.ndim == 2 and target.shape[1] == 1:
-        target = target[:, 0]
-    if target.shape != (len(X),):
-        raise ValueError(f"expected one target per row, ({len(X)},), got shape {target.shape}")
-    return target
-
-
-def resolve_schema(
-    schema: Schema | None, modalities: str, X: pd.DataFrame, target: np.ndarray, name: str | None
-) -> Schema:
-    """Return the schema for these modalities, and check the rows against it: the one check of a fit.
+def read_training_rows(
+    schema: Schema | None, modalities: str, X: Any, y: ArrayLike
+) -> tuple[Schema, pd.DataFrame, np.ndarray]:
+    """Check the rows and their target, and read their cells: the one check of a fit.
 
     Args:
-        schema: as given; None infers it.
+        schema: as given; None infers it, and then no column of ``X`` is the target but one with the name of ``y``.
         modalities: "both", "tabular" or "image".
         X: the rows.
-        target: ``(n,)``.
-        name: what the target is called, if anything.
+        y: the target, one cell per row; its cells mean what those of a column mean.
+
+    Returns:
+        the schema for these modalities, the rows, and the target, float64 ``(n,)``.
 
     Raises:
-        ValueError: the table with its target does not fit the schema.
+        ValueError: the table with its target does not fit the schema, or without one a column repeats the target.
     """
+    X = to_pandas(X)
+    cells = _read_target(X, y)
     if schema is None:
-        if name is not None and name not in X.columns and not find_targets(X.columns, ()):
-            X = X.assign(**{name: target})
-        schema = Schema.infer(X, target=name if name in X.columns else None)
-    schema = _SCHEMA_FOR[modalities](schema)
-    table = with_target(X, target, schema)
-    replace(schema, id=None).validate(table, needs_target=schema.target is not None)
+        schema = _infer_schema(X, cells)
+    name = schema.target or _free_name(X)
+    whole = replace(_SCHEMA_FOR[modalities](schema), target=name)
+    whole, table = check_and_read(replace(whole, id=None), X.assign(**{name: cells}))
+    target = table[name].to_numpy()
+    if name not in X.columns:
+        table = table.drop(columns=name)
+    return replace(whole, id=schema.id, target=schema.target), table, target
+
+
+def _read_target(X: pd.DataFrame, y: Any) -> pd.Series:
+    """Return the cells of the target with the index of the rows, and the name that they came with."""
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
+        y = y.iloc[:, 0]
+    if not isinstance(y, pd.Series):
+        cells = np.asarray(y, dtype=None if isinstance(y, np.ndarray) else object)
+        cells = cells[:, 0] if cells.ndim == 2 and cells.shape[1] == 1 else cells
+        y = pd.Series(cells).infer_objects() if cells.ndim == 1 else cells
+    if y.shape != (len(X),):
+        raise ValueError(f"expected one target per row, ({len(X)},), got shape {y.shape}")
+    return y.set_axis(X.index)
+
+
+def _infer_schema(X: pd.DataFrame, cells: pd.Series) -> Schema:
+    """Guess the roles; a column of the target's name is the target, and a copy of it by another name is refused."""
+    if isinstance(cells.name, str) and cells.name in X.columns:
+        return Schema.infer(X, target=cells.name)
+    name = cells.name if isinstance(cells.name, str) else _free_name(X)
+    schema = Schema.infer(X.assign(**{name: cells}), target=name)
+    target, _ = parse_numbers(cells)
+    is_equal = (np.array_equal(parse_numbers(X[column])[0], target) for column in X.columns)
+    copies = [column for column, equal in zip(X.columns, is_equal, strict=True) if equal]
+    if copies and len(np.unique(target)) > 1:
+        raise SchemaError(
+            f"column {copies[0]!r} of X equals y; take it out of X, or give a schema in which it is the target"
+        )
     return schema
+
+
+def _free_name(X: pd.DataFrame) -> str:
+    """Return a name for the target that no column has."""
+    name = "target"
+    while name in X.columns:
+        name += "_"
+    return name
 
 
 def with_target(X: pd.DataFrame, target: np.ndarray, schema: Schema) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from mixed_data.bundle import Backbones
 from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
 from mixed_data.estimator.out_of_fold import SPREAD, Splits, calibrate, inner_splits, predict_out_of_fold
 from mixed_data.estimator.saved_regressor import SavedRegressor
-from mixed_data.estimator.settings import check_target, resolve_schema
+from mixed_data.estimator.settings import read_training_rows
 from mixed_data.files.checked_json import INTEGER, NUMBERS, OBJECT, check_fields, read_json, write_json
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS, PHOTO_PATTERN, name_patterns
@@ -93,13 +93,11 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
             ValueError: the schema lacks columns or photos, not one row has a photo, or as for
                 `MixedDataRegressor.fit`.
         """
-        schema = self._schema()
-        target = check_target(X, y)
-        resolve_schema(schema, "both", X, target, None)  # says all that is wrong, before hours of fitting
+        schema, X, target = read_training_rows(self._schema(), "both", X, y)
         transformer = TargetTransformer(self.network.target_transform).fit(target)
         scaled = transformer.transform(target)
         # They see the target as the transformer leaves it, so that they need no other one.
-        network = clone(self.network).set_params(target_transform="identity", intervals=False)
+        network = clone(self.network).set_params(schema=schema, target_transform="identity", intervals=False)
         photos = clone(network).set_params(modalities="image")
         splits = inner_splits(X, target, schema, self.random_state)
         by_network = predict_out_of_fold(network, X, scaled, schema, splits)

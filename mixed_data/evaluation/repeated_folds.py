@@ -26,6 +26,7 @@ from mixed_data.evaluation.placebo import Split
 from mixed_data.files.checked_json import make_plain
 from mixed_data.metrics import regression_metrics
 from mixed_data.schema import Schema
+from mixed_data.schema.column_formats import check_and_read
 from mixed_data.split import find_links, join_links, k_fold
 
 OnProgress = Callable[[int, int, str], None]
@@ -124,7 +125,7 @@ def run_repeats(
     """
     if protocol.repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {protocol.repeats}")
-    schema.validate(table)
+    schema, table = check_and_read(schema, table)
     links = find_links(table, schema)
     groups = join_links(links, len(table))
     tasks = _make_tasks(candidates, groups, protocol, fits)

@@ -12,6 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import name_patterns
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TargetTransformer
+from mixed_data.schema.column_formats import read_cells
+from mixed_data.schema.pandas_frames import to_pandas
 
 NUM_ROWS_AT_ONCE = 1024
 """Rows whose photos are held in memory at once while predicting."""
@@ -95,7 +97,10 @@ class RowRegressor(RegressorMixin):
         check_is_fitted(self)
         if coverage is not None and self.calibrator_ is None:
             raise ValueError("this regressor knows no intervals: it was fitted with intervals=False")
-        self.preprocessor_.schema.validate(table, needs_target=False)
+        table = to_pandas(table)
+        schema = self.preprocessor_.schema_
+        schema.validate(table, needs_target=False)
+        table = read_cells(schema, table)
         parts = []
         for start in range(0, max(len(table), 1), NUM_ROWS_AT_ONCE):
             rows = table.iloc[start : start + NUM_ROWS_AT_ONCE]

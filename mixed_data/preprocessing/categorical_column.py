@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mixed_data.files.checked_json import FLAG, INTEGER, OBJECTS, TEXT, TEXTS, check_fields, optional
+from mixed_data.schema.cell_values import spell_as
 
 _OTHER = "<other>"
 _MISSING = "<missing>"
@@ -120,12 +121,14 @@ class CategoricalColumn:
 
     def encode(self, texts: Sequence[str | None]) -> np.ndarray:
         """Return the one-hot features of each text, float32 (n, number of feature names)."""
+        texts = spell_as(self._levels, texts)
         return np.hstack([group.encode(texts) for group in self.groups])
 
     def find_warnings(self, texts: Sequence[str | None]) -> Iterator[tuple[int, str]]:
         """Yield (row position, warning) for each cell that is missing or was not seen in training."""
-        whole = self.groups[0]
-        seen = {*whole.kept, *whole.rare}
+        whole, seen = self.groups[0], set(self._levels)
+        texts = spell_as(self._levels, texts)
+        meant = ", where training had True and False" if seen and seen <= {"True", "False"} else ""
         stand_in = "'other'" if whole.rare and whole.labels else "none of the known levels"
         for row, text in enumerate(texts):
             if text is None:
@@ -134,7 +137,8 @@ class CategoricalColumn:
             elif text not in seen:
                 known = [f"{self._title(g)}={text[: g.prefix]}" for g in self.groups if text[: g.prefix] in g.kept]
                 but = f", but {known[0]} is known" if known else ""
-                yield (row, f"{self.name} is {reprlib.repr(text)}, not seen in training: read as {stand_in}{but}")
+                seen_not = f"not seen in training{meant if text in ('0', '1') else ''}"
+                yield row, f"{self.name} is {reprlib.repr(text)}, {seen_not}: read as {stand_in}{but}"
 
     def get_state(self) -> dict[str, Any]:
         """Return what was learned as a JSON-able dict."""
@@ -148,8 +152,6 @@ class CategoricalColumn:
         Raises:
             ValueError: if the state does not describe one.
         """
-        if state.get("kind") != "categorical":
-            raise ValueError(f"expected the state of a numeric or categorical column, got kind {state.get('kind')!r}")
         state = check_fields(state, "categorical column", {"kind": TEXT, "name": TEXT, "groups": OBJECTS})
         what = f"categorical column {state['name']!r}"
         fields = {"prefix": optional(INTEGER), "kept": TEXTS, "rare": TEXTS, "missing": FLAG}
@@ -164,6 +166,10 @@ class CategoricalColumn:
         if prefixes[:1] != [None] or any(prefix is None or prefix < 1 for prefix in prefixes[1:]):
             raise ValueError(f"{what}: expected the whole text first, then prefixes of 1 or more, got {prefixes}")
         return cls(state["name"], tuple(groups))
+
+    @property
+    def _levels(self) -> tuple[str, ...]:
+        return self.groups[0].kept + self.groups[0].rare
 
     def _title(self, group: _LevelGroup) -> str:
         return self.name if group.prefix is None else f"{self.name}[:{group.prefix}]"

@@ -16,7 +16,8 @@ from mixed_data.preprocessing.images import ImagePreprocessor
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.tabular_features import TabularPreprocessor
-from mixed_data.schema import Schema
+from mixed_data.schema import Schema, learn_formats
+from mixed_data.schema.pandas_frames import to_pandas
 
 _FORMAT = "mixed_data.MixedDataPreprocessor"
 _VERSION = 1
@@ -119,6 +120,11 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         self.code_prefixes = code_prefixes
 
     @property
+    def schema_(self) -> Schema:
+        """The schema, with what was learned about how numbers and dates are written."""
+        return self.schema if self.tabular_.schema_ is None else self.tabular_.schema_
+
+    @property
     def views_(self) -> list[str]:
         """The names of the V views, in the order of the arrays."""
         return self.images_.views_
@@ -133,7 +139,9 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         Raises:
             ValueError: the table does not fit the schema (all problems are listed), or a setting is out of range.
         """
-        self._check_table(table)
+        table = to_pandas(table)
+        schema = learn_formats(self._check_schema(), table)
+        schema.validate(table, needs_target=False)
         return self.fit_checked(table)
 
     def fit_checked(self, table: pd.DataFrame) -> MixedDataPreprocessor:
@@ -164,7 +172,8 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
             ValueError: the table does not fit the schema (all problems are listed).
         """
         check_is_fitted(self)
-        self._check_table(table)
+        table = to_pandas(table)
+        self.schema_.validate(table, needs_target=False)
         return self.transform_checked(table, embedder)
 
     def transform_checked(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Inputs:
@@ -250,8 +259,8 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         self.feature_names_in_ = np.array([*self.schema.features, *self.schema.images], dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
 
-    def _check_table(self, table: pd.DataFrame) -> None:
+    def _check_schema(self) -> Schema:
         if not isinstance(self.schema, Schema):
             got = type(self.schema).__name__
             raise ValueError(f"expected a Schema, got {got}; Schema.infer(table) guesses one")
-        self.schema.validate(table, needs_target=False)
+        return self.schema

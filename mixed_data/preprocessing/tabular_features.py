@@ -28,13 +28,15 @@ from mixed_data.files.checked_json import (
     make_plain,
     optional,
 )
-from mixed_data.files.first_few import first_few
-from mixed_data.preprocessing.categorical_column import CategoricalColumn
 from mixed_data.preprocessing.column_ratios import LogRatio, check_ratios, learn_ratios
-from mixed_data.preprocessing.numeric_column import NumericColumn
-from mixed_data.schema import Schema
-from mixed_data.schema.cell_values import canonical_text
-from mixed_data.schema.written_numbers import parse_numbers
+from mixed_data.preprocessing.feature_columns import (
+    FeatureColumn,
+    column_from_state,
+    kind_of,
+    learn_column,
+    read_features,
+)
+from mixed_data.schema import Schema, learn_formats
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
       at most five such columns;
     - categorical: one-hot levels; those of fewer than `min_frequency` rows share the level "other", which
       therefore is trained and also takes what was never seen; a level for missing cells if there were any;
+    - dates: the year, the day of the year and the days before the latest training date, each as a number;
     - codes: the same, plus levels of their first characters, so that a zipcode with a single house still
       tells its region.
 
@@ -70,6 +73,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         code_prefixes: lengths of the leading parts of codes that get levels of their own.
 
     Attributes:
+        schema_: the schema, with what was learned about how numbers and dates are written; None without one.
         columns_: what was learned, one entry per column that was kept.
         ratios_: what was learned about ratios.
         report_: one line for each column or level that was dropped or merged, or put on a logarithmic scale; one that
@@ -120,19 +124,13 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         self._check_settings()
         if not len(self._select(table, reset=True)):
             raise ValueError("expected at least one training row, got a table with 0 rows")
-        self.columns_: list[NumericColumn | CategoricalColumn] = []
+        self.schema_ = None if self.schema is None else learn_formats(self.schema, table)
+        self.columns_: list[FeatureColumn] = []
         self.report_: list[str] = []
         cells_of, _ = self.read(table)
-        column: NumericColumn | CategoricalColumn | None
+        settings: dict[str, Any] = {name: getattr(self, name) for name in ("log", "min_frequency", "code_prefixes")}
         for name, cells in cells_of.items():
-            if self._is_numeric(name):
-                column, notes = NumericColumn.learn(name, cells, log=self.log)
-            else:
-                is_code = self.schema is not None and name in self.schema.codes
-                prefixes = [int(prefix) for prefix in self.code_prefixes] if is_code else []
-                column, notes = CategoricalColumn.learn(
-                    name, cells, min_frequency=self.min_frequency, prefixes=prefixes
-                )
+            column, notes = learn_column(name, cells, self.schema_, **settings)
             self.columns_ += [column] if column else []
             self.report_ += notes
         self.ratios_ = learn_ratios({name: cells_of[name] for name in self._ratio_columns()})
@@ -168,27 +166,14 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         """Read the cells of all columns once, for `encode`.
 
         Returns:
-            per column, float64 (n,), NaN where missing, or a list of n canonical texts, None where missing; and n.
+            per column, as from `read_features`; and n.
 
         Raises:
-            ValueError: a column is missing, or a numeric cell is present but not a number.
+            ValueError: a column is missing, or a number or date is present but none.
         """
         check_is_fitted(self)
         table = self._select(table, reset=False)
-        cells: dict[str, Any] = {}
-        problems = []
-        for name in table:
-            if not self._is_numeric(name):
-                cells[name] = canonical_text(table[name]).tolist()
-                continue
-            cells[name], is_bad = parse_numbers(table[name])
-            problems += [f"row {row}, column {name!r}: {table[name].iloc[row]!r}" for row in np.flatnonzero(is_bad)]
-        if problems:
-            raise ValueError(
-                f"expected finite numbers or empty cells, got {'; '.join(first_few(problems))}; "
-                "correct or empty them, or make the column categorical"
-            )
-        return cells, len(table)
+        return read_features(table, self.schema_), len(table)
 
     def encode(self, cells: Mapping[str, Any], num_rows: int) -> tuple[np.ndarray, list[list[str]]]:
         """Encode cells that `read` gave, and say what was doubtful, as `transform_with_warnings` does."""
@@ -231,7 +216,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         return {
             "format": _FORMAT,
             "version": _VERSION,
-            "schema": None if self.schema is None else self.schema.to_dict(),
+            "schema": None if self.schema_ is None else self.schema_.to_dict(),
             "settings": make_plain({**settings, "code_prefixes": list(self.code_prefixes)}),
             "inputs": self._input_names(),
             "inputs_are_named": hasattr(self, "feature_names_in_"),
@@ -251,14 +236,12 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         settings = check_fields(state["settings"], f"{_FORMAT} settings", _SETTINGS)
         schema = None if state["schema"] is None else Schema.from_dict(state["schema"])
         preprocessor = cls(schema, **{**settings, "code_prefixes": tuple(settings["code_prefixes"])})
+        preprocessor.schema_ = schema
         preprocessor._check_settings()
         preprocessor.n_features_in_ = len(state["inputs"])
         if state["inputs_are_named"]:
             preprocessor.feature_names_in_ = np.array(state["inputs"], dtype=object)
-        preprocessor.columns_ = [
-            (NumericColumn if column.get("kind") == "numeric" else CategoricalColumn).from_state(column)
-            for column in state["columns"]
-        ]
+        preprocessor.columns_ = [column_from_state(column) for column in state["columns"]]
         preprocessor.ratios_ = [LogRatio.from_state(ratio) for ratio in state["ratios"]]
         preprocessor.report_ = list(state["report"])
         preprocessor._check_learned(state["inputs"])
@@ -296,12 +279,9 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         if learned != [name for name in names if name in learned]:
             raise ValueError(f"{_FORMAT} state: expected columns in the order {names}, got {learned}")
         for column in self.columns_:
-            if isinstance(column, NumericColumn) != self._is_numeric(column.name):
+            if not isinstance(column, kind_of(column.name, self.schema)):
                 raise ValueError(f"{_FORMAT} state: column {column.name!r} has another role in the schema")
         check_ratios(self.ratios_, self._ratio_columns())
-
-    def _is_numeric(self, name: str) -> bool:
-        return self.schema is None or name in self.schema.numeric
 
     def _ratio_columns(self) -> tuple[str, ...]:
         return self.schema.numeric if self.ratios and self.schema is not None else ()

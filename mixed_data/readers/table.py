@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from mixed_data.readers.table_file import TableFile, read_file
-from mixed_data.schema import Schema
+from mixed_data.schema import Schema, learn_formats
 from mixed_data.schema.bad_cells import RowNames, SchemaError
 from mixed_data.schema.bad_rows import CheckedRows, check_rows
 from mixed_data.schema.cell_values import canonical_text
+from mixed_data.schema.column_formats import read_cells
 from mixed_data.schema.photo_paths import PATH_SEPARATOR, split_paths
-from mixed_data.schema.written_numbers import parse_numbers
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ def read_table(
     id: str | None = None,
     group: str | None = None,
     schema: Schema | FilePath | None = None,
+    decimal: str | None = None,
     on_bad_row: str = "error",
 ) -> tuple[pd.DataFrame, Schema]:
     """Read a table for training: learn or take its schema, check it, give every cell its type.
@@ -54,14 +55,16 @@ def read_table(
         id: the column that names a row.
         group: the column whose rows stay together in every split.
         schema: known roles, or the path of a JSON file with them, instead of inference.
+        decimal: the decimal sign of all its numbers, "." or ","; needed only where the file does not tell it, see
+            `mixed_data.schema.learn_formats`.
         on_bad_row: "error", "skip" or "mask", see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`. How many rows were
             skipped or masked is logged.
 
     Returns:
         the table, with index 0 to n-1, and its schema. Numeric columns and the target are float64 (``NaN`` where
-        empty). Categorical, code, id and group columns hold canonical text or ``None``. Image columns hold absolute
-        paths, several joined by ";", or ``None``; a picture that does not exist keeps its path, because preprocessing
-        masks and reports it row by row. Other columns stay as they were read.
+        empty), dates datetime64[us]. Categorical, code, id and group columns hold canonical text or ``None``. Image
+        columns hold absolute paths, several joined by ";", or ``None``; a picture that does not exist keeps its path,
+        because preprocessing masks and reports it row by row. Other columns stay as they were read.
 
     Raises:
         ValueError: the file is missing or not readable, or both a schema and roles are given.
@@ -71,7 +74,15 @@ def read_table(
         >>> table, schema = read_table(data="listings.csv", target="price")  # doctest: +SKIP
     """
     checked, schema = read_checked_table(
-        root, data=data, target=target, images=images, id=id, group=group, schema=schema, on_bad_row=on_bad_row
+        root,
+        data=data,
+        target=target,
+        images=images,
+        id=id,
+        group=group,
+        schema=schema,
+        decimal=decimal,
+        on_bad_row=on_bad_row,
     )
     return checked.usable.reset_index(drop=True), schema
 
@@ -81,6 +92,7 @@ def read_checked_table(
     *,
     data: FilePath,
     schema: Schema | FilePath | None = None,
+    decimal: str | None = None,
     on_bad_row: str = "error",
     **roles: Any,
 ) -> tuple[CheckedRows, Schema]:
@@ -90,8 +102,10 @@ def read_checked_table(
     if schema is not None and not isinstance(schema, Schema):
         schema = Schema.load(schema)
     file = read_file(data, on_bad_row)
+    whole = file.table.drop(index=list(file.broken))
     if schema is None:
-        schema = Schema.infer(file.table.drop(index=list(file.broken)), **roles)
+        schema = Schema.infer(whole, **roles)
+    schema = learn_formats(schema, whole, separator=file.separator, decimal=decimal)
     checked = _check_file(file, schema, _root_of(data, root), on_bad_row=on_bad_row, needs_target=True)
     if not schema.features and not schema.images:
         raise SchemaError(f"no column is left to predict {schema.target!r} from:\n{schema.explain()}")
@@ -110,6 +124,7 @@ def read_checked_rows(
     *,
     root: FilePath | None = None,
     needs_target: bool = False,
+    decimal: str | None = None,
     on_bad_row: str = "error",
 ) -> CheckedRows:
     """Read rows for a schema that is already known: for prediction and evaluation.
@@ -120,6 +135,7 @@ def read_checked_rows(
         root: folder that relative picture paths start from; by default the folder of ``data``.
         needs_target: True to evaluate: the target must be a number in every row, and id and group must be there. False
             to predict: the target may be missing, and is left as it was read.
+        decimal: as in ``read_table``; needed where neither this file nor the schema's ``formats`` tell it.
         on_bad_row: as in ``read_table``.
 
     Returns:
@@ -131,7 +147,11 @@ def read_checked_rows(
         SchemaError: the table does not fit; every problem is listed.
     """
     root = _root_of(data, root)
-    return _check_file(read_file(data, on_bad_row), schema, root, on_bad_row=on_bad_row, needs_target=needs_target)
+    file = read_file(data, on_bad_row)
+    whole = file.table.drop(index=list(file.broken))
+    written = replace(schema, target=schema.target if needs_target else None)
+    schema = learn_formats(written, whole, separator=file.separator, decimal=decimal, is_training=False)
+    return _check_file(file, schema, root, on_bad_row=on_bad_row, needs_target=needs_target)
 
 
 def _root_of(data: FilePath, root: FilePath | None) -> str:
@@ -146,10 +166,7 @@ def _check_file(file: TableFile, schema: Schema, root: str, *, on_bad_row: str, 
     checked = check_rows(
         file.table, schema, on_bad_row=on_bad_row, needs_target=needs_target, lines=file.lines, broken=file.broken
     )
-    table = checked.table.copy()
-    numeric = (*schema.numeric, schema.target) if needs_target else schema.numeric
-    for name in numeric:
-        table[name], _ = parse_numbers(table[name])
+    table = read_cells(schema, checked.table, needs_target=needs_target)
     for name in (*schema.categorical, *schema.codes, schema.id, schema.group):
         if name in table:
             table[name] = canonical_text(table[name])

@@ -17,7 +17,7 @@ FOLD_COLUMN = "fold"
 
 
 def evaluate_bundle(
-    path: Path, data: Path, *, root: Path | None = None, on_bad_row: str = "error"
+    path: Path, data: Path, *, root: Path | None = None, decimal: str | None = None, on_bad_row: str = "error"
 ) -> tuple[dict[str, float], pd.DataFrame]:
     """Score a bundle on a table that has the target.
 
@@ -28,6 +28,7 @@ def evaluate_bundle(
         path: of the bundle.
         data: CSV or Parquet file.
         root: folder that relative photo paths start from; the file's own by default.
+        decimal: the decimal sign of its numbers, where neither it nor the bundle tells.
         on_bad_row: "error", "skip" or "mask", see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`.
 
     Returns:
@@ -40,7 +41,7 @@ def evaluate_bundle(
     """
     regressor = load(path)
     schema = regressor.preprocessor_.schema
-    checked = read_checked_rows(data, schema, root=root, needs_target=True, on_bad_row=on_bad_row)
+    checked = read_checked_rows(data, schema, root=root, needs_target=True, decimal=decimal, on_bad_row=on_bad_row)
     table, folds = checked.usable, path / "folds"
     if folds.is_dir() and FOLD_COLUMN in table:
         rows = _predict_by_fold(folds, table)

@@ -26,6 +26,7 @@ from mixed_data.report import write_card, write_report
 from mixed_data.report.run_contents import Run
 from mixed_data.runs.bundle_scores import FOLD_COLUMN
 from mixed_data.schema import Schema
+from mixed_data.schema.column_formats import check_and_read
 from mixed_data.split import find_links, hold_out, join_links, k_fold
 
 DEFAULT_NETWORKS = ("table", "image", "concat", "weighted_sum")
@@ -132,7 +133,7 @@ def run_study(
     Raises:
         ValueError: the table does not fit the schema, there are too few rows to split, or an option is out of range.
     """
-    schema.validate(table)
+    schema, table = check_and_read(schema, table)
     if plan.folds and FOLD_COLUMN in table:
         raise ValueError(f"a cross-validated run needs the column name {FOLD_COLUMN!r} for itself; rename yours")
     links = find_links(table, schema)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from numbers import Real
 
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from mixed_data.files.first_few import NUM_SHOWN, first_few
 from mixed_data.schema.cell_values import is_missing
 from mixed_data.schema.photo_paths import split_paths
-from mixed_data.schema.written_numbers import parse_numbers
+from mixed_data.schema.written_dates import parse_dates
+from mixed_data.schema.written_numbers import UNKNOWN, NumberFormat, parse_numbers, read_meanings, sign_of
 
 _LARGEST_NUMBER = float(np.finfo(np.float32).max)
 """About 3.4e38. Networks compute with float32; nothing that is measured is beyond it."""
@@ -23,10 +25,11 @@ _LARGEST_NUMBER = float(np.finfo(np.float32).max)
 _NUM_PROBLEMS_SHOWN = 20
 _MAX_LENGTH_SHOWN = 60
 
-_NUMBER_REMEDY = "write a finite number such as 1250.5, without separators or units"
+_NUMBER_REMEDY = "write a finite number such as 1250.5"
 _REMEDIES = {
     "target": f"{_NUMBER_REMEDY}, or remove the row",
     "numeric": f"{_NUMBER_REMEDY}, or leave the cell empty",
+    "dates": "write a date such as 2020-12-31, or leave the cell empty",
     "images": "write the path of a picture file as text",
 }
 
@@ -75,32 +78,37 @@ class RowNames:
         return name if is_missing(id) else f"{name} (id {_show_cell(id)})"
 
 
-def find_bad_cells(role: str, column: pd.Series) -> NDArray[np.bool_]:
+def find_bad_cells(role: str, column: pd.Series, written: str | None = None) -> NDArray[np.bool_]:
     """Tell which cells a role cannot use.
 
     Args:
         role: of the column, as in `Schema`.
         column: (n,) cells of any dtype.
+        written: how its texts write numbers or dates, as in ``Schema.formats``; None where that is not known.
 
     Returns:
         bool (n,). For numbers, what is present but no finite number of float32, for the target also what is
         missing; for images, what is neither text nor a path. Other roles can use any cell.
     """
     if role in ("target", "numeric"):
-        numbers, is_bad = parse_numbers(column)
+        numbers, is_bad = parse_numbers(column, UNKNOWN if written is None else NumberFormat.from_text(written))
         is_bad |= np.abs(numbers) > _LARGEST_NUMBER
         return is_bad | np.isnan(numbers) if role == "target" else is_bad
+    if role == "dates":
+        return parse_dates(column, written)[1]
     if role == "images":
         return np.array([not _holds_paths(cell) for cell in column], dtype=bool)
     return np.zeros(len(column), dtype=bool)
 
 
-def describe_bad_cells(role: str, column: pd.Series, is_bad: NDArray[np.bool_], names: RowNames) -> list[str]:
+def describe_bad_cells(
+    role: str, column: pd.Series, is_bad: NDArray[np.bool_], names: RowNames, written: str | None = None
+) -> list[str]:
     """Say where the bad cells of a column are, what stands there and what helps: the first five, then the count."""
     rows = np.flatnonzero(is_bad)
+    shown = {row: _show_bad_cell(role, column.iloc[row], written) for row in rows[:NUM_SHOWN]}
     problems = [
-        f"{names.of(row)}, column {column.name!r}: got {_show_bad_cell(role, column.iloc[row])}; {_REMEDIES[role]}"
-        for row in rows[:NUM_SHOWN]
+        f"{names.of(row)}, column {column.name!r}: got {cell}; {_REMEDIES[role]}" for row, cell in shown.items()
     ]
     if len(rows) > NUM_SHOWN:
         more = f"column {column.name!r}: {len(rows) - NUM_SHOWN} more cells like these"
@@ -108,12 +116,12 @@ def describe_bad_cells(role: str, column: pd.Series, is_bad: NDArray[np.bool_], 
     return problems
 
 
-def describe_bad_cell(role: str, name: str, cell: object) -> str:
+def describe_bad_cell(role: str, name: str, cell: object, written: str | None = None) -> str:
     """Say in a few words what is wrong with one cell, for the notes of its row."""
     if is_missing(cell):
         return f"{name} is empty"
-    wanted = "path of a picture" if role == "images" else "usable number"
-    return f"{name} is {_show_bad_cell(role, cell)}, no {wanted}"
+    wanted = {"images": "path of a picture", "dates": "date"}.get(role, "usable number")
+    return f"{name} is {_show_bad_cell(role, cell, written)}, no {wanted}"
 
 
 def _show_cell(cell: object) -> str:
@@ -124,9 +132,28 @@ def _show_cell(cell: object) -> str:
     return text if len(text) <= _MAX_LENGTH_SHOWN else f"{text[: _MAX_LENGTH_SHOWN - 3]}..."
 
 
-def _show_bad_cell(role: str, cell: object) -> str:
-    beyond = f" (beyond {_LARGEST_NUMBER:.1e})" if role != "images" and _is_huge(cell) else ""
-    return f"{_show_cell(cell)}{beyond}"
+def _show_bad_cell(role: str, cell: object, written: str | None) -> str:
+    why = "" if role in ("images", "dates") or is_missing(cell) else _why_no_number(cell, written)
+    return f"{_show_cell(cell)}{f' ({why})' if why else ''}"
+
+
+def _why_no_number(cell: object, written: str | None) -> str:
+    """Say why a cell is no number of its column, where that is more than "it is none"."""
+    if _is_huge(cell):
+        return f"beyond {_LARGEST_NUMBER:.1e}"
+    if isinstance(cell, bool | np.bool_):
+        return "a truth value; if 1 and 0 are meant, write these"
+    if isinstance(cell, date | timedelta | np.datetime64 | np.timedelta64):
+        return "a date or a span of time"
+    if not isinstance(cell, str):
+        return ""
+    form = UNKNOWN if written is None else NumberFormat.from_text(written)
+    unit, meanings = read_meanings(cell)
+    if meanings and unit and unit != form.unit:
+        return f"its unit is {unit}, in training it was {form.unit or 'none'}"
+    if sign_of(meanings) == "?":
+        return f"{meanings['.']:.10g} or {meanings[',']:.10g}: the training rows do not tell the decimal sign"
+    return f"in training numbers are written {form}" if meanings else ""
 
 
 def _is_huge(cell: object) -> bool:

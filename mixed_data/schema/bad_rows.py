@@ -143,7 +143,7 @@ def _apply(
         is_fatal = on_bad_row == "skip" or role == "target"
         for row in map(int, np.flatnonzero(is_bad)):
             if row not in broken:
-                note = describe_bad_cell(role, name, table[name].iloc[row])
+                note = describe_bad_cell(role, name, table[name].iloc[row], schema.formats.get(name))
                 notes.setdefault(row, []).append(note if is_fatal else f"{note}: read as missing")
         is_skipped |= is_bad & is_fatal
         emptied[name] = table[name].mask(is_bad)

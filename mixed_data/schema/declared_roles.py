@@ -6,9 +6,8 @@ Roles are given by hand, loaded from JSON, or inferred. An inferred role is a gu
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -18,11 +17,19 @@ from numpy.typing import NDArray
 
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.schema.bad_cells import RowNames, SchemaError, describe_bad_cells, find_bad_cells
-from mixed_data.schema.inferred_roles import LEFT_OUT, find_targets, guess_roles, split_names
+from mixed_data.schema.column_problems import (
+    find_missing_columns,
+    find_only_target,
+    find_table_problems,
+    names_of_one_column,
+)
+from mixed_data.schema.inferred_roles import LEFT_OUT, guess_roles, split_names
+from mixed_data.schema.pandas_frames import to_pandas
+from mixed_data.schema.written_dates import DATE_FORMATS
+from mixed_data.schema.written_numbers import PLAIN, UNKNOWN, NumberFormat
 
 _SINGLE_ROLES = ("target", "id", "group")
-_MANY_ROLES = ("numeric", "categorical", "codes", "images")
-_NUM_HINTS = 20
+_MANY_ROLES = ("numeric", "categorical", "codes", "dates", "images")
 
 
 @dataclass(frozen=True)
@@ -36,10 +43,13 @@ class Schema:
         numeric: columns of numbers.
         categorical: columns of labels.
         codes: categories whose leading characters mean something: zipcode 85255 lies in 852, and that in 85.
+        dates: columns of dates, read as the year, the day of the year and the age in days.
         images: columns of picture paths; one cell may hold several paths separated by ";".
         group: rows with the same value stay on one side of every split.
         id: what a person calls a row; never a feature.
         reasons: column to why it got its role or was left out; not part of equality.
+        formats: column to how its texts write 1234.5 ("1,234.5", "1.234,5", "1.234,5 €") or 31 December 2020
+            ("31/12/2020", "12/31/2020"), where that has to be known; not part of equality. See `learn_formats`.
 
     Raises:
         SchemaError: a column has two roles, is repeated, or its name is not text.
@@ -58,6 +68,8 @@ class Schema:
     group: str | None = None
     id: str | None = None
     reasons: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    dates: tuple[str, ...] = ()
+    formats: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         for role in _MANY_ROLES:
@@ -65,9 +77,11 @@ class Schema:
             if isinstance(columns, str) or not isinstance(columns, Sequence):
                 raise SchemaError(f"{role}: expected a list such as ['area'], got {columns!r}; put it in a list")
             object.__setattr__(self, role, tuple(columns))
-        if not isinstance(self.reasons, Mapping):
-            raise SchemaError(f"reasons: expected column to text, got {self.reasons!r}; leave it out")
-        object.__setattr__(self, "reasons", dict(self.reasons))
+        for name in ("reasons", "formats"):
+            given = getattr(self, name)
+            if not isinstance(given, Mapping):
+                raise SchemaError(f"{name}: expected column to text, got {given!r}; leave it out")
+            object.__setattr__(self, name, dict(given))
         problems = []
         seen: dict[str, str] = {}
         for role, name in self._roles():
@@ -77,13 +91,20 @@ class Schema:
                 problems.append(f"column {name!r} is both {seen[name]} and {role}; name it once")
             else:
                 seen[name] = role
-        if problems:
+        # A schema without some of its columns is made with `replace`, which hands all formats on.
+        object.__setattr__(self, "formats", {name: text for name, text in self.formats.items() if name in seen})
+        if problems := problems or list(self._find_format_problems()):
             raise SchemaError(*problems)
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The tabular columns a model sees: numeric, then categorical, then codes."""
-        return self.numeric + self.categorical + self.codes
+        """The tabular columns a model sees: numeric, then categorical, codes and dates."""
+        return self.numeric + self.categorical + self.codes + self.dates
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns that hold numbers: numeric, then the target."""
+        return self.numeric if self.target is None else (*self.numeric, self.target)
 
     @classmethod
     def infer(
@@ -127,14 +148,15 @@ class Schema:
             SchemaError: the table has no rows or repeated column names, a named column does not exist, or the target is
                 not clear.
         """
+        table = to_pandas(table)
         if isinstance(images, str):
             images = split_names(images, table)
         given = [("target", target), ("id", id), ("group", group), *(("images", name) for name in images or ())]
-        if problems := [*_table_problems(table), *_missing_columns(given, table)]:
+        if problems := [*find_table_problems(table), *find_missing_columns(given, table)]:
             raise SchemaError(*problems)
         guesses = {name: (role, "given") for role, name in given if name is not None}
         if target is None:
-            target = _only_target(table, guesses)
+            target = find_only_target(table, guesses)
             guesses[target] = ("target", "the only column named target or price")
         guesses = guess_roles(table, guesses, may_be_image=images is None)
 
@@ -146,6 +168,7 @@ class Schema:
             numeric=columns_of("numeric"),
             categorical=columns_of("categorical"),
             codes=columns_of("codes"),
+            dates=columns_of("dates"),
             images=columns_of("images") if images is None else tuple(images),
             group=group,
             id=id or next(iter(columns_of("id")), None),
@@ -160,7 +183,8 @@ class Schema:
             target   price  given
             numeric  area   given
         """
-        lines = [(role, name, self.reasons.get(name, "given")) for role, name in self._roles()]
+        reasons = {name: f"{self.reasons.get(name, 'given')}{self._show_format(name)}" for _, name in self._roles()}
+        lines = [(role, name, reasons[name]) for role, name in self._roles()]
         used = {name for _, name, _ in lines}
         lines += [(LEFT_OUT, name, reason) for name, reason in self.reasons.items() if name not in used]
         widths = [max((len(line[part]) for line in lines), default=0) for part in (0, 1)]
@@ -182,10 +206,10 @@ class Schema:
             SchemaError: the table does not fit; ``problems`` lists all of it, five cells per column at most.
         """
         problems = self.find_column_problems(table, needs_target=needs_target)
-        ids = table[self.id] if self.id in _once(table) else None
+        ids = table[self.id] if self.id in names_of_one_column(table) else None
         names = RowNames(ids, lines)
         for (role, name), is_bad in self.find_bad_cells(table, needs_target=needs_target).items():
-            problems += describe_bad_cells(role, table[name], is_bad, names)
+            problems += describe_bad_cells(role, table[name], is_bad, names, self.formats.get(name))
         if problems:
             raise SchemaError(*problems)
 
@@ -202,10 +226,14 @@ class Schema:
         roles = self._roles_needed(needs_target)
         # A table may go without an id, but not with two.
         names = {name for _, name in roles} | ({self.id} if self.id is not None else set())
-        problems = [*_table_problems(table, names), *_missing_columns(roles, table)]
+        problems = [*find_table_problems(table, names), *find_missing_columns(roles, table)]
         if needs_target and self.target is None:
             problems.append("the schema names no target; give it one, such as Schema(target='price')")
         return problems
+
+    def number_format(self, name: str) -> NumberFormat:
+        """Return how a column writes its numbers, as far as that is known."""
+        return NumberFormat.from_text(self.formats[name]) if name in self.formats else UNKNOWN
 
     def find_bad_cells(
         self, table: pd.DataFrame, *, needs_target: bool = True
@@ -219,9 +247,9 @@ class Schema:
         Returns:
             (role, column) to bool (n,), True for a bad cell; only columns that have one.
         """
-        once = _once(table)
+        once = names_of_one_column(table)
         bad = {
-            (role, name): find_bad_cells(role, table[name])
+            (role, name): find_bad_cells(role, table[name], self.formats.get(name))
             for role, name in self._roles_needed(needs_target)
             if name in once
         }
@@ -260,7 +288,10 @@ class Schema:
             raise SchemaError(f"expected a mapping of role to columns, got {values!r}; write {{'target': ...}}")
         if unknown := [key for key in values if key not in known]:
             raise SchemaError(f"unknown keys {unknown}; a schema has only {', '.join(known)}")
-        return cls(**values)
+        schema = cls(**values)
+        if unknown := [name for name in values.get("formats", ()) if name not in schema.formats]:
+            raise SchemaError(f"formats: {unknown} have no role; correct the names, or give them one")
+        return schema
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the schema as JSON that a person can read and edit."""
@@ -282,6 +313,20 @@ class Schema:
         except ValueError as error:
             raise SchemaError(f"{error}; correct or rewrite it") from None
 
+    def _find_format_problems(self) -> Iterator[str]:
+        for name, text in self.formats.items():
+            if name in self.dates and text not in DATE_FORMATS:
+                yield f"formats: expected one of {', '.join(DATE_FORMATS)} for {name!r}, got {text!r:.80}"
+            elif name in self.numbers:
+                try:
+                    NumberFormat.from_text(text)
+                except ValueError as error:
+                    yield f"formats of {name!r}: {error}"
+
+    def _show_format(self, name: str) -> str:
+        text = self.formats.get(name)
+        return "" if text in (None, str(PLAIN)) else f", written as {text}"
+
     def _roles(self) -> list[tuple[str, str]]:
         """List (role, column) in the order in which people read them."""
         single = [(role, getattr(self, role)) for role in _SINGLE_ROLES if getattr(self, role) is not None]
@@ -289,42 +334,3 @@ class Schema:
 
     def _roles_needed(self, needs_target: bool) -> list[tuple[str, str]]:
         return [(role, name) for role, name in self._roles() if needs_target or role not in _SINGLE_ROLES]
-
-
-def _table_problems(table: pd.DataFrame, names: Collection[str] | None = None) -> Iterator[str]:
-    if not isinstance(table, pd.DataFrame):
-        raise SchemaError(f"expected a pandas DataFrame, got {type(table).__name__}; wrap it in pd.DataFrame")
-    if len(table) == 0:
-        yield "the table has no rows; give it at least one"
-    names = table.columns if names is None else names
-    for name in names:
-        if not isinstance(name, str):
-            yield f"column name {name!r} is not text; rename it, for example to 'column_{name}'"
-    for name in table.columns[table.columns.duplicated()].unique():
-        if name in names:
-            yield f"the table has more than one column {name!r}; rename or remove the others"
-
-
-def _missing_columns(roles: Sequence[tuple[str, str | None]], table: pd.DataFrame) -> Iterator[str]:
-    missing = [(role, name) for role, name in roles if name is not None and name not in table.columns]
-    columns = list(map(str, table.columns))
-    for position, (role, name) in enumerate(missing):
-        # Comparing a name with all others is slow, and after so many nobody reads on.
-        close = difflib.get_close_matches(name, columns, n=1) if position < _NUM_HINTS else []
-        remedy = f"rename {close[0]!r}, if it is meant" if close else "add it, or correct the name"
-        yield f"the table has no column {name!r} ({role}); {remedy}"
-
-
-def _once(table: pd.DataFrame) -> set[str]:
-    """Return the names that one column alone has."""
-    return set(table.columns[~table.columns.duplicated(keep=False)])
-
-
-def _only_target(table: pd.DataFrame, taken: Collection[str]) -> str:
-    names = find_targets(table.columns, taken)
-    if len(names) != 1:
-        raise SchemaError(
-            f"the target is not clear: expected one column named target or price, got {names or 'none'}; "
-            f"name it (target=... or --target), one of: {', '.join(table.columns)}"
-        )
-    return names[0]

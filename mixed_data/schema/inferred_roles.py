@@ -14,10 +14,14 @@ import pandas as pd
 
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.schema.photo_paths import split_paths
-from mixed_data.schema.written_numbers import parse_numbers
+from mixed_data.schema.written_dates import clear_order, count_orders
+from mixed_data.schema.written_numbers import count_formats, parse_numbers
 
 LEFT_OUT = "left out"
 """The role of a column that has none."""
+
+CLEAR_SHARE = 0.9
+"""From this share of the cells on, a column is what they say; the others are mistakes."""
 
 Guess = tuple[str, str]
 """A role, or ``LEFT_OUT``, and the reason."""
@@ -33,12 +37,6 @@ _NAMED_ID, _NAMED_INDEX, _SHORT_TEXT, _COUNTS = _ID_GUESSES = (  # The best firs
     ("id", "short text, every value different"),
     ("id", "counts the rows"),
 )
-_CURRENCY = r"(?:[$€£]|USD|EUR|GBP|CHF)"
-_WRITTEN_NUMBER = re.compile(  # "1,200", "1.200,50", "12,5", "$ 1200", "45 %": numbers to people, not to ``float``.
-    rf"(?:{_CURRENCY} ?)?[+-]?(?:[0-9]{{1,3}}([,.'’ \u00a0\u202f])[0-9]{{3}}(?:\1[0-9]{{3}})*(?:[.,][0-9]+)?"
-    rf"|[0-9]+(?:[.,][0-9]+)?)(?: ?(?:{_CURRENCY}|%))?"
-)
-_CLEAR_SHARE = 0.9  # From this share of the cells on, a column is what they say; the others are mistakes.
 _MIN_ROWS_TO_COUNT = 20  # In fewer rows, values such as 1, 2, 3 may well be rooms.
 _MIN_CODE_LENGTH = 4
 _MAX_ID_LENGTH = 60
@@ -95,7 +93,7 @@ def _guess_role(name: str, column: pd.Series, may_be_image: bool) -> Guess:
     if present.empty:
         return LEFT_OUT, "every cell is empty"
     num_pictures = _count_pictures(present)
-    if num_pictures >= _CLEAR_SHARE * len(present):
+    if num_pictures >= CLEAR_SHARE * len(present):
         reason = f"{num_pictures} of {len(present)} cells end like picture files"
         return ("images", reason) if may_be_image else (LEFT_OUT, f"{reason}, but the images are given")
     if num_distinct == 1 and len(present) == len(column):
@@ -104,7 +102,7 @@ def _guess_role(name: str, column: pd.Series, may_be_image: bool) -> Guess:
         return _NAMED_ID if num_distinct == len(column) else _guess_label(present)
     if _INDEX_NAME.fullmatch(name.strip()) and num_distinct == len(column):
         return _NAMED_INDEX
-    if guess := _guess_number(name, column, present):
+    if guess := _guess_number(name, column, present) or _guess_date(column, present):
         return guess
     if num_distinct == len(column) and present.str.len().max() <= _MAX_ID_LENGTH:
         return _SHORT_TEXT
@@ -119,19 +117,28 @@ def _guess_number(name: str, column: pd.Series, present: pd.Series) -> Guess | N
         return "codes", "named like a zipcode"
     if present.nunique() < len(present) and _are_padded_codes(present):
         return "codes", f"{len(present.iloc[0])} digits each, some with a leading zero"
-    num_numbers = len(present) - int(is_bad.sum())
-    if num_numbers >= _CLEAR_SHARE * len(present):
-        return "numeric", f"{num_numbers} of {len(present)} cells are numbers"
-    texts = canonical_text(column[is_bad]).value_counts()
-    num_numbers += sum(count for text, count in texts.items() if _WRITTEN_NUMBER.fullmatch(text))
-    if num_numbers >= _CLEAR_SHARE * len(present):
-        return "numeric", f"{num_numbers} of {len(present)} cells are numbers, some with separators or signs"
+    num_plain = len(present) - int(is_bad.sum())
+    _, units = count_formats(column[is_bad])
+    num_numbers = num_plain + units.total()
+    if num_numbers >= CLEAR_SHARE * len(present):
+        others = ", some with separators or signs" if num_plain < CLEAR_SHARE * len(present) else ""
+        return "numeric", f"{num_numbers} of {len(present)} cells are numbers{others}"
     return None
+
+
+def _guess_date(column: pd.Series, present: pd.Series) -> Guess | None:
+    orders = count_orders(column)
+    num_dates = len(present) - orders["no"]
+    if num_dates < CLEAR_SHARE * len(present):
+        return None
+    if orders["?"] and clear_order(orders) is None:
+        return LEFT_OUT, "dates that do not tell whether the day or the month stands first; write them as 2020-12-31"
+    return "dates", f"{num_dates} of {len(present)} cells are dates"
 
 
 def _guess_label(present: pd.Series) -> Guess:
     reason = f"{present.nunique()} different values in {len(present)} cells"
-    if present.nunique() > _CLEAR_SHARE * len(present):
+    if present.nunique() > CLEAR_SHARE * len(present):
         return LEFT_OUT, f"free text: {reason}"
     return "categorical", reason
 
@@ -142,7 +149,7 @@ def _count_pictures(present: pd.Series) -> int:
     In a long column of something else there is no need to look at every cell.
     """
     others = (cell for cell in present if not _is_picture(cell))
-    too_many = int((1 - _CLEAR_SHARE) * len(present)) + 2
+    too_many = int((1 - CLEAR_SHARE) * len(present)) + 2
     return len(present) - sum(1 for _ in islice(others, too_many))
 
 

@@ -1,9 +1,15 @@
-"""Numbers as they are written in the cells of a column."""
+"""Numbers as people write them: "1200.5", "1.200,50 €", "(1,200)", "12,5 %"; and which sign is the decimal one.
+
+"1.200" is 1200 in one file and 1.2 in another. No cell says which, so the sign is settled for a whole column: see
+`mixed_data.schema.learned_formats`.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
 
@@ -12,18 +18,149 @@ import pandas as pd
 
 from mixed_data.schema.cell_values import cells_of, is_missing
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_NUMBER_CHARACTERS = "0123456789+-.eE "
+_PLAIN_CHARACTERS = "0123456789+-.eE "
+_EXAMPLES = {".": "1,234.5", ",": "1.234,5", None: "1234"}
+_FORMAT = re.compile(r"(1,234\.5|1\.234,5|1234)(?: (\S+))?")
+_UNITS = {"EUR": "€", "USD": "$", "US$": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "Fr.": "CHF", "kr.": "kr"}
+_UNIT = (
+    r"(?:[A-Z]{0,2}[$€£¥₹₽₩₺₴₦₪฿₫₱]|%|kr\.?|zł|Kč|Ft|Fr\.|EUR|USD|GBP|JPY|INR|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF"
+    r"|RON|BGN|TRY|BRL|MXN|CNY|RMB|HKD|SGD|ZAR|KRW|ILS|AED)"
+)
+_WRITTEN = re.compile(rf"([-+−]?) ?({_UNIT})? ?([-+−]?) ?([0-9.,].*?) ?({_UNIT})?")
+_SPACES = "\u00a0\u202f\u2009"  # no-break, narrow no-break and thin, all of which separate thousands
 
 
-def parse_numbers(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def _number_body(decimal: str, other: str) -> re.Pattern[str]:
+    """Return the pattern of digits with thousands in groups, perhaps, and a decimal sign, perhaps.
+
+    ",-" and ".--" stand for a price without cents. Groups of two are the Indian "12,34,567".
+    """
+    groups = rf"[1-9][0-9]{{0,2}}([{other}'’ ])[0-9]{{3}}(?:\1[0-9]{{3}})*"
+    indian = r"|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}" if other == "," else ""
+    cents = rf"{re.escape(decimal)}(?:[0-9]*|[-–—]{{1,2}})"
+    plain = rf"(?:[0-9]+(?:{cents})?|{re.escape(decimal)}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    return re.compile(rf"(?:{groups}{indian})(?:{cents})?|{plain}")
+
+
+_BODIES = {".": _number_body(".", ","), ",": _number_body(",", ".")}
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How the numbers of one column are written.
+
+    Attributes:
+        decimal: the decimal sign, "." or ","; None where nothing has told it yet, and "1.200" cannot be read.
+        unit: "%" or the sign of a currency that may stand beside them; "" for none.
+    """
+
+    decimal: str | None = None
+    unit: str = ""
+
+    def __str__(self) -> str:
+        """Write 1234.5 this way; without a decimal sign 1234."""
+        return f"{_EXAMPLES[self.decimal]} {self.unit}".strip()
+
+    @classmethod
+    def from_text(cls, text: str) -> NumberFormat:
+        """Read what ``str`` of a format gives, such as "1.234,5 €".
+
+        Raises:
+            ValueError: the text is no such format.
+        """
+        match = _FORMAT.fullmatch(text)
+        if not match or (match[2] and not re.fullmatch(_UNIT, match[2])):
+            raise ValueError(f"expected a format such as '1,234.5' or '1.234,5 €', got {text!r:.80}")
+        decimal = next(sign for sign, example in _EXAMPLES.items() if example == match[1])
+        return cls(decimal, _UNITS.get(match[2], match[2]) if match[2] else "")
+
+    def read(self, text: str) -> float | None:
+        """Return the number that a text means in a column written so; None where it is none, or could be two."""
+        unit, meanings = read_meanings(text)
+        if unit and unit != self.unit:
+            return None
+        if self.decimal is not None:
+            return meanings.get(self.decimal)
+        return meanings.popitem()[1] if len(set(meanings.values())) == 1 else None
+
+
+PLAIN = NumberFormat(".")
+"""As Python and every program write numbers: 1234.5."""
+
+UNKNOWN = NumberFormat()
+"""Of a column that showed no decimal sign."""
+
+
+def read_meanings(text: str) -> tuple[str, dict[str, float]]:
+    """Return what a text can mean as a number.
+
+    Returns:
+        the unit beside it, "" for none; and decimal sign -> number, empty for what is no number.
+
+    Example:
+        >>> read_meanings("€ 1.200"), read_meanings("12,5 %")
+        (('€', {'.': 1.2, ',': 1200.0}), ('%', {',': 12.5}))
+    """
+    text = text.strip()
+    for space in _SPACES:
+        text = text.replace(space, " ")
+    is_negative = text.endswith(")") and "(" in text and not re.search("[-+−]", text.split("(")[0])
+    match = _WRITTEN.fullmatch(text.replace("(", "", 1)[:-1].strip() if is_negative else text)
+    if not match or (match[1] and match[3]) or (match[2] and match[5]) or (is_negative and (match[1] or match[3])):
+        return "", {}
+    sign = -1.0 if is_negative or (match[1] or match[3]) in ("-", "−") else 1.0
+    unit = match[2] or match[5] or ""
+    meanings = {}
+    for decimal, pattern in _BODIES.items():
+        if pattern.fullmatch(match[4]):
+            whole, *cents = match[4].split(decimal)
+            number = float(".".join([re.sub("[^0-9eE+-]", "", whole), *(part.strip("-–—") for part in cents)]))
+            if math.isfinite(number):
+                meanings[decimal] = sign * number
+    return _UNITS.get(unit, unit), meanings
+
+
+def sign_of(meanings: dict[str, float]) -> str:
+    """Return what the meanings of a text say about the decimal sign of its column.
+
+    "." or "," for a number with this sign only ("12,5", "1.200.000"), "?" for one that is two different numbers
+    ("1.200"), "" for one that is the same with both ("1200"), and for what is none.
+    """
+    if len(meanings) == 1:
+        return next(iter(meanings))
+    return "?" if len(set(meanings.values())) == 2 else ""
+
+
+def count_formats(values: pd.Series) -> tuple[Counter[str], Counter[str]]:
+    """Count what the texts of a column say about how its numbers are written.
+
+    Args:
+        values: one column, shape (n,), of any dtype; cells that are no text say nothing.
+
+    Returns:
+        a pair of counts of cells: decimal signs, see `sign_of`; and units of what can be a number, "" for none.
+    """
+    signs: Counter[str] = Counter()
+    units: Counter[str] = Counter()
+    for text, count in Counter(cell for cell in cells_of(values) if isinstance(cell, str)).items():
+        if not text.strip("0123456789"):
+            units[""] += count * bool(text)
+        elif not is_missing(text):
+            unit, meanings = read_meanings(text)
+            units[unit] += count * bool(meanings)
+            signs[sign_of(meanings)] += count
+    return signs, units
+
+
+def parse_numbers(values: pd.Series, written: NumberFormat = PLAIN) -> tuple[np.ndarray, np.ndarray]:
     """Read a column as numbers and say which cells are none, instead of guessing.
 
-    Thousands separators, decimal commas, currency signs and units are not numbers here: "1.200" is 1.2. Nor are
-    booleans, which are categories ("True" in a CSV, ``True`` in a DataFrame: one meaning).
+    Booleans are no numbers but categories ("True" in a CSV, ``True`` in a DataFrame: one meaning); nor are dates and
+    spans of time.
 
     Args:
         values: one column, shape (n,), of any dtype.
+        written: how its texts are written.
 
     Returns:
         a pair: the numbers, float64 of shape (n,), ``NaN`` where a cell is missing or no number; and the bad cells,
@@ -33,41 +170,51 @@ def parse_numbers(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         >>> numbers, is_bad = parse_numbers(pd.Series([" 1.5", "abc", None]))
         >>> numbers.tolist(), is_bad.tolist()
         ([1.5, nan, nan], [False, True, False])
+        >>> parse_numbers(pd.Series(["1.200", "(12,5)"]), NumberFormat(","))[0].tolist()
+        [1200.0, -12.5]
     """
     is_plain = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_complex_dtype(values.dtype)
     if is_plain and not pd.api.types.is_bool_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     else:
         cells = list(cells_of(values))
-        numbers = _plain_numbers(cells)
+        numbers = _plain_numbers(cells, written)
         if numbers is None:
-            numbers = np.array([_number_of(cell) for cell in cells], dtype=np.float64)
+            texts = {cell: _number_of_text(cell, written) for cell in {cell for cell in cells if isinstance(cell, str)}}
+            known = (texts[cell] if isinstance(cell, str) else _number_of(cell) for cell in cells)
+            numbers = np.fromiter(known, dtype=np.float64, count=len(cells))
     is_bad = np.isinf(numbers)
     numbers[is_bad] = np.nan
     return numbers, is_bad
 
 
-def _plain_numbers(cells: list[object]) -> np.ndarray | None:
+def _plain_numbers(cells: list[object], written: NumberFormat) -> np.ndarray | None:
     """Read a whole column of text at once; None where a cell needs a closer look.
 
-    Of these characters ``float`` takes exactly what ``_NUMBER`` takes: what it takes beyond needs others ("1_000",
-    "inf", digits of other scripts).
+    Of these characters ``float`` takes nothing but numbers: what it takes beyond needs others ("1_000", "inf", digits
+    of other scripts).
     """
     try:
-        if "".join(cells).strip(_NUMBER_CHARACTERS):  # type: ignore[arg-type]
+        text = "".join(cells)  # type: ignore[arg-type]
+        if text.strip(_PLAIN_CHARACTERS) or (written.decimal != "." and "." in text):
             return None
         return np.array([cell or "nan" for cell in cells], dtype=np.float64)
     except (TypeError, ValueError):  # A cell is no text, or no number.
         return None
 
 
+def _number_of_text(text: str, written: NumberFormat) -> float:
+    """Return the number, NaN where the text is missing, infinity where it is no number of this format."""
+    if is_missing(text):
+        return math.nan
+    number = written.read(text)
+    return math.inf if number is None else number
+
+
 def _number_of(cell: object) -> float:
     """Return the number, NaN where the cell is missing, infinity where it is no finite number."""
     if is_missing(cell):
         return math.nan
-    if isinstance(cell, str):
-        text = cell.strip()
-        return float(text) if _NUMBER.fullmatch(text) else math.inf
     if isinstance(cell, bool | np.bool_) or not isinstance(cell, Real | Decimal):
         return math.inf
     try:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from mixed_data.files.digests import digest_file
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.schema.photo_paths import split_paths
+from mixed_data.schema.written_dates import parse_dates
 from mixed_data.schema.written_numbers import parse_numbers
 
 
@@ -140,10 +141,11 @@ def _row_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
 
 def code_cells(table: pd.DataFrame, schema: Schema) -> dict[str, NDArray[np.int64]]:
     """Enumerate the values of each feature, then of the target, from 0; -1 stands for a missing cell."""
-    cells = {name: parse_numbers(table[name])[0] for name in schema.numeric}
+    cells: dict[str, Any] = {name: parse_numbers(table[name], schema.number_format(name))[0] for name in schema.numeric}
     cells |= {name: canonical_text(table[name]) for name in schema.categorical + schema.codes}
+    cells |= {name: parse_dates(table[name], schema.formats.get(name))[0] for name in schema.dates}
     if schema.target:
-        cells[schema.target] = parse_numbers(table[schema.target])[0]
+        cells[schema.target] = parse_numbers(table[schema.target], schema.number_format(schema.target))[0]
     return {name: pd.factorize(values)[0].astype(np.int64) for name, values in cells.items()}
 
 

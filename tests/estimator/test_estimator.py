@@ -243,11 +243,19 @@ def test_without_a_schema_it_is_inferred(
     assert regressor.preprocessor is None
 
 
-def test_a_column_named_like_a_target_is_no_feature_of_a_target_of_another_name(
+def test_a_column_named_like_a_target_is_a_feature_of_a_target_of_another_name(
     sales: pd.DataFrame, without_training: list[dict[str, Any]]
 ) -> None:
-    regressor = MixedDataRegressor(units=8).fit(sales, np.log(sales["price"]).rename("log_price"))
-    assert "price" not in regressor.feature_names_in_
+    rent = (sales["area"] * 3.0).rename("rent")
+    assert "price" in MixedDataRegressor(units=8).fit(sales, rent).feature_names_in_
+    assert "price" in MixedDataRegressor(units=8).fit(sales, rent.to_numpy()).feature_names_in_
+    assert "price" not in MixedDataRegressor(units=8).fit(sales, sales["price"]).feature_names_in_
+
+
+def test_a_column_that_equals_the_target_under_another_name_is_refused(sales: pd.DataFrame) -> None:
+    for y in (sales["price"].to_numpy(), sales["price"].rename("rent"), list(sales["price"])):
+        with pytest.raises(SchemaError, match="column 'price' of X equals y; take it out of X"):
+            MixedDataRegressor(units=8).fit(sales, y)
 
 
 # Errors

@@ -26,7 +26,7 @@ from mixed_data.preprocessing import (
     Inputs,
     MixedDataPreprocessor,
     TabularPreprocessor,
-    tabular_features,
+    feature_columns,
 )
 from mixed_data.preprocessing.photo_decoding import PhotoError
 from mixed_data.schema import Schema, SchemaError
@@ -202,9 +202,9 @@ def test_checked_rows_are_read_once_and_alike(table: pd.DataFrame, monkeypatch: 
     preprocessor = preprocess(table)
     expected, state = preprocessor.transform(table), preprocessor.get_state()
     read: list[object] = []
-    for module, name in ((tabular_features, "parse_numbers"), (tabular_features, "canonical_text")):
+    for module, name in ((feature_columns, "parse_numbers"), (feature_columns, "canonical_text")):
         reader = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda column, reader=reader: (read.append(column.name), reader(column))[1])
+        monkeypatch.setattr(module, name, lambda *of, reader=reader: (read.append(of[0].name), reader(*of))[1])
     monkeypatch.setattr(Schema, "validate", lambda *arguments, **options: pytest.fail("checked again"))
     assert_equal_inputs(preprocessor.transform_checked(table), expected)
     assert read == list(SCHEMA.features)

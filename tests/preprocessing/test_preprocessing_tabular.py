@@ -69,11 +69,11 @@ def test_every_imputed_cell_gives_a_row_warning_also_without_an_indicator() -> N
 @pytest.mark.parametrize("method", ["fit", "transform"])
 def test_cells_that_are_no_numbers_are_named_together(method: str) -> None:
     preprocessor = TabularPreprocessor(SCHEMA).fit(HOUSES)
-    bad = HOUSES.assign(area=["abc", 1, "2,4", np.inf, 3, "1e999", True], bedrooms=["x", *range(6)])
+    bad = HOUSES.assign(area=["abc", 1, "2,4,", np.inf, 3, "1e999", True], bedrooms=["x", *range(6)])
     with pytest.raises(ValueError, match=r"row 0, column 'bedrooms': 'x'; row 0, column 'area': 'abc'") as error:
         getattr(preprocessor, method)(bad)
     assert "; and 1 more; correct or empty them" in str(error.value)
-    assert "row 2, column 'area': '2,4'; row 3, column 'area': inf" in str(error.value)
+    assert "row 2, column 'area': '2,4,'; row 3, column 'area': inf" in str(error.value)
 
 
 def test_report_names_every_merged_level_and_the_ratios_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:

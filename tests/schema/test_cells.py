@@ -138,7 +138,7 @@ def test_numbers_are_read_from_every_dtype(column):
 
 @pytest.mark.parametrize(
     "cell",
-    ["abc", "inf", "-Infinity", "1,200", "1_000", "$5", "12 m2", "0x1A", "1e999", "٣", True, np.False_]
+    ["abc", "inf", "-Infinity", "1,20", "1_000", "$5", "12 m2", "0x1A", "1e999", "٣", True, np.False_]
     + [np.inf, -np.inf, 10**400, 1j, [1], pd.Timestamp("2020-01-01")],
     ids=repr,
 )

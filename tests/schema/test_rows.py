@@ -22,13 +22,16 @@ LINES = [
     "H1,abc,2,ranch,,200",
     "H2,70,3,loft,,sold",
     "H3,80,4,ranch,,400",
-    '"H4","1,200",inf,loft,,500',
+    '"H4","12,50,0",inf,loft,,500',
     "",
     "H5,100,5,ranch,500",
     "H6,110,6,loft,,600",
 ]
 AREA, SOLD = "area is 'abc', no usable number", "price is 'sold', no usable number"
-FOUR = ["area is '1,200', no usable number", "rooms is 'inf', no usable number"]
+FOUR = [
+    "area is '12,50,0', no usable number",
+    "rooms is 'inf', no usable number",
+]
 RAGGED = "the line has 5 cells, not 6"
 
 

@@ -21,7 +21,7 @@ def files(listings: Path, tmp_path: Path) -> tuple[Path, Path]:
     for view in ("front", "kitchen"):
         rows[view] = [str(listings.parent / name) if name else "" for name in rows[view]]
     rows.to_csv(tmp_path / "good.csv", index=False)
-    rows.loc[2, "area [m2]"] = "1,200"
+    rows.loc[2, "area [m2]"] = "12,50,0"
     rows.loc[5, "rooms"] = "many"
     rows.to_csv(tmp_path / "bad.csv", index=False)
     return tmp_path / "good.csv", tmp_path / "bad.csv"
@@ -43,12 +43,12 @@ def test_predict_keeps_every_row_in_its_place_and_the_others_to_the_last_bit(
     assert [row for row in range(8) if found[row] != expected[row]] == BAD_ROWS
     warnings = table["warnings"][BAD_ROWS].tolist()
     if policy == "skip":
-        assert found[2] == """L2,,,,0,"skipped: area [m2] is '1,200', no usable number\""""
+        assert found[2] == """L2,,,,0,"skipped: area [m2] is '12,50,0', no usable number\""""
         assert "6 predictions in" in capsys.readouterr().out
-        assert "2 of 8 rows skipped:\n- line 4 (id 'L2'): area [m2] is '1,200'" in caplog.text
+        assert "2 of 8 rows skipped:\n- line 4 (id 'L2'): area [m2] is '12,50,0'" in caplog.text
     else:
         assert warnings[0].startswith(
-            "area [m2] is '1,200', no usable number: read as missing; area [m2] is missing: imp"
+            "area [m2] is '12,50,0', no usable number: read as missing; area [m2] is missing: imp"
         )
         assert (table["prediction"].astype(float) > 0).all()
         assert "8 predictions in" in capsys.readouterr().out

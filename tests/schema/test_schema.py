@@ -58,12 +58,13 @@ def test_prediction_needs_neither_target_nor_id_nor_group_and_ignores_their_cell
 def test_all_problems_are_reported_at_once_with_row_column_and_cell():
     table = make_rows(area=["abc", 1, np.inf, *["x"] * 5], price=[9, None, "1,200", *[1] * 5], front=[7, *["a"] * 7])
     table = table.drop(columns="style").rename(columns={"zip": "Zip"})
-    number = "write a finite number such as 1250.5, without separators or units"
+    number = "write a finite number such as 1250.5"
     assert problems_of(table) == (
         "the table has no column 'style' (categorical); add it, or correct the name",
         "the table has no column 'zip' (codes); rename 'Zip', if it is meant",
         f"row 1 (id 'b'), column 'price': got an empty cell; {number}, or remove the row",
-        f"row 2 (id 'c'), column 'price': got '1,200'; {number}, or remove the row",
+        f"row 2 (id 'c'), column 'price': got '1,200' (1200 or 1.2: the training rows do not tell the decimal sign); "
+        f"{number}, or remove the row",
         f"row 0 (id 'a'), column 'area': got 'abc'; {number}, or leave the cell empty",
         f"row 2 (id 'c'), column 'area': got inf; {number}, or leave the cell empty",
         f"row 3 (id 'd'), column 'area': got 'x'; {number}, or leave the cell empty",

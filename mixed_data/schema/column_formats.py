@@ -1,0 +1,245 @@
+"""How each column writes its numbers and dates: told by its own cells, by other columns, by the separator."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from mixed_data.schema.bad_cells import SchemaError
+from mixed_data.schema.cell_values import cells_of
+from mixed_data.schema.column_problems import names_of_one_column
+from mixed_data.schema.declared_roles import Schema
+from mixed_data.schema.inferred_roles import CLEAR_SHARE
+from mixed_data.schema.written_dates import DATE_FORMATS, clear_order, count_orders, parse_dates, read_dates
+from mixed_data.schema.written_numbers import (
+    UNKNOWN,
+    NumberFormat,
+    count_formats,
+    parse_numbers,
+    read_meanings,
+    sign_of,
+)
+
+logger = logging.getLogger(__name__)
+
+_MOST = 0.75  # Of the cells that tell a sign; fewer do not outvote the others.
+_BY_HAND = "say it with --decimal, in Python with learn_formats(schema, table, decimal=...)"
+
+
+def learn_formats(
+    schema: Schema,
+    table: pd.DataFrame,
+    *,
+    separator: str | None = None,
+    decimal: str | None = None,
+    is_training: bool = True,
+) -> Schema:
+    """Find out from a whole table how numbers and dates are written in it, where the schema does not say so yet.
+
+    "1.200" is 1200 where other cells of its column are "12,5" or "1.200.000", because these have one meaning only; else
+    where all other columns that tell say so; else the file's separator decides, because who separates cells by commas
+    writes decimal points. Nothing is learned from cells that are numbers or dates already.
+
+    Args:
+        schema: roles of the columns, and the formats that are known.
+        table: the rows.
+        separator: of the CSV file that they come from.
+        decimal: the decimal sign of all columns, "." or ",", if you know it; then nothing is asked.
+        is_training: False for rows to predict, which must not teach new units.
+
+    Returns:
+        the schema with its ``formats``.
+
+    Raises:
+        SchemaError: a column can be read in two ways, or is written in another way than what was learned.
+
+    Example:
+        >>> table = pd.DataFrame({"area": ["1.200", "950"], "width": ["12,5", "8"]})
+        >>> learn_formats(Schema(numeric=["area", "width"]), table).formats
+        {'area': '1.234,5', 'width': '1.234,5'}
+    """
+    if decimal not in (None, ".", ","):
+        raise SchemaError(f"decimal must be '.' or ',', got {decimal!r}")
+    present = names_of_one_column(table)
+    columns = {name: table[name] for name in schema.numbers if name in present}
+    known = {name: schema.number_format(name) for name in schema.numbers if name in schema.formats}
+    numbers, problems = _learn_number_formats(
+        columns, known, separator=separator, decimal=decimal, is_training=is_training
+    )
+    days = {name: table[name] for name in schema.dates if name in present}
+    dates, more = _learn_date_formats(days, {name: schema.formats[name] for name in days if name in schema.formats})
+    if problems := problems + more:
+        raise SchemaError(*problems)
+    return replace(schema, formats={**schema.formats, **dates, **{name: str(form) for name, form in numbers.items()}})
+
+
+def check_and_read(schema: Schema, table: pd.DataFrame, *, needs_target: bool = True) -> tuple[Schema, pd.DataFrame]:
+    """Check training rows at the door, and read their cells: what comes later finds a table that fits.
+
+    Args:
+        schema: roles of the columns.
+        table: the rows; it is not changed.
+        needs_target: as for ``Schema.validate``.
+
+    Returns:
+        the schema with its formats, and the rows as from `read_cells`.
+
+    Raises:
+        SchemaError: the table does not fit; every problem is listed.
+    """
+    if problems := schema.find_column_problems(table, needs_target=needs_target):
+        raise SchemaError(*problems)
+    schema = learn_formats(schema, table)
+    schema.validate(table, needs_target=needs_target)
+    return schema, read_cells(schema, table, needs_target=needs_target)
+
+
+def read_cells(schema: Schema, table: pd.DataFrame, *, needs_target: bool = False) -> pd.DataFrame:
+    """Read the numbers and dates of rows that fit the schema, once.
+
+    Args:
+        schema: with the formats that `learn_formats` found.
+        table: the rows.
+        needs_target: whether the target is read too; else it stays as it is, if it is there.
+
+    Returns:
+        the same rows: numeric columns float64, ``NaN`` where a cell is missing, dates datetime64[us]; others as they
+        are.
+    """
+    columns = schema.numbers if needs_target else schema.numeric
+    numbers = {name: parse_numbers(table[name], schema.number_format(name))[0] for name in columns}
+    dates = {name: parse_dates(table[name], schema.formats.get(name))[0] for name in schema.dates}
+    return table.assign(**numbers, **dates)
+
+
+def _learn_number_formats(
+    columns: Mapping[str, pd.Series],
+    known: Mapping[str, NumberFormat],
+    *,
+    separator: str | None = None,
+    decimal: str | None = None,
+    is_training: bool = True,
+) -> tuple[dict[str, NumberFormat], list[str]]:
+    """Return the formats that are known now by column, and what cannot be read; see `learn_formats`."""
+    counts = {name: count_formats(cells) for name, cells in columns.items()}
+    own = {name: clear for name, (signs, _) in counts.items() if (clear := _clear_sign(signs))}
+    formats = dict(known)
+    problems: list[str] = []
+    for name, (signs, units) in counts.items():
+        told = known.get(name, UNKNOWN)
+        others = {sign for other, sign in own.items() if other != name}
+        elsewhere = others.pop() if len(others) == 1 else "." if separator == "," and not others else None
+        here = own.get(name) or (elsewhere if own or signs["?"] else None)
+        is_sure = _is_clear(signs) or (separator == "," and here == ".")  # As in the files that this program writes.
+        if decimal is None:
+            contrary = None if is_sure else told.decimal or elsewhere
+            problems += _find_sign_problems(name, columns[name], signs, here, contrary)
+        sign = decimal or (here if is_sure and here else told.decimal or here)
+        unit = told.unit or (_clear_unit(units) if is_training else "")
+        if unit is None or (unit == "%" and units["%"] and units[""]):
+            shown = ", ".join(f"{kind or 'without'} ({count})" for kind, count in units.most_common())
+            problems.append(f"column {name!r}: its numbers have different units: {shown}; write them alike")
+        elif units.total() and (sign or unit):
+            formats[name] = NumberFormat(sign, unit)
+            if formats[name] != told:
+                _say(name, columns[name], formats[name])
+    return formats, problems
+
+
+def _learn_date_formats(columns: Mapping[str, pd.Series], known: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return what is known now of the order of day and month, and what cannot be read; see `learn_formats`."""
+    formats, problems = dict(known), []
+    for name, cells in columns.items():
+        orders = count_orders(cells)
+        told = DATE_FORMATS[known[name]][0] if name in known else None
+        own = clear_order(orders)
+        if own is None and told is None and orders["?"] + orders["day"] + orders["month"]:
+            example = _first(cells, lambda text: len(set(read_dates(text).values())) == 2)
+            problems.append(
+                f"column {name!r}: nothing says whether {example!r} has the day or the month first; write dates as "
+                f"2020-12-31, or put {name!r} under formats in the schema, as '31/12/2020' or '12/31/2020'"
+            )
+        elif own is not None and told is not None and own != told:
+            problems.append(f"column {name!r}: the {own} stands first, in training the {told} did; write them alike")
+        elif own is not None:
+            formats[name] = next(text for text, (first, _) in DATE_FORMATS.items() if first == own)
+    return formats, problems
+
+
+def _clear_sign(signs: Counter[str]) -> str | None:
+    total = signs["."] + signs[","]
+    return next((sign for sign in ".," if total and signs[sign] >= _MOST * total), None)
+
+
+def _is_clear(signs: Counter[str]) -> bool:
+    """Tell whether nearly all cells that depend on the sign tell it, so that no slip of the pen decides."""
+    sign = _clear_sign(signs)
+    return sign is not None and signs[sign] >= _MOST * (signs.total() - signs[""])
+
+
+def _clear_unit(units: Counter[str]) -> str | None:
+    """Return the unit, "" for none, None where there are several."""
+    kinds = Counter({unit: count for unit, count in units.items() if unit})
+    return next((unit for unit, count in kinds.items() if count >= CLEAR_SHARE * kinds.total()), None if kinds else "")
+
+
+def _find_sign_problems(
+    name: str, cells: pd.Series, signs: Counter[str], here: str | None, contrary: str | None
+) -> Iterator[str]:
+    """Say what is wrong with the decimal sign of a column.
+
+    Args:
+        name: of the column.
+        cells: of the column.
+        signs: as counted by `count_formats`.
+        here: the sign that this table tells.
+        contrary: the sign that training, or else the rest of the table, tells, where that of the cells is not sure.
+    """
+    points, commas = signs["."], signs[","]
+    if points and commas and _clear_sign(signs) is None:
+        yield (
+            f"column {name!r}: {points} numbers have a decimal point, such as {_first_with('.', cells)!r}, "
+            f"and {commas} a decimal comma, such as {_first_with(',', cells)!r}; write them alike, or {_BY_HAND}"
+        )
+    elif not points + commas + signs["?"]:
+        return
+    elif here and contrary and here != contrary:
+        shown = _first_with(here, cells) or _first_with("?", cells)
+        yield (
+            f"column {name!r}: numbers such as {shown!r} seem to have the decimal sign {here!r}, but training or the "
+            f"rest of the table has {contrary!r}; write them alike, or {_BY_HAND}"
+        )
+    elif not here and not contrary:
+        shown = _first_with("?", cells)
+        point, comma = (read_meanings(shown)[1][sign] for sign in ".,")
+        yield (
+            f"column {name!r}: {shown!r} may be {point:.10g} or {comma:.10g}, and nothing in the table tells the "
+            f"decimal sign; {_BY_HAND}"
+        )
+
+
+def _first_with(sign: str, cells: pd.Series) -> str:
+    return _first(cells, lambda text: sign_of(read_meanings(text)[1]) == sign)
+
+
+def _first(cells: pd.Series, is_meant: Callable[[str], bool]) -> str:
+    return next((cell.strip() for cell in cells_of(cells) if isinstance(cell, str) and is_meant(cell)), "")
+
+
+def _say(name: str, cells: pd.Series, format: NumberFormat) -> None:
+    """Log how numbers are read that Python would not read so."""
+    example = _first(cells, lambda text: (number := format.read(text)) is not None and not _is_plain(text, number))
+    if example:
+        logger.warning("column %r: %r is read as %.10g", name, example, format.read(example))
+
+
+def _is_plain(text: str, number: float) -> bool:
+    """Tell whether Python reads the text as this number."""
+    try:
+        return float(text) == number
+    except ValueError:
+        return False
