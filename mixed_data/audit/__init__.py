@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixed_data.audit.contradictions import find_contradictions, find_shared_across
-from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows, report
+from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows, report, shorten
 from mixed_data.audit.outliers import explain_skipped, find_outliers
 from mixed_data.audit.photo_facts import list_photos, read_photos
 from mixed_data.audit.repeated_rows import describe_near_rows, find_near_rows, find_repeated_rows
@@ -107,8 +107,9 @@ def _declare_sides(own: Subject, split: str | None, against: pd.DataFrame | None
     others = against[[name for name in against if name in wanted]].reset_index(drop=True)
     both = make_subject(pd.concat([own.table, others], ignore_index=True), schema)
     sides = np.array(["table"] * len(own.table) + ["against"] * len(others), dtype=object)
-    names = [*own.names, *(f"{name} of the other file" for name in name_rows(others, schema, places))]
-    return replace(both, names=names, places=[*own.places, *places], sides=sides)
+    there = [f"{place} of the other file" for place in places or name_rows(others, schema)]
+    names = [*own.names, *(name_rows(others, schema, there) if places else there)]
+    return replace(both, names=names, places=[*own.places, *there] if places else (), sides=sides)
 
 
 def _find_constant_columns(subject: Subject) -> list[Finding]:
@@ -118,7 +119,7 @@ def _find_constant_columns(subject: Subject) -> list[Finding]:
         return []
     columns = {name: canonical_text(subject.table[name]) for name in subject.schema.features}
     cases = [
-        subject.case([], f"{name}: {column.iloc[0] or 'nothing'} in every row")
+        subject.case([], f"{name}: {shorten(column.iloc[0] or 'nothing')} in every row")
         for name, column in columns.items()
         if column.nunique(dropna=False) == 1
     ]

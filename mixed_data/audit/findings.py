@@ -18,6 +18,7 @@ from mixed_data.schema.written_numbers import parse_numbers
 from mixed_data.split import Link, find_links, join_links
 
 _NUM_IN_SENTENCE = 3
+_MAX_LENGTH_SHOWN = 60
 KEPT_TOGETHER = "kept on one side of every split"
 LOOK = "named only: look at these rows"
 
@@ -39,7 +40,7 @@ class Case:
     places: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Write "59 = 72: 3 photos" or "line 60 (id 59) = line 73 (id 72): 3 photos", with at most five rows."""
+        """Write "59 = 72: 3 photos" or "line 60 (id '59') = line 73 (id '72'): 3 photos", with at most five rows."""
         names = [_name_row(*row) for row in zip_longest(self.ids[:NUM_SHOWN], self.places[:NUM_SHOWN], fillvalue="")]
         more = [f"{len(self.ids) - NUM_SHOWN} more"] if len(self.ids) > NUM_SHOWN else []
         return ": ".join(filter(None, (" = ".join([*names, *more]), self.note)))
@@ -161,7 +162,7 @@ def name_rows(table: pd.DataFrame, schema: Schema, places: Sequence[str] = ()) -
 
 
 def _name_row(id: str, place: str) -> str:
-    return id if id.startswith(place) else f"{place} (id {id})"
+    return f"{place} (id {id!r})" if place and place != id else id
 
 
 def report(
@@ -172,6 +173,12 @@ def report(
     if num_rows is None:
         num_rows = len({row for case in cases for row in case.rows})
     return [Finding(problem, num_rows, cases, action, flatters)] if cases else []
+
+
+def shorten(text: str) -> str:
+    """Write a cell for people on one line, the beginning of a long one."""
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_LENGTH_SHOWN else f"{line[: _MAX_LENGTH_SHOWN - 3]}..."
 
 
 def write_number(value: float) -> str:

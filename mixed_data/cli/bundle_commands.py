@@ -79,12 +79,9 @@ def predict(options: argparse.Namespace) -> None:
     checked = read_checked_rows(options.data, schema, **how)
     coverage = None if regressor.calibrator_ is None else options.coverage
     rows = checked.complete(regressor.predict_rows(checked.usable, coverage=coverage))
-    if schema.id in rows.columns:
-        raise ValueError(
-            f"the id column is called {schema.id!r}, like a column of the result; rename it in {options.data}"
-        )
     if schema.id in checked.table.columns:
-        rows.insert(0, schema.id, checked.table[schema.id])
+        # An id column that is called like a column of the result is "id" there, as in the predictions of a run.
+        rows.insert(0, "id" if schema.id in rows else schema.id, checked.table[schema.id])
     write_csv(options.out, rows)
     _print_warnings(rows)
     num_skipped = int(checked.is_skipped.sum())

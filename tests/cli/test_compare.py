@@ -61,7 +61,7 @@ def test_compare_leaves_these_files(compared):
 def test_the_audit_comes_first_then_the_models_then_the_answers_and_last_the_folder(compared):
     text = compared.output
     assert text.startswith("audit: ")
-    assert "line 9 (id L7) = line 10 (id L8)" in text.split("40 rows, 1 × grouped 2-fold")[0]
+    assert "line 9 (id 'L7') = line 10 (id 'L8')" in text.split("40 rows, 1 × grouped 2-fold")[0]
     places = [text.index(part) for part in ("audit: ", " model ", "weighted_sum without one of its parts")]
     places += [text.index("learned weights of weighted_sum: tabular 0."), text.index("\nDo the photos help?\n  ")]
     assert places == sorted(places)
@@ -82,7 +82,7 @@ def test_every_model_is_printed_with_its_figures(compared):
 
 def test_the_answers_are_printed_as_they_are_written(compared):
     audit, *entries = read_json(compared.folder / "verdict.json")
-    assert "line 9 (id L7) = line 10 (id L8)" in audit["answer"]
+    assert "line 9 (id 'L7') = line 10 (id 'L8')" in audit["answer"]
     assert [entry["second"] for entry in entries] == ["table", "placebo", "boosting"]
     for entry in entries:
         assert f"\n{entry['question']}\n  {entry['answer']}\n" in compared.output

@@ -30,7 +30,7 @@ NAMES = [
         "an id",
         "by its line and its id",
         "id;area;style;price\nA;70;loft;1\nB;95;ranch;2\nC;70;loft;{price}\n",
-        ("line 2 (id A)", "line 4 (id C)"),
+        ("line 2 (id 'A')", "line 4 (id 'C')"),
     ),
 ]
 
@@ -48,7 +48,7 @@ def test_the_reader_and_the_audit_name_a_row_alike(case, tmp_path, capsys):
     assert f"{first} = {last}" in capsys.readouterr().out.replace("\n", " ")
     path.write_bytes(case.given.format(price="abc").encode())
     assert audit(path) == 1
-    name = capsys.readouterr().err.partition(", column 'price': got 'abc'")[0].replace("'", "")
+    name = capsys.readouterr().err.partition(", column 'price': got 'abc'")[0]
     assert name.endswith(last), "the error names the same line"
 
 
@@ -81,5 +81,5 @@ def test_a_row_of_the_other_file_is_named_by_its_place_there(form, tmp_path, cap
     place = "line 4" if form == "csv" else "row 1"
     (case,) = json.loads((tmp_path / "audit.json").read_text("utf-8"))["findings"][0]["cases"]
     assert case["ids"] == ["line 2", f"{place} of the other file"]
-    assert (case["rows"], case["places"]) == ([0, 3], ["line 2", place])
+    assert (case["rows"], case["places"]) == ([0, 3], ["line 2", f"{place} of the other file"])
     assert "line 2 =" in capsys.readouterr().out
