@@ -29,7 +29,11 @@ logger = logging.getLogger(__name__)
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _UNNAMED_INDEX = re.compile("__null_dask_index__|__index_level_[0-9]+__")  # as dask and pyarrow write it
-_HEADER = re.compile(r'[^"\r\n]*(?:"[^"]*"[^"\r\n]*)*')
+_CUTS = re.escape("".join(CSV_SEPARATORS))
+_QUOTED = ' *"(?:[^"]|"")*"'
+_CELL = f"(?:{_QUOTED})?[^{_CUTS}\r\n]*"
+_HEADER = re.compile(f"{_CELL}(?:[{_CUTS}]{_CELL})*")
+_QUOTED_CELL = re.compile(f"(^|[{_CUTS}]){_QUOTED}")
 _SEPARATOR_LINE = re.compile(r"sep=([^\w\r\n\"])[ \t]*(?=\r|\n|$)", re.IGNORECASE)
 _CUTTING_COMMA = re.compile("(?<![0-9]),|,(?![0-9])")
 _REMEDY = "save it again as 'CSV UTF-8' (an Excel file first has to be exported as CSV)"
@@ -122,7 +126,7 @@ def _flatten_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
                 "them, or write the file without its index: table.to_parquet(path, index=False)"
             )
     table = table.loc[:, [not _UNNAMED_INDEX.fullmatch(name) for name in table.columns]]
-    for name, column in table.items():
+    for name, column in table.select_dtypes(exclude=["number", "bool", "datetime"]).items():
         row = next((row for row, cell in enumerate(column) if isinstance(cell, str) and "\0" in cell), None)
         if row is not None:
             raise ValueError(f"{path}: row {row}, column {name!r} has a null character, as no CSV can; remove it")
@@ -211,7 +215,7 @@ def _read_text(path: Path) -> str:
 def _find_separator(text: str) -> str:
     """Find the separator of the header; if it may have several, the one that cuts the rows as it cuts the header."""
     match = _HEADER.match(text.lstrip("\r\n"))
-    outside_quotes = re.sub(r'"[^"]*"', "", match.group() if match else "")
+    outside_quotes = _QUOTED_CELL.sub(r"\1", match.group() if match else "")
     possible = [separator for separator in CSV_SEPARATORS if separator in outside_quotes]
     if not possible:  # One column: commas that all stand in numbers do not cut.
         return ";" if "," in text and not _CUTTING_COMMA.search(text) else ","

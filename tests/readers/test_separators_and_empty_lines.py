@@ -61,6 +61,18 @@ SEPARATORS = [
         "area;price\n12,5;3,4\n",
         (";", {"area": ["12,5"], "price": ["3,4"]}),
     ),
+    Case(
+        "inches in the names of a ; file",
+        "read",
+        'width 5";height 6";price\n1;2;3\n',
+        (";", {'width 5"': ["1"], 'height 6"': ["2"], "price": ["3"]}),
+    ),
+    Case(
+        "inches in a name of a comma file",
+        "read",
+        'width 5",price\n1,2\n',
+        (",", {'width 5"': ["1"], "price": ["2"]}),
+    ),
     Case("one column", "read", "price\n1\n2\n", (None, {"price": ["1", "2"]})),
     Case("one column of decimal commas", "read", "price\n12,5\n2\n", (None, {"price": ["12,5", "2"]})),
     Case(
