@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from mixed_data.evaluation.model_differences import Evidence
@@ -55,7 +56,7 @@ def make_table(folder: Path) -> pd.DataFrame:
     random = np.random.default_rng(0)
     area = random.uniform(50, 250, NUM_HOUSES)
     photo = folder / "front.jpg"
-    photo.write_bytes(b"the same photo")
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(photo)
     return pd.DataFrame(
         {
             "name": [f"house {row}" for row in range(NUM_HOUSES)],

@@ -119,7 +119,7 @@ TRUNCATED = "cannot be decoded: image file is truncated"
 
 MASKED = [
     Case("the file is not there", "masked: no such file", lambda folder: str(folder / "none.jpg"), "no such file"),
-    Case("a URL", "masked: no such file; nothing is fetched", lambda folder: "https://localhost/a.jpg", "no such file"),
+    Case("a URL", "masked: an address; nothing is fetched", lambda folder: "https://localhost/a.jpg", "an address"),
     Case("an empty file", "masked: empty", file_with(b""), "the file is empty"),
     Case("a folder", "masked: a folder", str, "a folder, not a file"),
     *(
@@ -128,9 +128,8 @@ MASKED = [
     ),
     Case("a JPEG whose second half is zeros", "masked: truncated", file_with(half_a_download), TRUNCATED),
     Case("a PNG cut in half", "masked: truncated", file_with(lambda: encode("PNG")[:60]), "cannot be decoded"),
-    Case("a text file called .jpg", "masked: not a picture", file_with(b"a photo of a house"), NO_PICTURE),
-    Case("a PDF called .jpg", "masked: not a picture", file_with(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"), NO_PICTURE),
-    Case("an HTML error page saved as .jpg", "masked: not a picture", file_with(b"<!DOCTYPE html><p>404"), NO_PICTURE),
+    Case("a text file called .jpg", "masked: a text", file_with(b"a photo of a house"), "a text, not a picture"),
+    Case("bytes that nobody knows", "masked: not a picture", file_with(b"\x01\x02\x03\x04"), NO_PICTURE),
     Case(
         "a 32-bit TIFF", "masked: white is unknown", file_with(lambda: encode("TIFF", Image.new("F", (8, 8)))), "32-bit"
     ),
@@ -138,9 +137,9 @@ MASKED = [
         "a decompression bomb, 12,000 x 12,000",
         "masked: too many pixels; nothing is decoded",
         file_with(bomb),
-        "12,000 x 12,000 pixels are more than max_pixels=50,000,000 allows",
+        "too many pixels: 12,000 x 12,000 are more than max_pixels=50,000,000 allows",
     ),
-    Case("a file of 10 GB", "masked: too large; not read", sparse_file, "10,000,000,000 bytes are more than"),
+    Case("a file of 10 GB", "masked: too large; not read", sparse_file, "too many bytes: 10,000,000,000 are more"),
     NO_PERMISSION,
     Case("links that lead in a circle", "masked: cannot be opened", symlink_loop, "cannot be opened: Too many levels"),
     Case("a link to nothing", "masked: no such file", dangling_symlink, "no such file"),

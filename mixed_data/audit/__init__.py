@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from mixed_data.audit.contradictions import find_contradictions, find_shared_across
-from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows, report, shorten
+from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows, report
 from mixed_data.audit.outliers import explain_skipped, find_outliers
 from mixed_data.audit.photo_facts import list_photos, read_photos
 from mixed_data.audit.repeated_rows import describe_near_rows, find_near_rows, find_repeated_rows
 from mixed_data.audit.shared_photos import find_shared_photos, find_unusable_photos, label_photos
 from mixed_data.audit.target_leaks import find_leaks
+from mixed_data.files.first_few import cut
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.schema.column_formats import check_and_read, read_cells
@@ -119,7 +120,7 @@ def _find_constant_columns(subject: Subject) -> list[Finding]:
         return []
     columns = {name: canonical_text(subject.table[name]) for name in subject.schema.features}
     cases = [
-        subject.case([], f"{name}: {shorten(column.iloc[0] or 'nothing')} in every row")
+        subject.case([], f"{name}: {cut(column.iloc[0] or 'nothing')} in every row")
         for name, column in columns.items()
         if column.nunique(dropna=False) == 1
     ]

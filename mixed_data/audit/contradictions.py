@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mixed_data.audit.findings import LOOK, Finding, Subject, report, shorten
+from mixed_data.audit.findings import LOOK, Finding, Subject, report
 from mixed_data.audit.repeated_rows import NearRows
 from mixed_data.audit.shared_photos import MANY_ROWS, list_shared
+from mixed_data.files.first_few import cut
 
 
 def find_contradictions(subject: Subject, photos: pd.DataFrame, near: NearRows) -> list[Finding]:
@@ -33,7 +34,7 @@ def find_shared_across(subject: Subject, photos: pd.DataFrame, near: NearRows) -
         return []
     notes = {case.rows: f"photos alike: {case.note}" for case in list_shared(subject, photos, "alike")}
     notes |= {case.rows: f"same photos: {case.note}" for case in list_shared(subject, photos, "same")}
-    notes |= {link.rows: f"group {shorten(link.shared)}" for link in subject.links if link.reason == "group"}
+    notes |= {link.rows: f"group {cut(link.shared)}" for link in subject.links if link.reason == "group"}
     notes |= {rows: f"equal but for {column}" for rows, column in near.items()}
     notes |= {link.rows: "equal rows" for link in subject.links if link.reason == "row"}
     sides = {rows: sorted({str(side) for side in subject.sides[list(rows)]}) for rows in sorted(notes)}

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.files.first_few import NUM_SHOWN, first_few
+from mixed_data.files.first_few import NUM_SHOWN, cut, first_few
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.schema.written_numbers import parse_numbers
@@ -158,7 +158,7 @@ def make_subject(
 def name_rows(table: pd.DataFrame, schema: Schema, places: Sequence[str] = ()) -> list[str]:
     """Return what a person calls each row: its id, or else its place in the file, or its position."""
     ids = canonical_text(table[schema.id]) if schema.id in table else [None] * len(table)
-    return [id or (places[row] if places else f"row {row}") for row, id in enumerate(ids)]
+    return [cut(id) if id else (places[row] if places else f"row {row}") for row, id in enumerate(ids)]
 
 
 def _name_row(id: str, place: str) -> str:
@@ -173,12 +173,6 @@ def report(
     if num_rows is None:
         num_rows = len({row for case in cases for row in case.rows})
     return [Finding(problem, num_rows, cases, action, flatters)] if cases else []
-
-
-def shorten(text: str) -> str:
-    """Write a cell for people on one line, the beginning of a long one."""
-    line = " ".join(text.split())
-    return line if len(line) <= _MAX_LENGTH_SHOWN else f"{line[: _MAX_LENGTH_SHOWN - 3]}..."
 
 
 def write_number(value: float) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.audit.findings import KEPT_TOGETHER, Finding, Subject, report, shorten
+from mixed_data.audit.findings import KEPT_TOGETHER, Finding, Subject, report
+from mixed_data.files.first_few import cut
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.split.rows_kept_together import code_cells, equal_rows
 
@@ -59,9 +60,7 @@ def describe_near_rows(subject: Subject, near: NearRows) -> list[Finding]:
     for rows, column in near.items():
         if subject.is_split_apart(rows) and not (column == subject.schema.target and subject.target_range(rows)):
             values = canonical_text(subject.table[column].iloc[list(rows)]).drop_duplicates()
-            cases.append(
-                subject.case(rows, f"but for {column} ({', '.join(shorten(str(value)) for value in values[:3])})")
-            )
+            cases.append(subject.case(rows, f"but for {column} ({', '.join(cut(str(value)) for value in values[:3])})"))
     action = "not kept together: if they are one thing, give them one value in a group column (--group)"
     return report("near-duplicate rows", cases, action, flatters=True)
 

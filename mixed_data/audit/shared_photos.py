@@ -11,6 +11,8 @@ import pandas as pd
 from mixed_data.audit.findings import KEPT_TOGETHER, LOOK, Case, Finding, Subject, report
 from mixed_data.audit.lookalikes import label_alike
 from mixed_data.audit.photo_facts import PhotoFile
+from mixed_data.files.first_few import cut
+from mixed_data.schema.photo_paths import is_picture, show_path
 from mixed_data.split.rows_kept_together import equal_files
 
 MANY_ROWS = 10
@@ -38,7 +40,7 @@ def list_shared(subject: Subject, photos: pd.DataFrame, label: str) -> list[Case
     for _, lines in photos.groupby(label, sort=False):
         rows = tuple(sorted(set(lines["row"].tolist())))
         if len(rows) > 1:
-            names.setdefault(rows, []).append(Path(lines["path"].iloc[0]).name)
+            names.setdefault(rows, []).append(cut(Path(lines["path"].iloc[0]).name))
     notes = {rows: found[0] if len(found) == 1 else f"{len(found)} photos" for rows, found in names.items()}
     return [subject.case(rows, notes[rows]) for rows in sorted(notes)]
 
@@ -65,7 +67,7 @@ def find_unusable_photos(subject: Subject, photos: pd.DataFrame, files: Mapping[
     """Find photos that are named but missing or broken, and photos that show nothing; an empty cell is neither."""
     broken, blank = [], []
     for row, column, path in photos[["row", "column", "path"]].itertuples(index=False):
-        file, name = files[path], Path(path).name
+        file, name = files[path], show_path(path if is_picture(path) else Path(path).name)
         if file.problem:
             broken.append(subject.case([row], f"{column}: {name}: {file.problem}"))
         if file.is_blank:

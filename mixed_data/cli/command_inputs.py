@@ -12,6 +12,7 @@ import pandas as pd
 
 from mixed_data.cli.option_lists import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
 from mixed_data.preprocessing import SUITED_PREPROCESSING, MixedDataPreprocessor
+from mixed_data.preprocessing.lost_photos import MissingPhotosError, check_photos
 from mixed_data.readers import READERS, UNITS
 from mixed_data.readers.table import read_checked_table
 from mixed_data.schema import Schema
@@ -54,6 +55,23 @@ def read_data(options: argparse.Namespace) -> Data:
         table = checked.usable.reset_index(drop=True)
         return Data(table, schema, counts=checked.counts, places=checked.usable_places)
     return Data(*READERS["sample"](root, **given), _oracle(root, given))
+
+
+def check_photos_of(data: Data, options: argparse.Namespace) -> None:
+    """Refuse photos that lead nowhere before Keras starts, and say which folder their paths start from.
+
+    Raises:
+        MissingPhotosError: not one photo of an image column can be used, and a network reads photos.
+    """
+    reads_photos = {*(options.networks or ()), options.fusion} != {"table"}
+    try:
+        check_photos(
+            data.table, data.schema.images, allow_missing_photos=options.allow_missing_photos or not reads_photos
+        )
+    except MissingPhotosError as error:
+        if options.dataset == "table":
+            error.add_note(f"relative paths start from {(options.root or options.data.parent).absolute()}")
+        raise
 
 
 def network_options(options: argparse.Namespace, schema: Schema) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from mixed_data.cli.command_inputs import describe_start, network_options, read_data
+from mixed_data.cli.command_inputs import check_photos_of, describe_start, network_options, read_data
 from mixed_data.cli.option_lists import add_data_arguments, add_study_arguments
 from mixed_data.cli.printed_tables import console, print_models
 from mixed_data.cli.process_start import start_keras, worker_processes
@@ -49,6 +49,7 @@ def compare(options: argparse.Namespace) -> None:
         return
     with Console(stderr=True).status("reading the data (the sample is drawn on first use)"):
         data = read_data(options)
+        check_photos_of(data, options)
     table, schema = data.table, data.schema
     start_keras()
     from mixed_data.cli.progress_bars import embed_photos, show_fits
@@ -69,6 +70,7 @@ def compare(options: argparse.Namespace) -> None:
             resume=folder.path if options.resume else None,
             references=data.references,
             places=data.places,
+            allow_missing_photos=options.allow_missing_photos,
             started=describe_start(options, data),
             on_progress=on_progress,
             **arguments,

@@ -105,6 +105,11 @@ def add_study_arguments(parser: argparse.ArgumentParser, what: str) -> argparse.
     study.add_argument(
         "--networks", type=_read_names, metavar="NAME[,NAME…]", help=f"what to compare: {', '.join(NETWORK_NAMES)}"
     )
+    study.add_argument(
+        "--allow-missing-photos",
+        action="store_true",
+        help="go on where not one photo of an image column can be used; without it, that is an error",
+    )
     study.add_argument("--random-state", type=int, default=0, help="seed of splits and models; default: %(default)s")
     study.add_argument("--out", type=Path, help="folder for the results; default: runs/<time>-<dataset>")
     study.add_argument(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from rich.console import Console
 
-from mixed_data.cli.command_inputs import describe_start, network_options, read_data
+from mixed_data.cli.command_inputs import check_photos_of, describe_start, network_options, read_data
 from mixed_data.cli.option_lists import UsageError, add_data_arguments, add_study_arguments
 from mixed_data.cli.printed_tables import console, print_models
 from mixed_data.cli.process_start import start_keras, worker_processes
@@ -56,6 +56,7 @@ def train(options: argparse.Namespace) -> None:
         options.image_branch = options.image_branch or "pretrained"
     with Console(stderr=True).status("reading the data (the sample is drawn on first use)"):
         data = read_data(options)
+        check_photos_of(data, options)
     table, schema = data.table, data.schema
     start_keras()
     from mixed_data.cli.progress_bars import embed_photos, show_progress
@@ -96,6 +97,7 @@ def _make_plan(options: argparse.Namespace, schema: Schema) -> Plan:
         folds=options.folds,
         test_size=options.test_size,
         random_state=options.random_state,
+        allow_missing_photos=options.allow_missing_photos,
     )
 
 

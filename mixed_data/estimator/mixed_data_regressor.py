@@ -35,6 +35,7 @@ from mixed_data.network.pretrained_backbones import make_embedder
 from mixed_data.network.training import JIT_COMPILE, Training, seeded
 from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
+from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema import Schema
 
@@ -168,6 +169,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
     ) -> MixedDataRegressor:
         """Learn from the training rows.
 
+        A `PhotoWarning` says, before the training and counted by reason, which photos cannot be used.
+
         Args:
             X: the rows; columns are matched by name, those without a role (also the target, which may be absent)
                 are ignored.
@@ -190,6 +193,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
         backbone, embedder = self._load_backbone(preprocessor)
         inputs = preprocessor.transform_checked(X, embedder)
+        warn_of_lost_photos(inputs.row_warnings, X)
         scaled = transformer.transform(target)
         rows: dict[str, Any] = {"training_rows": training_rows, "callbacks": callbacks}
         with seeded(self.random_state):

@@ -14,6 +14,7 @@ from mixed_data.estimator.settings import with_target
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS, hide, name_patterns
 from mixed_data.preprocessing import Inputs, TargetTransformer
+from mixed_data.preprocessing.lost_photos import without_photo_warnings
 from mixed_data.schema import Schema
 from mixed_data.split import find_groups, k_fold
 
@@ -116,6 +117,7 @@ def _fit_and_predict(
     training_rows: np.ndarray,
     held_out_rows: np.ndarray,
 ) -> pd.DataFrame:
-    regressor.fit(X.iloc[training_rows], target[training_rows])
+    with without_photo_warnings():  # the fit on all rows has spoken of them
+        regressor.fit(X.iloc[training_rows], target[training_rows])
     predicted = predict_patterns(regressor, regressor.read_rows(X.iloc[held_out_rows]))
     return predicted.assign(row=held_out_rows[predicted["row"]])

@@ -26,6 +26,7 @@ from mixed_data.files.checked_json import INTEGER, NUMBERS, OBJECT, check_fields
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS, PHOTO_PATTERN, name_patterns
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
+from mixed_data.preprocessing.lost_photos import find_lost_photos, warn_of_lost_photos, without_photo_warnings
 from mixed_data.schema import Schema
 
 PHOTOS = "<prediction from the photos>"
@@ -94,6 +95,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
                 `MixedDataRegressor.fit`.
         """
         schema, X, target = read_training_rows(self._schema(), "both", X, y)
+        warn_of_lost_photos([find_lost_photos(X, schema.images)], X)
         transformer = TargetTransformer(self.network.target_transform).fit(target)
         scaled = transformer.transform(target)
         # They see the target as the transformer leaves it, so that they need no other one.
@@ -105,13 +107,11 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         predicted = self._join(by_network, by_photos)
         predicted["trees"] = self._predict_trees_out_of_fold(X, scaled, predicted, splits)
         told = X.assign(**{PHOTOS: _of_each_row(predicted, len(X))})
-        self.set_parts(
-            network.fit(X, scaled, callbacks),
-            photos.fit(X, scaled, callbacks),
-            self.make_trees().fit(told, scaled),
-            transformer,
-            _learn_weights(predicted, scaled),
-        )
+        with without_photo_warnings():
+            network.fit(X, scaled, callbacks)
+            photos.fit(X, scaled, callbacks)
+        trees = self.make_trees().fit(told, scaled)
+        self.set_parts(network, photos, trees, transformer, _learn_weights(predicted, scaled))
         if self.intervals:
             self.calibrator_ = self._calibrate(target, predicted)
         return self

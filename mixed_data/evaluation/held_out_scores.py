@@ -19,6 +19,7 @@ from mixed_data.evaluation.model_names import BEST, IMAGE, TABLE
 from mixed_data.fusion import FUSIONS
 from mixed_data.metrics import regression_metrics
 from mixed_data.prediction.predicted_rows import RowRegressor
+from mixed_data.preprocessing.lost_photos import without_photo_warnings
 from mixed_data.schema import Schema
 
 COVERAGE = 0.9
@@ -96,7 +97,8 @@ def evaluate_held_out(
             regressor, rows, held_out = clone(model), table.iloc[training_rows], table.iloc[held_out_rows]
             if isinstance(regressor, RowRegressor):
                 callbacks = [*watch(name, fold), *fits.watch_epochs(name, fold)]
-                regressor.fit(rows, target.iloc[training_rows], callbacks=callbacks)
+                with without_photo_warnings():  # a run speaks of all photos, before its first fit
+                    regressor.fit(rows, target.iloc[training_rows], callbacks=callbacks)
                 coverage = None if regressor.calibrator_ is None else COVERAGE
                 predicted = regressor.predict_rows(held_out, coverage=coverage)
             else:

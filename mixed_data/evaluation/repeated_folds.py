@@ -7,6 +7,7 @@ all threads share.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,9 +26,12 @@ from mixed_data.evaluation.model_differences import Evidence
 from mixed_data.evaluation.placebo import Split
 from mixed_data.files.checked_json import make_plain
 from mixed_data.metrics import regression_metrics
+from mixed_data.preprocessing.lost_photos import check_photos
 from mixed_data.schema import Schema
 from mixed_data.schema.column_formats import check_and_read
 from mixed_data.split import find_links, join_links, k_fold
+
+logger = logging.getLogger(__name__)
 
 OnProgress = Callable[[int, int, str], None]
 """Called with the number of finished fits, of all fits, and the name of the model that was finished last."""
@@ -105,6 +109,7 @@ def run_repeats(
     fits: FinishedFits = KEEP_NOTHING,
     on_progress: OnProgress | None = None,
     places: Sequence[str] = (),
+    allow_missing_photos: bool = False,
 ) -> RepeatedRun:
     """Hold every row out in each repeat, with every model, on identical folds.
 
@@ -116,16 +121,20 @@ def run_repeats(
         fits: where finished fits are taken from and put; of the same rows, models and protocol.
         on_progress: called after each fit.
         places: where the rows stand in their file, such as "line 7"; the audit names them so.
+        allow_missing_photos: whether an image column may have not one photo that can be used.
 
     Returns:
         All predictions, learned weights, times and what the audit found.
 
     Raises:
         ValueError: the table does not fit the schema, there are too few rows to split, or a model cannot be fitted.
+        MissingPhotosError: not one photo of an image column can be used.
     """
     if protocol.repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {protocol.repeats}")
     schema, table = check_and_read(schema, table)
+    for sentence in check_photos(table, schema.images, allow_missing_photos=allow_missing_photos):
+        logger.warning("%s", sentence)
     links = find_links(table, schema)
     groups = join_links(links, len(table))
     tasks = _make_tasks(candidates, groups, protocol, fits)

@@ -1,10 +1,11 @@
-"""Long lists for people: the first few, then how many more there are."""
+"""Long lists and texts for people: the first few, then how many more there are; the beginning, then dots."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 NUM_SHOWN = 5
+_MAX_LENGTH_SHOWN = 80
 
 
 def first_few(items: Iterable[object], num_shown: int = NUM_SHOWN) -> list[str]:
@@ -17,3 +18,9 @@ def first_few(items: Iterable[object], num_shown: int = NUM_SHOWN) -> list[str]:
 def name_some(items: Iterable[object], num_shown: int = NUM_SHOWN) -> str:
     """Write the first items in a line: "a, b, c, d, e, and 7 more"."""
     return ", ".join(first_few(items, num_shown))
+
+
+def cut(text: str) -> str:
+    """Return a text on one line, of more than 80 characters the beginning and dots."""
+    text = " ".join(text.splitlines())
+    return text if len(text) <= _MAX_LENGTH_SHOWN else f"{text[: _MAX_LENGTH_SHOWN - 3]}..."

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import name_patterns
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TargetTransformer
+from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
 from mixed_data.schema.column_formats import read_cells
 from mixed_data.schema.pandas_frames import to_pandas
 
@@ -49,6 +50,8 @@ class RowRegressor(RegressorMixin):
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """Predict rows; each by itself, in their order.
 
+        A `PhotoWarning` says, counted by reason, which photos cannot be used; `predict_rows` says it of each row.
+
         Args:
             X: rows with the columns of `feature_names_in_`; others are ignored.
 
@@ -58,7 +61,9 @@ class RowRegressor(RegressorMixin):
         Raises:
             ValueError: the table does not fit the schema (all problems are listed).
         """
-        return self.predict_rows(X)["prediction"].to_numpy()
+        rows, row_warnings = self._predict(X)
+        warn_of_lost_photos(row_warnings, X)
+        return rows["prediction"].to_numpy()
 
     def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> np.ndarray:
         """Predict intervals that hold the true value in a chosen share of cases like the training rows.
@@ -77,7 +82,9 @@ class RowRegressor(RegressorMixin):
             ValueError: the table does not fit the schema, this was fitted with ``intervals=False``, or there were too
                 few training rows for such a coverage.
         """
-        return self.predict_rows(X, coverage=coverage)[["lower", "upper"]].to_numpy()
+        rows, row_warnings = self._predict(X, coverage)
+        warn_of_lost_photos(row_warnings, X)
+        return rows[["lower", "upper"]].to_numpy()
 
     def predict_rows(self, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:
         """Predict rows and say of each what it was made from.
@@ -94,6 +101,10 @@ class RowRegressor(RegressorMixin):
         Raises:
             ValueError: as for `predict` and `predict_interval`.
         """
+        return self._predict(table, coverage)[0]
+
+    def _predict(self, table: pd.DataFrame, coverage: float | None = None) -> tuple[pd.DataFrame, list[list[str]]]:
+        """Predict as `predict_rows` does; and return the warnings of each row one by one."""
         check_is_fitted(self)
         if coverage is not None and self.calibrator_ is None:
             raise ValueError("this regressor knows no intervals: it was fitted with intervals=False")
@@ -101,7 +112,7 @@ class RowRegressor(RegressorMixin):
         schema = self.preprocessor_.schema_
         schema.validate(table, needs_target=False)
         table = read_cells(schema, table)
-        parts = []
+        parts, row_warnings = [], []
         for start in range(0, max(len(table), 1), NUM_ROWS_AT_ONCE):
             rows = table.iloc[start : start + NUM_ROWS_AT_ONCE]
             inputs, scaled, difficulty = self.describe_rows(rows)
@@ -115,4 +126,5 @@ class RowRegressor(RegressorMixin):
                 )
             columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
             parts.append(pd.DataFrame({**columns, "warnings": ["; ".join(row) for row in inputs.row_warnings]}))
-        return pd.concat(parts).set_axis(table.index, axis="index")
+            row_warnings += inputs.row_warnings
+        return pd.concat(parts).set_axis(table.index, axis="index"), row_warnings

@@ -57,7 +57,7 @@ def read_features(table: pd.DataFrame, schema: Schema | None) -> dict[str, Any]:
             cells[name], is_bad = parse_numbers(table[name])
         else:
             cells[name], is_bad = parse_numbers(table[name], schema.number_format(name))
-        problems += [f"row {row}, column {name!r}: {table[name].iloc[row]!r}" for row in np.flatnonzero(is_bad)]
+        problems += [f"row {row}, column {name!r}: {table[name].iloc[row]!r:.80}" for row in np.flatnonzero(is_bad)]
     if problems:
         raise ValueError(
             f"expected finite numbers, dates or empty cells, got {'; '.join(first_few(problems))}; "

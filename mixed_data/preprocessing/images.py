@@ -17,9 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import FLAG, INTEGER, INTEGERS, TEXT, TEXTS, check_state
 from mixed_data.files.first_few import first_few, name_some
-from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, RESIZE_POLICIES, PhotoError, load_photo
+from mixed_data.preprocessing.lost_photos import LostPhoto
+from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, RESIZE_POLICIES, load_photo
+from mixed_data.preprocessing.photo_problems import PhotoError
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
-from mixed_data.schema.photo_paths import split_paths
+from mixed_data.schema.photo_paths import show_path, split_paths
 
 _FORMAT = "mixed_data.ImagePreprocessor"
 _VERSION = 1
@@ -46,7 +48,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
     transforming the same rows again is fast.
 
     Args:
-        columns: the columns that hold paths; one cell may hold several, separated by ";".
+        columns: the columns that hold paths; one cell may hold several, with ";" between them or as a list.
         size: pixels of each view: a number for a square, or (height, width).
         resize: `"crop"`, `"pad"` or `"stretch"`; see `photos.load_photo`.
         montage: tile all photos of a row into one view, row by row in a square grid (2 x 2 for two to four photos);
@@ -117,7 +119,8 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         Returns:
             the images, uint8 of shape (n, V, H, W, 3), RGB, black where there is no photo, or with an embedder float32
             of shape (n, V, D), zero where there is none; the mask, bool of shape (n, V), True where there is one; and
-            for each row the list of its warnings (`"frontal: /photos/7.jpg: no such file"`), empty when all is well.
+            for each row the list of its warnings (`"frontal: /photos/7.jpg: no such file"`, a `LostPhoto`), empty when
+            all is well.
 
         Raises:
             ValueError: for a missing column, or an embedder for a montage. Never for a bad photo.
@@ -238,12 +241,14 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
                     fetch(path, places[position])
                     is_loaded[position] = True
                 except PhotoError as error:
-                    warnings.append(f"{names[position]}: {path}: {error}")
+                    warnings.append(LostPhoto.of(names[position], column, path, error))
             if without := names[first + len(paths) : end]:
                 span = without[0] if len(without) == 1 else f"{without[0]} to {without[-1]}"
                 warnings.append(f"{span}: no photo given")
             if left_out := paths[count:]:
-                warnings.append(f"{column}: more photos than in training, left out: {name_some(left_out)}")
+                warnings.append(
+                    f"{column}: more photos than in training, left out: {name_some(map(show_path, left_out))}"
+                )
         mask[:] = is_loaded.any() if self.montage else is_loaded
         return warnings
 

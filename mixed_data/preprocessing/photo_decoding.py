@@ -1,8 +1,9 @@
 """One photo file becomes one uint8 array: opened safely, upright, RGB, resized, remembered.
 
 Photos come from strangers, so the format is recognised by content and only seven raster formats are read (Pillow as a
-whole would, for instance, hand PostScript to Ghostscript), the pixel count is checked in the header before anything is
-decoded, and whatever is wrong with a file becomes a `PhotoError` with the reason.
+whole would, for instance, hand PostScript to Ghostscript), and HEIC where pillow-heif is installed. The pixel count is
+checked in the header before anything is decoded, and whatever is wrong with a file becomes a `PhotoError` with the
+reason.
 """
 
 from __future__ import annotations
@@ -28,6 +29,17 @@ from PIL import (
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
+)
+
+from mixed_data.preprocessing.photo_problems import (
+    AVIF_BRANDS,
+    HEIC_BRANDS,
+    NUM_BYTES,
+    PhotoError,
+    explain_content,
+    explain_path,
+    explain_raw,
+    find_brand,
 )
 
 RESIZE_POLICIES = ("crop", "pad", "stretch")
@@ -58,9 +70,8 @@ _READERS: dict[bytes, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     rb"GIF8[79]a": GifImagePlugin.GifImageFile,
     rb"BM": BmpImagePlugin.BmpImageFile,
     rb"II\*\0|MM\0\*": TiffImagePlugin.TiffImageFile,
-    rb"....ftyp(avi[fs]|mif1|msf1)": AvifImagePlugin.AvifImageFile,
 }
-_LONGEST_SIGNATURE = 12
+_TIFF_IS_REDUCED, _TIFF_SUBDIRECTORIES, _TIFF_DNG_VERSION = 254, 330, 50706
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -102,10 +113,6 @@ class _PixelBudget:
 
 
 _budget = _PixelBudget(MAX_PIXELS)
-
-
-class PhotoError(ValueError):
-    """A photo that cannot be used; the message is the reason, without the path."""
 
 
 def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -158,11 +165,27 @@ def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_
     except PhotoError:
         raise
     except Exception as error:
-        raise PhotoError(f"cannot be decoded: {error or type(error).__name__}") from error
+        raise PhotoError("cannot be decoded", str(error) or type(error).__name__) from error
     if photo.nbytes <= CACHE_BYTES:
         with _cache_lock:
             _cache[key] = photo
     return photo
+
+
+def check_photo(path: str) -> None:
+    """Look at the header of a photo, without decoding it.
+
+    Raises:
+        PhotoError: the file is missing, no regular file, or no picture that is read.
+    """
+    file_identity(path)
+    with _open_file(path, MAX_PIXELS) as stream:
+        try:
+            _open_image(stream)
+        except PhotoError:
+            raise
+        except Exception as error:  # as in `load_photo`
+            raise PhotoError("cannot be decoded", str(error) or type(error).__name__) from error
 
 
 def clear_photo_cache() -> None:
@@ -175,12 +198,10 @@ def file_identity(path: str) -> tuple[str, int, int, int]:
     """Return what changes whenever the file does, after checking that reading it cannot hang."""
     try:
         status = os.stat(path)
-    except FileNotFoundError:
-        raise PhotoError("no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte or a lone surrogate in the path
-        raise PhotoError(f"cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+        raise explain_path(path, error) from None
     if stat.S_ISDIR(status.st_mode):
-        raise PhotoError("a folder, not a file")
+        raise PhotoError("a folder, not a file", "name the photos in it, separated by ';'")
     if not stat.S_ISREG(status.st_mode):
         raise PhotoError("a pipe, socket or device, not a file")
     # The change time as well: unpacking or rsync can put another picture of equal size under an old date.
@@ -192,15 +213,15 @@ def _decode(path: str, height: int, width: int, resize: str, max_pixels: int) ->
         image = _open_image(stream)
         num_pixels = image.width * image.height
         if num_pixels > max_pixels:
-            raise PhotoError(
-                f"{image.width:,} x {image.height:,} pixels are more than max_pixels={max_pixels:,} allows"
-            )
-        # After zeros in place of the rest, as a broken download leaves them, the decoder would paint some colour.
-        if isinstance(image, JpegImagePlugin.JpegImageFile) and _END_OF_JPEG not in stream.read():
-            raise PhotoError("cannot be decoded: image file is truncated (its end mark is missing)")
-        # The same for both sides, because the photo may still have to be turned.
-        side = int(_REDUCING_GAP * max(height, width))
-        image.draft(None, (side, side))
+            size = f"{image.width:,} x {image.height:,}"
+            raise PhotoError("too many pixels", f"{size} are more than max_pixels={max_pixels:,} allows")
+        if isinstance(image, JpegImagePlugin.JpegImageFile):
+            # After zeros in place of the rest, as a broken download leaves them, the decoder would paint some colour.
+            if _END_OF_JPEG not in stream.read():
+                raise PhotoError("cannot be decoded", "image file is truncated (its end mark is missing)")
+            # The same for both sides, because the photo may still have to be turned. (HEIC would give a thumbnail.)
+            side = int(_REDUCING_GAP * max(height, width))
+            image.draft(None, (side, side))
         if "progressive" not in image.info:  # those are held whole before they are reduced
             num_pixels = image.width * image.height
         Image.core.set_block_size(_LARGEST_BLOCK)
@@ -213,24 +234,48 @@ def _open_file(path: str, max_pixels: int) -> BinaryIO:
     try:
         stream = open(path, "rb")  # noqa: SIM115 - the caller closes it
     except OSError as error:
-        raise PhotoError(f"cannot be opened: {error.strerror or error}") from error
+        raise PhotoError("cannot be opened", error.strerror or str(error)) from error
     num_bytes = os.fstat(stream.fileno()).st_size
     if num_bytes > _BYTES_PER_PIXEL * max_pixels + _BYTES_BESIDE_PIXELS:
         stream.close()
-        raise PhotoError(f"{num_bytes:,} bytes are more than a picture of max_pixels={max_pixels:,} needs")
+        raise PhotoError("too many bytes", f"{num_bytes:,} are more than a picture of max_pixels={max_pixels:,} needs")
     return stream
 
 
 def _open_image(stream: BinaryIO) -> ImageFile.ImageFile:
     """Read the header only, with the reader that the first bytes ask for, whatever the file's name says."""
-    start = stream.read(_LONGEST_SIGNATURE)
+    start = stream.read(NUM_BYTES)
     stream.seek(0)
     if not start:
         raise PhotoError("the file is empty")
+    if (brand := find_brand(start)) in HEIC_BRANDS:
+        return _open_heic(stream, start)
+    if brand in AVIF_BRANDS:
+        return AvifImagePlugin.AvifImageFile(stream)
     for signature, reader in _READERS.items():
         if re.match(signature, start, re.DOTALL):
+            if reader is TiffImagePlugin.TiffImageFile and (start[8:10] == b"CR" or _is_raw(stream)):
+                raise explain_raw()
             return reader(stream)
-    raise PhotoError("not a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture")
+    raise explain_content(start)
+
+
+def _open_heic(stream: BinaryIO, start: bytes) -> ImageFile.ImageFile:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise explain_content(start) from None
+    return HeifImageFile(stream)
+
+
+def _is_raw(stream: BinaryIO) -> bool:
+    """Tell whether a TIFF file is a RAW photo, such as DNG or NEF, of which Pillow would read a thumbnail."""
+    directory = TiffImagePlugin.ImageFileDirectory_v2(stream.read(8))
+    stream.seek(directory.next)
+    directory.load(stream)
+    stream.seek(0)
+    is_reduced = directory.get(_TIFF_IS_REDUCED) == 1
+    return _TIFF_DNG_VERSION in directory or (is_reduced and _TIFF_SUBDIRECTORIES in directory)
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:
@@ -251,7 +296,7 @@ def _unify_mode(image: Image.Image) -> Image.Image:
         values //= 257
         return Image.fromarray(values.astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise PhotoError("32-bit pixels do not say which value is white; save it with 8 or 16 bits")
+        raise PhotoError("32-bit pixels do not say which value is white", "save it with 8 or 16 bits")
     mode = "RGBA" if image.has_transparency_data else "L" if image.mode == "L" else "RGB"
     return image if image.mode == mode else image.convert(mode)  # `convert` copies even when there is nothing to do
 

@@ -141,7 +141,7 @@ def _read_each(
         except PhotoError as error:
             return error
         except OSError as error:
-            return PhotoError(f"cannot be opened: {error.strerror or error}")
+            return PhotoError("cannot be opened", error.strerror or str(error))
 
     paths = list(paths)
     outcomes = dict(zip(paths, run(attempt, paths), strict=True))

@@ -82,7 +82,7 @@ def _read_lines(path: Path) -> pd.DataFrame:
         text = table[column]
         table[column], is_bad = parse_numbers(text)
         for row in is_bad.nonzero()[0]:
-            problems.setdefault(int(row) + 1, f"{text[row]!r} for {column}")
+            problems.setdefault(int(row) + 1, f"{text[row]!r:.80} for {column}")
     if problems:
         shown = "; ".join(first_few(f"line {number}: {problem}" for number, problem in sorted(problems.items())))
         raise ValueError(

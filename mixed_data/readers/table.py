@@ -18,7 +18,7 @@ from mixed_data.schema.bad_cells import RowNames, SchemaError
 from mixed_data.schema.bad_rows import CheckedRows, check_rows
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.schema.column_formats import read_cells
-from mixed_data.schema.photo_paths import PATH_SEPARATOR, split_paths
+from mixed_data.schema.photo_paths import PATH_SEPARATOR, join_paths, resolve_path, split_paths
 
 logger = logging.getLogger(__name__)
 
@@ -187,5 +187,4 @@ def _warn_of_few_not_positive(target: pd.Series, names: RowNames) -> None:
 
 
 def _resolve(cell: object, root: str) -> str | None:
-    paths = [os.path.abspath(os.path.join(root, path)) for path in split_paths(cell)]
-    return PATH_SEPARATOR.join(paths) or None
+    return join_paths([resolve_path(path, root) for path in split_paths(cell)])

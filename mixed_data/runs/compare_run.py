@@ -61,6 +61,7 @@ def compare_models(
     resume: Path | None = None,
     references: pd.DataFrame | None = None,
     places: Sequence[str] = (),
+    allow_missing_photos: bool = False,
     started: Mapping[str, Any] | None = None,
     on_progress: OnProgress | None = None,
     **options: Any,
@@ -84,6 +85,7 @@ def compare_models(
         resume: folder of the same comparison, which was stopped, to go on with.
         references: predictions that came with the data, one column per name, one line per row of ``table``.
         places: where the rows stand in their file, such as "line 7"; the audit names them so.
+        allow_missing_photos: whether an image column may have not one photo that can be used.
         started: see `mixed_data.runs.run_config.describe_run`.
         on_progress: called after each fit.
         **options: further arguments of `MixedDataRegressor`, the same for all networks.
@@ -93,6 +95,7 @@ def compare_models(
         BlockingIOError: another process goes on with ``resume``.
         ValueError: an option is out of range, the table does not fit the schema, there are too few rows to split, or
             ``resume`` began with other settings, data or versions.
+        MissingPhotosError: not one photo of an image column can be used, and a network reads photos.
     """
     names, main = choose_networks(schema, networks, fusion, default=(TABLE, IMAGE, *FUSIONS, BEST))
     protocol = Protocol(repeats, folds, random_state)
@@ -108,7 +111,16 @@ def compare_models(
     folder = RunFolder(resume or choose_folder(out, "comparison"))
     claim = resume_run if resume else begin_run
     with claim(folder, describe_run(table, schema, main=main, settings=settings, started=started)) as fits:
-        run = run_repeats(table, schema, candidates, protocol, fits=fits, on_progress=on_progress, places=places)
+        run = run_repeats(
+            table,
+            schema,
+            candidates,
+            protocol,
+            fits=fits,
+            on_progress=on_progress,
+            places=places,
+            allow_missing_photos=allow_missing_photos or {*names, main} == {TABLE},
+        )
         target = table[schema.target]
         known = {} if references is None else {name: references[name] for name in references}
         known_scores = [{"model": name, **regression_metrics(target, column)} for name, column in known.items()]

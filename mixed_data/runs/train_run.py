@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,16 +19,20 @@ from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
 from mixed_data.evaluation.held_out_scores import HeldOut, Watch, evaluate_held_out, make_networks, no_callbacks
 from mixed_data.evaluation.hidden_modality_scores import score_patterns
+from mixed_data.evaluation.model_names import TABLE
 from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.checked_json import make_plain, write_json
 from mixed_data.files.whole_files import write_csv
 from mixed_data.metrics import regression_metrics
+from mixed_data.preprocessing.lost_photos import check_photos, without_photo_warnings
 from mixed_data.report import write_card, write_report
 from mixed_data.report.run_contents import Run
 from mixed_data.runs.bundle_scores import FOLD_COLUMN
 from mixed_data.schema import Schema
 from mixed_data.schema.column_formats import check_and_read
 from mixed_data.split import find_links, hold_out, join_links, k_fold
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_NETWORKS = ("table", "image", "concat", "weighted_sum")
 
@@ -44,6 +49,7 @@ class Plan:
         test_size: share of the groups held out, with ``folds=0``.
         random_state: seed of the split and of the networks.
         intervals: whether the main network learns intervals.
+        allow_missing_photos: whether an image column may have not one photo that can be used.
     """
 
     networks: Sequence[str] = DEFAULT_NETWORKS
@@ -53,11 +59,13 @@ class Plan:
     test_size: float = 0.25
     random_state: int = 0
     intervals: bool = True
+    allow_missing_photos: bool = False
 
     @property
     def settings(self) -> dict[str, Any]:
         """All that the fits depend on, but for the data."""
-        return {**{name: value for name, value in vars(self).items() if name != "options"}, **self.options}
+        others = ("options", "allow_missing_photos")
+        return {**{name: value for name, value in vars(self).items() if name not in others}, **self.options}
 
 
 @dataclass(frozen=True)
@@ -132,8 +140,12 @@ def run_study(
 
     Raises:
         ValueError: the table does not fit the schema, there are too few rows to split, or an option is out of range.
+        MissingPhotosError: not one photo of an image column can be used, and a network reads photos.
     """
     schema, table = check_and_read(schema, table)
+    allowed = plan.allow_missing_photos or {*plan.networks, plan.main} == {TABLE}
+    for sentence in check_photos(table, schema.images, allow_missing_photos=allowed):
+        logger.warning("%s", sentence)
     if plan.folds and FOLD_COLUMN in table:
         raise ValueError(f"a cross-validated run needs the column name {FOLD_COLUMN!r} for itself; rename yours")
     links = find_links(table, schema)
@@ -221,7 +233,8 @@ def _fit_on_all_rows(
     if fit is None:
         started = time.perf_counter()
         callbacks = [*watch(f"{main.name}, all rows", 0), *fits.watch_epochs(main.name, fold)]
-        fitted = clone(model).fit(table, table[schema.target], callbacks=callbacks)
+        with without_photo_warnings():
+            fitted = clone(model).fit(table, table[schema.target], callbacks=callbacks)
         fit = fits.keep(main.name, fold, Fit(pd.DataFrame(), fitted, time.perf_counter() - started))
     return fit.model
 

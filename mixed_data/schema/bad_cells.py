@@ -128,6 +128,8 @@ def _show_cell(cell: object) -> str:
     """Show a cell so that a person recognises it, the beginning of a long one."""
     if is_missing(cell):
         return "an empty cell"
+    if isinstance(cell, bytes | bytearray | memoryview):
+        return f"{len(cell):,} bytes"
     text = repr(cell) if isinstance(cell, str) else str(cell)
     return text if len(text) <= _MAX_LENGTH_SHOWN else f"{text[: _MAX_LENGTH_SHOWN - 3]}..."
 

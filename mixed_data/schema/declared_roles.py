@@ -121,7 +121,8 @@ class Schema:
         The rules, in this order, for a column that is not named in the call:
 
         1. empty in every row: left out;
-        2. at least 90 % of the cells end like picture files: images;
+        2. at least 90 % of the cells end like picture files: images; are addresses, pictures as text, or, all
+           different, paths without an ending: left out, for they may lead to photos;
         3. the same value in every row: left out;
         4. named like an id ("id", "house_id") or an index, all values different: id; named like an id, with
            repeated values: categorical, even if they are numbers;

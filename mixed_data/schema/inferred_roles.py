@@ -6,14 +6,14 @@ People call ``Schema.infer``, whose docstring lists the rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import islice
 
 import numpy as np
 import pandas as pd
 
 from mixed_data.schema.cell_values import canonical_text
-from mixed_data.schema.photo_paths import split_paths
+from mixed_data.schema.photo_paths import PICTURE_ENDING, is_address, is_picture, split_paths
 from mixed_data.schema.written_dates import clear_order, count_orders
 from mixed_data.schema.written_numbers import count_formats, parse_numbers
 
@@ -26,7 +26,6 @@ CLEAR_SHARE = 0.9
 Guess = tuple[str, str]
 """A role, or ``LEFT_OUT``, and the reason."""
 
-_PICTURE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 _TARGET_NAMES = ("target", "price")
 _ID_NAME = re.compile(r"(?:.*[ _.-])?(?i:id|uuid)|.*[a-z]I[dD]")
 _INDEX_NAME = re.compile(r"index|row|unnamed: 0", re.IGNORECASE)
@@ -37,6 +36,10 @@ _NAMED_ID, _NAMED_INDEX, _SHORT_TEXT, _COUNTS = _ID_GUESSES = (  # The best firs
     ("id", "short text, every value different"),
     ("id", "counts the rows"),
 )
+_PICTURE_FILE = re.compile(rf".*{PICTURE_ENDING.pattern}(?:[?#].*)?[\"'`]*", re.IGNORECASE | re.DOTALL)
+_PHOTO_NAME = re.compile(r"photo|image|picture|pics?(?![a-z])|img|foto|bild", re.IGNORECASE)
+_PHOTO_KEY = re.compile(r"[0-9]+|[^0-9.+-].{,59}")  # 17, IMG_0017; no measure and no date
+_PATH = re.compile(r"(?:[A-Za-z]:|\.{0,2}|[^\s\\/]*[^\W\d][^\\/]*)(?:[\\/]+[^\\/]+)+")  # folders, the first no number
 _MIN_ROWS_TO_COUNT = 20  # In fewer rows, values such as 1, 2, 3 may well be rooms.
 _MIN_CODE_LENGTH = 4
 _MAX_ID_LENGTH = 60
@@ -92,12 +95,14 @@ def _guess_role(name: str, column: pd.Series, may_be_image: bool) -> Guess:
     num_distinct = present.nunique()
     if present.empty:
         return LEFT_OUT, "every cell is empty"
-    num_pictures = _count_pictures(present)
+    num_pictures = _count(_is_picture_file, present)
     if num_pictures >= CLEAR_SHARE * len(present):
         reason = f"{num_pictures} of {len(present)} cells end like picture files"
         return ("images", reason) if may_be_image else (LEFT_OUT, f"{reason}, but the images are given")
+    if guess := _guess_hidden_photos(name, present):
+        return guess
     if num_distinct == 1 and len(present) == len(column):
-        return LEFT_OUT, f"every cell is {present.iloc[0]!r}"
+        return LEFT_OUT, f"every cell is {present.iloc[0]!r:.80}"
     if _ID_NAME.fullmatch(name.strip()):
         return _NAMED_ID if num_distinct == len(column) else _guess_label(present)
     if _INDEX_NAME.fullmatch(name.strip()) and num_distinct == len(column):
@@ -107,6 +112,24 @@ def _guess_role(name: str, column: pd.Series, may_be_image: bool) -> Guess:
     if num_distinct == len(column) and present.str.len().max() <= _MAX_ID_LENGTH:
         return _SHORT_TEXT
     return _guess_label(present)
+
+
+def _guess_hidden_photos(name: str, present: pd.Series) -> Guess | None:
+    """Leave out what may lead to photos and is neither an id nor a label, and say how to use it."""
+    num_needed = CLEAR_SHARE * len(present)
+    has_photo_name = bool(_PHOTO_NAME.search(name))
+    is_distinct = present.nunique() > num_needed
+    is_id = bool(_ID_NAME.fullmatch(name.strip()))
+    what = ""
+    if _count(is_picture, present) >= num_needed:
+        what = "the cells are pictures as text, no paths"
+    elif _count(is_address, present) >= num_needed:
+        what = "the cells are addresses"
+    elif (has_photo_name or (is_distinct and not is_id)) and _count(_PATH.fullmatch, present) >= num_needed:
+        what = "the cells look like paths without the ending of a picture"
+    elif has_photo_name and is_distinct and not is_id and _count(_PHOTO_KEY.fullmatch, present) >= num_needed:
+        what = "named like photos, nearly every value different" if len(present) >= _MIN_ROWS_TO_COUNT else ""
+    return (LEFT_OUT, f"{what}; if they lead to photos, name the column with --images") if what else None
 
 
 def _guess_number(name: str, column: pd.Series, present: pd.Series) -> Guess | None:
@@ -143,19 +166,19 @@ def _guess_label(present: pd.Series) -> Guess:
     return "categorical", reason
 
 
-def _count_pictures(present: pd.Series) -> int:
-    """Count the cells that end like picture files, exactly where they may be enough for an image column.
+def _count(is_one: Callable[[str], object], present: pd.Series) -> int:
+    """Count the cells that are such, exactly where they may be enough for the column to be so.
 
     In a long column of something else there is no need to look at every cell.
     """
-    others = (cell for cell in present if not _is_picture(cell))
+    others = (cell for cell in present if not is_one(cell))
     too_many = int((1 - CLEAR_SHARE) * len(present)) + 2
     return len(present) - sum(1 for _ in islice(others, too_many))
 
 
-def _is_picture(cell: str) -> bool:
+def _is_picture_file(cell: str) -> bool:
     paths = split_paths(cell)
-    return bool(paths) and all(path.lower().endswith(_PICTURE_EXTENSIONS) for path in paths)
+    return bool(paths) and all(map(_PICTURE_FILE.fullmatch, paths))
 
 
 def _are_padded_codes(texts: pd.Series) -> bool:

@@ -1,36 +1,125 @@
-"""The picture paths that one cell holds."""
+"""The picture paths that one cell holds, whatever way they are written in it."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+import numpy as np
 
 from mixed_data.schema.cell_values import is_missing
 
 PATH_SEPARATOR = ";"
+PICTURE_ENDING = re.compile(
+    r"\.(?:jpe?g|jpe|jfif|pjpeg|png|apng|webp|bmp|dib|gif|tiff?|avif|heic|heif|hif|jxl|jp2|j2k|jpx|dng|cr[23w]|nef|arw"
+    r"|orf|rw2|raf|pef)",
+    re.IGNORECASE,
+)
+"""How the name of a picture file ends, read here or not."""
+
+_MAX_LENGTH_SHOWN = 80
+_START_SHOWN = 28
+_QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
+# A list as JSON, Python and NumPy write it: ["a.jpg", "b.jpg"], ('a.jpg',), ['a.jpg' 'b.jpg'], [np.str_('a.jpg')].
+_ITEM = rf"(?:np\.str_\()?(?:{_QUOTED})\)?|null|None|nan"
+_LIST = re.compile(rf"[\[(]\s*(?:(?:{_ITEM})(?:[\s,]+(?:{_ITEM}))*\s*,?)?\s*[\])]", re.DOTALL)
+_LOCAL_ADDRESS = re.compile(r"file:(?://(?:localhost)?)?(/(?!/).*)", re.IGNORECASE | re.DOTALL)
+_ADDRESS = re.compile(r"//|[a-z][a-z0-9+.-]+:/|www\.[^/]+/", re.IGNORECASE)  # "c:/" is a drive
+_BASE64 = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/_\s-]{40,}={0,2}", re.DOTALL)
+_BASE64_STARTS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR")  # JPEG, PNG, GIF, WebP
+_LONGEST_NAME = 255  # of a file
+_HEX_OR_BYTES = re.compile(r"(?:0x|\\x)?(?:ffd8ff|89504e47|47494638|52494646)[0-9a-f]{16}|b['\"].*\\x", re.IGNORECASE)
 
 
 def split_paths(cell: object) -> list[str]:
-    """List the picture paths of one cell; several are separated by ";".
+    """List the picture paths of one cell.
+
+    Several paths are a text with ";" between them, or a list of texts, also one that was written as text by JSON,
+    Python or NumPy. In a list, a ";" is part of a name. The address of a file of this computer, ``file:///a%20b.jpg``,
+    is its path, ``/a b.jpg``. A picture as text (base64, ``data:``) is left whole.
 
     Args:
-        cell: text, an ``os.PathLike``, or a missing value.
+        cell: text, an ``os.PathLike``, a list, tuple or array of these, or a missing value.
 
     Returns:
         the paths in their order, without outer blanks; empty when the cell is missing.
 
     Raises:
-        ValueError: the cell is neither text, nor a path, nor missing.
+        ValueError: the cell is neither text, nor a path, nor a list of them, nor missing.
 
     Example:
-        >>> split_paths("front.jpg; kitchen.jpg;")
-        ['front.jpg', 'kitchen.jpg']
+        >>> split_paths("front.jpg; kitchen.jpg;"), split_paths('["front.jpg", "kitchen.jpg"]')
+        (['front.jpg', 'kitchen.jpg'], ['front.jpg', 'kitchen.jpg'])
     """
-    if is_missing(cell):
-        return []
-    if not isinstance(cell, str | os.PathLike):
+    is_list = isinstance(cell, list | tuple) or (isinstance(cell, np.ndarray) and cell.ndim == 1)
+    items = cast("Sequence[object]", cell) if is_list else [cell]
+    items = [item for item in items if not is_missing(item)]
+    parts = [str(os.fspath(item)) for item in items if isinstance(item, str | os.PathLike)]
+    if len(parts) < len(items):
+        shown = " ".join(f"{cell!r:.80}".split())
         raise ValueError(
-            f"expected the path of a picture as text, got {cell!r} ({type(cell).__name__}); "
-            f"write several paths as one text, separated by {PATH_SEPARATOR!r}"
+            f"expected the path of a picture as text, got {shown} ({type(cell).__name__}); write several paths as one "
+            f"text, separated by {PATH_SEPARATOR!r}, or as a list"
         )
-    parts = str(os.fspath(cell)).split(PATH_SEPARATOR)
-    return [path for part in parts if (path := part.strip())]
+    if not is_list:
+        parts = [part for text in parts for part in _split_text(text.strip())]
+    return [_read_local_address(path) for part in parts if (path := part.strip())]
+
+
+def join_paths(paths: Sequence[str]) -> str | None:
+    """Write paths into one cell so that `split_paths` lists them again; None where there are none."""
+    joined = PATH_SEPARATOR.join(paths)
+    return (joined if split_paths(joined) == list(paths) else json.dumps(paths, ensure_ascii=False)) or None
+
+
+def resolve_path(path: str, root: str) -> str:
+    """Return the absolute path of a picture; what is no path of a file stays as it is."""
+    return path if is_address(path) or is_picture(path) else os.path.abspath(os.path.join(root, path))
+
+
+def is_address(path: str) -> bool:
+    """Tell whether a path is the address of something elsewhere: "https://...", "s3://...", "//server/share"."""
+    return bool(_ADDRESS.match(path))
+
+
+def is_picture(text: str) -> bool:
+    """Tell whether a text is no path but a picture itself: base64, a ``data:`` address, or bytes in other letters."""
+    if text[:5].lower() == "data:" or _HEX_OR_BYTES.match(text):
+        return True
+    return (len(text) > _LONGEST_NAME or text.startswith(_BASE64_STARTS)) and bool(_BASE64.fullmatch(text))
+
+
+def show_path(path: str) -> str:
+    """Show a path so that a person recognises it; of a long one the beginning and the end, of a picture its size."""
+    if is_picture(path):
+        return f"{path[:_START_SHOWN]}... ({len(path):,} characters)"
+    if len(path) <= _MAX_LENGTH_SHOWN:
+        return path
+    return f"{path[:_START_SHOWN]}...{path[_START_SHOWN + 3 - _MAX_LENGTH_SHOWN :]}"
+
+
+def _split_text(text: str) -> Iterable[str]:
+    if text.startswith(("[", "(")) and _LIST.fullmatch(text):
+        return [_unquote(item) for item in re.findall(_QUOTED, text, re.DOTALL)]
+    return [text] if is_picture(text) else text.split(PATH_SEPARATOR)
+
+
+def _unquote(item: str) -> str:
+    """Read a quoted text; a backslash that JSON does not know is part of a path."""
+    if item.startswith('"'):
+        try:
+            return str(json.loads(item))
+        except ValueError:
+            return item[1:-1]
+    return item[1:-1].replace("\\'", "'").replace("\\\\", "\\")
+
+
+def _read_local_address(path: str) -> str:
+    if not (found := _LOCAL_ADDRESS.fullmatch(path)):
+        return path
+    from urllib.request import url2pathname
+
+    return url2pathname(found.group(1))

@@ -31,6 +31,7 @@ from benchmarks.photo_files import damage_picture, make_pictures
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, photo_decoding
 from mixed_data.preprocessing.photo_decoding import clear_photo_cache, load_photo
 from mixed_data.schema import Schema
+from mixed_data.schema.photo_paths import show_path
 
 if TYPE_CHECKING:
     from mixed_data.estimator import MixedDataRegressor
@@ -138,7 +139,7 @@ def test_a_row_gets_what_is_documented_and_no_bit_of_another_changes(
     else:
         assert not photo.any()
         (warning,) = after.row_warnings[BAD_ROW]
-        assert warning.startswith(f"front: {place.path}: {case.expected}")
+        assert warning.startswith(f"front: {show_path(place.path)}: {case.expected}")
 
 
 def check_colours(photo: np.ndarray, shows: Shows) -> None:
@@ -160,7 +161,7 @@ def test_no_bit_of_another_rows_prediction_changes(
     is_shown = isinstance(case.expected, Shows)
     assert rows["images_used"].tolist() == [2 if row != BAD_ROW or is_shown else 1 for row in range(NUM_ROWS)]
     assert (rows["warnings"][OTHERS] == "").all()
-    reason = "" if is_shown else f"front: {place.path}: {case.expected}"
+    reason = "" if is_shown else f"front: {show_path(place.path)}: {case.expected}"
     assert re.match(re.escape(reason) + ("$" if is_shown else ""), rows["warnings"][BAD_ROW])
     assert np.isfinite(rows["prediction"][BAD_ROW])
 

@@ -77,7 +77,7 @@ def test_photos_over_the_pixel_limit_are_masked(tmp_path):
     images, mask, row_warnings = ImagePreprocessor(["frontal"], max_pixels=191).fit_transform(table)
     assert not images.any()
     assert not mask.any()
-    assert row_warnings[0][0].endswith("0_frontal.png: 16 x 12 pixels are more than max_pixels=191 allows")
+    assert row_warnings[0][0].endswith("0_frontal.png: too many pixels: 16 x 12 are more than max_pixels=191 allows")
     assert ImagePreprocessor(["frontal"], max_pixels=192).fit_transform(table)[1].all()
 
 

@@ -113,6 +113,6 @@ def test_photos_become_small_jpegs_and_what_is_none_a_note(tmp_path):
     photo = Image.open(io.BytesIO(base64.b64decode(row["photos"][0]["source"].removeprefix("data:image/jpeg;base64,"))))
     assert (photo.format, photo.size) == ("JPEG", (160, 120))
     problems = [photo["problem"] for photo in row["photos"]]
-    assert problems[1].startswith("not a JPEG, PNG")
+    assert problems[1].startswith("a web page (HTML) in place of the picture")
     assert problems[2:4] == ["a pipe, socket or device, not a file", "no such file"]
     assert (len(row["photos"]), row["num_more_photos"]) == (6, 2)
