@@ -91,6 +91,6 @@ def column_from_state(state: Any) -> FeatureColumn:
         ValueError: the state describes none.
     """
     kind = state.get("kind") if isinstance(state, dict) else None
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"expected the state of a column of kind {', '.join(_KINDS)}, got kind {kind!r:.80}")
     return _KINDS[kind].from_state(state)

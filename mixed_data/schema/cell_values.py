@@ -108,7 +108,8 @@ def _text_of(cell: object) -> str | None:
     if isinstance(cell, Decimal):
         cell = format(cell.normalize(), "f")  # As the float of the same value: not "4.10", nor "1E+3".
     if isinstance(cell, bytes):
-        cell = cell.decode("utf-8", errors="backslashreplace")
+        with suppress(UnicodeDecodeError):  # Text, as some programs write it into Parquet; pictures are none.
+            cell = cell.decode("utf-8")
     if isinstance(cell, date | np.datetime64):
         return _text_of_date(pd.Timestamp(cell))
     text = str(cell).strip()

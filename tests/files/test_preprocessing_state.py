@@ -71,7 +71,7 @@ def change(state: dict[str, Any], *path: str | int, to: Any) -> dict[str, Any]:
         (["schema", "numeric"], ["area", "bedrooms"], "expected the inputs"),
         (["schema"], None, "column 'pool' has another role"),
         (["inputs"], ["bedrooms", "area", "pool"], "expected the inputs"),
-        (["columns", 0], {"kind": "pickle"}, "numeric or categorical column, got kind 'pickle'"),
+        (["columns", 0], {"kind": "pickle"}, "a column of kind numeric, categorical, date, got kind 'pickle'"),
         (["columns", 0, "name"], "price", "expected columns in the order"),
         (["columns", 2, "name"], "bedrooms", "expected columns in the order"),
         (["columns", 0, "median"], "3", "'median' must be a finite number"),

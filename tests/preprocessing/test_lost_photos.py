@@ -27,6 +27,7 @@ from mixed_data.preprocessing.lost_photos import (
     without_photo_warnings,
 )
 from mixed_data.preprocessing.photo_problems import PhotoError
+from mixed_data.schema.photo_paths import show_path
 
 
 @pytest.fixture
@@ -46,9 +47,9 @@ def describe(table: pd.DataFrame) -> list[str]:
 def test_each_column_with_lost_photos_has_one_sentence_that_counts_them_by_reason(table, tmp_path):
     assert describe(table) == [
         "10 of 10 photos of 'front' cannot be used: 8 no such file, 1 an address, not a file here, 1 a web page (HTML) "
-        f"in place of the picture; the first: {tmp_path}/0.jpg: no such file",
+        f"in place of the picture; the first: {show_path(f'{tmp_path}/0.jpg')}: no such file",
         "2 of 6 photos of 'back' cannot be used: 2 a web page (HTML) in place of the picture; the first: "
-        f"{tmp_path}/page.jpg: a web page (HTML) in place of the picture: fetch the file itself again",
+        f"{show_path(f'{tmp_path}/page.jpg')}: a web page (HTML) in place of the picture: fetch the file itself again",
     ]
 
 

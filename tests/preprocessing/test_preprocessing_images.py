@@ -20,6 +20,7 @@ from mixed_data.preprocessing import images as images_module
 from mixed_data.preprocessing import photo_decoding
 from mixed_data.preprocessing.images import ImagePreprocessor
 from mixed_data.preprocessing.photo_decoding import PhotoError, clear_photo_cache, load_photo
+from mixed_data.schema.photo_paths import show_path
 
 pytestmark = pytest.mark.usefixtures("empty_photo_cache")
 
@@ -67,8 +68,11 @@ def test_a_bad_photo_is_masked_and_reported_and_no_other_photo_changes(tmp_path)
     np.testing.assert_array_equal(mask, ~bad)
     np.testing.assert_array_equal(images, np.where(bad[:, :, None, None, None], 0, before))
     assert row_warnings[0] == []
-    assert row_warnings[1][0].startswith(f"kitchen: {broken}: cannot be decoded: ")
-    assert row_warnings[2:4] == [[f"frontal: {tmp_path}/none.png: no such file"], ["kitchen: no photo given"]]
+    assert row_warnings[1][0].startswith(f"kitchen: {show_path(str(broken))}: cannot be decoded: ")
+    assert row_warnings[2:4] == [
+        [f"frontal: {show_path(f'{tmp_path}/none.png')}: no such file"],
+        ["kitchen: no photo given"],
+    ]
     assert row_warnings[4][0].startswith("kitchen: expected the path of a picture as text, got 85255")
 
 

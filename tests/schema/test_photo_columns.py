@@ -24,7 +24,7 @@ def infer(name: str, cells: list) -> tuple[str, str]:
     """Return the role of a column, and its reason."""
     table = pd.DataFrame({name: pd.Series(cells, dtype=object), "price": np.linspace(1, 2, len(cells))})
     schema = Schema.infer(table)
-    roles = [role for role in ("numeric", "categorical", "codes", "images") if name in getattr(schema, role)]
+    roles = [role for role in ("numeric", "categorical", "codes", "dates", "images") if name in getattr(schema, role)]
     return (*roles, *(["id"] if schema.id == name else []), "left out")[0], schema.reasons[name]
 
 
@@ -100,7 +100,7 @@ def test_a_column_that_is_named_like_photos_is_not_the_id(cells):
     [
         ("ref", column("2024/{}"), "id"),
         ("ref", column("{} Main Street"), "id"),
-        ("listed", column("1/{}/2020"), "id"),
+        ("listed", column("1/{}/2020"), "dates"),
         ("house_id", column("A/{}"), "id"),
         ("photos", [3, 5, 7] * 10, "numeric"),
         ("photo_brightness", np.linspace(0, 1, 30).tolist(), "numeric"),
