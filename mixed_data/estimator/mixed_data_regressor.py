@@ -27,7 +27,13 @@ from mixed_data.estimator.out_of_fold import (
 )
 from mixed_data.estimator.saved_network import NetworkParts, check_entry, read_network, write_network
 from mixed_data.estimator.saved_regressor import SavedRegressor
-from mixed_data.estimator.settings import check_options, read_training_rows, resolve_settings, set_aside
+from mixed_data.estimator.settings import (
+    check_callbacks,
+    check_options,
+    read_training_rows,
+    resolve_settings,
+    set_aside,
+)
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.network.fused_network import make_predictor
 from mixed_data.network.member_predictions import predict_members, read_member_weights
@@ -172,9 +178,9 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         A `PhotoWarning` says, before the training and counted by reason, which photos cannot be used.
 
         Args:
-            X: the rows; columns are matched by name, those without a role (also the target, which may be absent)
-                are ignored.
-            y: target ``(n,)``, finite numbers in target units.
+            X: the rows, a table of pandas, polars or pyarrow; columns are matched by name, those without a role (also
+                the target, which may be absent) are ignored.
+            y: target ``(n,)`` or ``(n, 1)``, in target units: finite numbers, or texts of them as in a column.
             callbacks: Keras callbacks, e.g. a progress bar.
 
         Returns:
@@ -182,10 +188,12 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
 
         Raises:
             ValueError: the table does not fit the schema, the target is not a column of finite numbers, or an
-                option is out of range.
+                option is out of range. Without a schema, also where a column of ``X`` has the values of ``y`` under
+                another name, or its name with other values.
         """
         options = self.get_params(deep=False)
         check_options(options)
+        check_callbacks(callbacks)
         schema, X, target = read_training_rows(self.schema, self.modalities, X, y)
         network_settings, training_settings = resolve_settings(options, len(X))
         training_rows, validation_rows = set_aside(self.validation_fraction, X, target, schema, self.random_state)
@@ -210,6 +218,14 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         if self.intervals:
             self.calibrator_ = self._calibrate(X, target, schema, inputs, validation_rows)
         return self
+
+    def set_params(self, **params: Any) -> MixedDataRegressor:
+        """Set parameters; those after ``preprocessor__`` also where the preprocessor is None, as the default one's."""
+        nested = {name: value for name, value in params.items() if name.startswith("preprocessor__")}
+        super().set_params(**{name: value for name, value in params.items() if name not in nested})
+        if nested and self.preprocessor is None:
+            self.preprocessor = self._make_preprocessor(self.schema or Schema())
+        return super().set_params(**nested)
 
     def embed_photos(self, table: pd.DataFrame, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Have a pretrained backbone read all photos before anything is fitted; later fits find the vectors kept.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -16,6 +17,7 @@ from mixed_data.network.fused_network import NetworkSettings, choose
 from mixed_data.network.training import TrainingSettings
 from mixed_data.schema import Schema, SchemaError
 from mixed_data.schema.column_formats import check_and_read
+from mixed_data.schema.column_problems import find_table_problems
 from mixed_data.schema.pandas_frames import to_pandas
 from mixed_data.schema.written_numbers import parse_numbers
 from mixed_data.split import find_groups, hold_out
@@ -55,6 +57,18 @@ def check_options(options: Options) -> None:
     if problems:
         got = {name: options[name] for name in (problem.split()[0] for problem in problems)}
         raise ValueError(f"MixedDataRegressor: {'; '.join(problems)}; got {got}")
+
+
+def check_callbacks(callbacks: object) -> None:
+    """Check what stands in the third place of ``fit``, where other regressors have weights.
+
+    Raises:
+        ValueError: it is no list of Keras callbacks.
+    """
+    kind = keras.callbacks.Callback
+    if not isinstance(callbacks, list | tuple) or not all(isinstance(callback, kind) for callback in callbacks):
+        got = type(callbacks).__name__
+        raise ValueError(f"expected a list of Keras callbacks after X and y, got {got}; there are no sample weights")
 
 
 def resolve_settings(options: Options, num_rows: int) -> tuple[NetworkSettings, TrainingSettings]:
@@ -103,6 +117,8 @@ def read_training_rows(
         ValueError: the table with its target does not fit the schema, or without one a column repeats the target.
     """
     X = to_pandas(X)
+    if problems := [*find_table_problems(X, None if schema is None or X.columns.nlevels > 1 else ())]:
+        raise SchemaError(*problems)
     cells = _read_target(X, y)
     if schema is None:
         schema = _infer_schema(X, cells)
@@ -122,25 +138,25 @@ def _read_target(X: pd.DataFrame, y: Any) -> pd.Series:
     if not isinstance(y, pd.Series):
         cells = np.asarray(y, dtype=None if isinstance(y, np.ndarray) else object)
         cells = cells[:, 0] if cells.ndim == 2 and cells.shape[1] == 1 else cells
-        y = pd.Series(cells).infer_objects() if cells.ndim == 1 else cells
+        name = getattr(y, "name", None)
+        y = pd.Series(cells, name=name).infer_objects() if cells.ndim == 1 else cells
     if y.shape != (len(X),):
         raise ValueError(f"expected one target per row, ({len(X)},), got shape {y.shape}")
     return y.set_axis(X.index)
 
 
 def _infer_schema(X: pd.DataFrame, cells: pd.Series) -> Schema:
-    """Guess the roles; a column of the target's name is the target, and a copy of it by another name is refused."""
-    if isinstance(cells.name, str) and cells.name in X.columns:
-        return Schema.infer(X, target=cells.name)
+    """Guess the roles; the target is the column that has both the name and the values of y, or none."""
     name = cells.name if isinstance(cells.name, str) else _free_name(X)
     schema = Schema.infer(X.assign(**{name: cells}), target=name)
     target, _ = parse_numbers(cells)
-    is_equal = (np.array_equal(parse_numbers(X[column])[0], target) for column in X.columns)
-    copies = [column for column, equal in zip(X.columns, is_equal, strict=True) if equal]
-    if copies and len(np.unique(target)) > 1:
+    copies = [column for column in X.columns if np.array_equal(parse_numbers(X[column])[0], target, equal_nan=True)]
+    if name in X.columns and name not in copies:
         raise SchemaError(
-            f"column {copies[0]!r} of X equals y; take it out of X, or give a schema in which it is the target"
+            f"y is called {name!r} like a column of X with other values; rename y, or take that column out"
         )
+    if name not in X.columns and copies and len(np.unique(target)) > 1:
+        raise SchemaError(f"column {copies[0]!r} of X equals y; take it out of X, or call y the same")
     return schema
 
 

@@ -21,7 +21,7 @@ from mixed_data.bundle import Backbones
 from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
 from mixed_data.estimator.out_of_fold import SPREAD, Splits, calibrate, inner_splits, predict_out_of_fold
 from mixed_data.estimator.saved_regressor import SavedRegressor
-from mixed_data.estimator.settings import read_training_rows
+from mixed_data.estimator.settings import check_callbacks, read_training_rows
 from mixed_data.files.checked_json import INTEGER, NUMBERS, OBJECT, check_fields, read_json, write_json
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS, PHOTO_PATTERN, name_patterns
@@ -94,6 +94,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
             ValueError: the schema lacks columns or photos, not one row has a photo, or as for
                 `MixedDataRegressor.fit`.
         """
+        check_callbacks(callbacks)
         schema, X, target = read_training_rows(self._schema(), "both", X, y)
         warn_of_lost_photos([find_lost_photos(X, schema.images)], X)
         transformer = TargetTransformer(self.network.target_transform).fit(target)

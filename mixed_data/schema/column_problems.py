@@ -22,7 +22,8 @@ def find_table_problems(table: pd.DataFrame, names: Collection[str] | None = Non
     names = table.columns if names is None else names
     for name in names:
         if not isinstance(name, str):
-            yield f"column name {name!r} is not text; rename it, for example to 'column_{name}'"
+            text = "_".join(map(str, name)) if isinstance(name, tuple) else f"column_{name}"
+            yield f"column name {name!r} is not text; rename it, for example to {text!r}"
     for name in table.columns[table.columns.duplicated()].unique():
         if name in names:
             yield f"the table has more than one column {name!r}; rename or remove the others"
