@@ -84,6 +84,7 @@ class MemberDense(keras.layers.Layer):
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """Multiply each member's features by its kernel."""
+        inputs = ops.cast(inputs, self.compute_dtype)
         if self.kernel.shape[0] == 1:  # A plain product is faster, and oneDNN in TensorFlow 2.21 crashes on the other.
             outputs = ops.matmul(inputs, self.kernel[0])
         else:

@@ -68,9 +68,7 @@ class AttentionPooling(Fusion):
         Returns:
             Tensor ``(n, [members,] V)``, float32 or wider; each row sums to 1, or to 0 where no view is there.
         """
-        table, views, mask = inputs
-        floats = (ops.cast(values, self.compute_dtype) for values in (table, views))
-        return self._weights(*self.prepare([*floats, mask]))
+        return self._weights(*self.prepare(list(inputs)))
 
     def split_shapes(self, input_shape: Sequence[Shape]) -> tuple[Shape, list[int]]:
         """Check the shapes of table, views and mask; return the axes before the features, and the two widths."""

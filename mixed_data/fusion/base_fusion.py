@@ -22,6 +22,8 @@ class Fusion(keras.layers.Layer):
     ``units`` features (if given), put on one scale (if ``normalize``), and merged. All weights are made in
     ``build``, so the layer gives the same answer each time it is called, and every weight is trained and saved.
 
+    Inputs may be of any dtype, integers and bool too, and of several: all are cast to the compute dtype first.
+
     Args:
         units: project every input to this many features first, each with a kernel and a bias of its own.
             ``None`` merges the inputs as they are.
@@ -60,6 +62,12 @@ class Fusion(keras.layers.Layer):
         self.normalize = normalize
         self.members = members
         self.projections: list[keras.layers.Layer] = []
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Take lists of numbers for arrays as well; Keras would take each number for an input."""
+        if isinstance(inputs, list | tuple):
+            inputs = [ops.convert_to_tensor(value) if isinstance(value, list | tuple) else value for value in inputs]
+        return super().__call__(inputs, *args, **kwargs)
 
     def merge(self, inputs: list[Any]) -> Any:
         """Merge the projected and normalised inputs.
@@ -115,19 +123,20 @@ class Fusion(keras.layers.Layer):
             shapes = [(*shape[:-1], self.units) for shape in shapes]
         self.build_merge(shapes, self.split_shapes(shapes)[1])
 
-    def make_dense(self, units: int, shape: Shape, **arguments: Any) -> keras.layers.Layer:
+    def make_dense(self, units: int, shape: Shape, *, name: str, **arguments: Any) -> keras.layers.Layer:
         """Make and build a dense layer, with a kernel and a bias per member if there are members.
 
         Args:
             units: features of its result.
             shape: shape of its input.
-            **arguments: ``name``, ``activation``, initializers: as for `keras.layers.Dense`.
+            name: of its own in this fusion.
+            **arguments: ``activation``, initializers: as for `keras.layers.Dense`.
 
         Returns:
             The layer, to be kept as an attribute.
         """
         kind = keras.layers.Dense if self.members is None else MemberDense
-        dense = kind(units, dtype=self.dtype_policy, **arguments)
+        dense = kind(units, name=name, dtype=self.dtype_policy, **arguments)
         dense.build(shape)
         return dense
 
@@ -149,7 +158,8 @@ class Fusion(keras.layers.Layer):
         return ops.reshape(weight, (self.members, *between, *weight.shape[1:]))
 
     def prepare(self, inputs: list[Any]) -> list[Any]:
-        """Projects and normalises the inputs as asked."""
+        """Cast the inputs to the compute dtype (Keras does so for floats only), project and normalise them as asked."""
+        inputs = [ops.cast(branch, self.compute_dtype) for branch in inputs]
         if self.projections:
             inputs = [project(branch) for project, branch in zip(self.projections, inputs, strict=True)]
         if self.normalize:

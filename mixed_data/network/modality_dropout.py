@@ -37,11 +37,16 @@ class ModalityDropout(keras.layers.Layer):
 
     def call(self, inputs: list[keras.KerasTensor], training: bool = False) -> list[keras.KerasTensor]:
         """Hide something if ``training``; an argument named "mask" would mean something else to Keras."""
+        masks = [ops.cast(mask, "bool") for mask in inputs]
         if not training or self.rate == 0:
-            return list(inputs)
+            return masks
         shape = (*ops.shape(inputs[0])[:-1], len(inputs))
         keeps = keras.random.uniform(shape, seed=self.seed_generator) >= self.rate
-        return [ops.logical_and(mask, keeps[..., i : i + 1]) for i, mask in enumerate(inputs)]
+        return [ops.logical_and(mask, keeps[..., i : i + 1]) for i, mask in enumerate(masks)]
+
+    def compute_output_spec(self, inputs: list[keras.KerasTensor], training: bool = False) -> list[keras.KerasTensor]:
+        """Return the shapes of the inputs, bool."""
+        return [keras.KerasTensor(mask.shape, dtype="bool") for mask in inputs]
 
     def compute_output_shape(self, input_shape: list[Shape]) -> list[Shape]:
         """Return the shapes of the inputs."""

@@ -46,6 +46,10 @@ class MirrorAndShift(keras.layers.Layer):
             photos = ops.take(photos, ops.clip(ops.arange(side) + offset, 0, side - 1), axis=axis)
         return photos
 
+    def compute_output_spec(self, photos: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Return the shape and dtype of the input."""
+        return keras.KerasTensor(self.compute_output_shape(photos.shape), dtype=photos.dtype)
+
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the input."""
         return tuple(input_shape)

@@ -129,7 +129,7 @@ class PrincipalComponents(keras.layers.Layer):
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
         """Project the present views."""
         vectors, mask = inputs
-        centred = ops.where(ops.expand_dims(mask, -1), vectors - self.mean, 0.0)
+        centred = ops.where(ops.expand_dims(mask, -1), ops.cast(vectors, self.compute_dtype) - self.mean, 0.0)
         return ops.einsum("nvd,vdp->nvp", centred, self.kernel)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:

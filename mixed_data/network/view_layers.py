@@ -33,7 +33,8 @@ class ViewEmbedding(keras.layers.Layer):
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """Scale and shift the features of each view."""
-        return inputs * ops.cast(self.scale, inputs.dtype) + ops.cast(self.shift, inputs.dtype)
+        inputs, scale, shift = (ops.cast(value, self.compute_dtype) for value in (inputs, self.scale, self.shift))
+        return inputs * scale + shift
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input."""
@@ -57,7 +58,8 @@ class OrMissing(keras.layers.Layer):
         """Choose per row."""
         vector, mask = inputs
         is_any = ops.any(ops.cast(mask, "bool"), axis=-1, keepdims=True)
-        return ops.where(is_any, vector, ops.cast(self.missing, vector.dtype))
+        vector, missing = (ops.cast(value, self.compute_dtype) for value in (vector, self.missing))
+        return ops.where(is_any, vector, missing)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         """Return the vector's shape."""
@@ -87,6 +89,7 @@ class MaskedMean(OrMissing):
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
         """Average the present views."""
         features, mask = inputs
+        features = ops.cast(features, self.compute_dtype)
         present = ops.expand_dims(ops.cast(mask, "bool"), -1)
         total = ops.sum(ops.where(present, features, ops.zeros_like(features)), axis=-2)
         count = ops.sum(ops.cast(present, features.dtype), axis=-2)
