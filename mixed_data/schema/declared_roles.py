@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixed_data.files.checked_json import read_json, write_json
+from mixed_data.files.first_few import cut
 from mixed_data.schema.bad_cells import RowNames, SchemaError, describe_bad_cells, find_bad_cells
 from mixed_data.schema.column_problems import (
     find_missing_columns,
@@ -188,6 +189,7 @@ class Schema:
         lines = [(role, name, reasons[name]) for role, name in self._roles()]
         used = {name for _, name, _ in lines}
         lines += [(LEFT_OUT, name, reason) for name, reason in self.reasons.items() if name not in used]
+        lines = [(role, cut(name), why) for role, name, why in lines]
         widths = [max((len(line[part]) for line in lines), default=0) for part in (0, 1)]
         return "\n".join(f"{role:{widths[0]}}  {name:{widths[1]}}  {why}" for role, name, why in lines)
 

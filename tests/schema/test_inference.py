@@ -239,3 +239,10 @@ def test_inference_reports_all_that_is_wrong_with_the_table_and_the_names():
         "the table has no column 'Area' (target); rename 'area', if it is meant",
         "the table has no column 'front' (images); add it, or correct the name",
     )
+
+
+def test_explain_keeps_one_line_for_a_name_of_several_lines():
+    schema = Schema(target="price", numeric=["area\n[m²]", "long " * 40])
+    assert [line.split()[0] for line in schema.explain().splitlines()] == ["target", "numeric", "numeric"]
+    assert "area [m²]" in schema.explain()
+    assert max(map(len, schema.explain().splitlines())) < 110
