@@ -17,6 +17,7 @@ from mixed_data.schema.inferred_roles import CLEAR_SHARE
 from mixed_data.schema.written_dates import DATE_FORMATS, clear_order, count_orders, parse_dates, read_dates
 from mixed_data.schema.written_numbers import (
     UNKNOWN,
+    FormatCounts,
     NumberFormat,
     count_formats,
     parse_numbers,
@@ -27,6 +28,7 @@ from mixed_data.schema.written_numbers import (
 logger = logging.getLogger(__name__)
 
 _MOST = 0.75  # Of the cells that tell a sign; fewer do not outvote the others.
+_FEW = 0.02  # Of the cells that depend on the sign; fewer that tell it may be slips of the pen.
 _BY_HAND = "say it with --decimal, in Python with learn_formats(schema, table, decimal=...)"
 
 
@@ -48,7 +50,7 @@ def learn_formats(
         schema: roles of the columns, and the formats that are known.
         table: the rows.
         separator: of the CSV file that they come from.
-        decimal: the decimal sign of all columns, "." or ",", if you know it; then nothing is asked.
+        decimal: the decimal sign, "." or ",", of the columns that leave a doubt about it.
         is_training: False for rows to predict, which must not teach new units.
 
     Returns:
@@ -126,27 +128,35 @@ def _learn_number_formats(
 ) -> tuple[dict[str, NumberFormat], list[str]]:
     """Return the formats that are known now by column, and what cannot be read; see `learn_formats`."""
     counts = {name: count_formats(cells) for name, cells in columns.items()}
-    own = {name: clear for name, (signs, _) in counts.items() if (clear := _clear_sign(signs))}
+    own = {name: clear for name, found in counts.items() if (clear := _clear_sign(found))}
     formats = dict(known)
     problems: list[str] = []
-    for name, (signs, units) in counts.items():
+    for name, found in counts.items():
         told = known.get(name, UNKNOWN)
         others = {sign for other, sign in own.items() if other != name}
-        elsewhere = others.pop() if len(others) == 1 else "." if separator == "," and not others else None
-        here = own.get(name) or (elsewhere if own or signs["?"] else None)
-        is_sure = _is_clear(signs) or (separator == "," and here == ".")  # As in the files that this program writes.
+        elsewhere = others.pop() if len(others) == 1 else None
+        if separator == "," and not own and not (is_training and told.decimal):
+            elsewhere = "."
+        here = own.get(name) or (elsewhere if own or found.signs["?"] else None)
+        is_clear = _is_clear(found)
+        is_sure = is_clear or (separator == "," and here == "." and bool(own))  # As in the files of this program.
         if decimal is None:
             contrary = None if is_sure else told.decimal or elsewhere
-            problems += _find_sign_problems(name, columns[name], signs, here, contrary)
-        sign = decimal or (here if is_sure and here else told.decimal or here)
-        unit = told.unit or (_clear_unit(units) if is_training else "")
-        if unit is None or (unit == "%" and units["%"] and units[""]):
-            shown = ", ".join(f"{kind or 'without'} ({count})" for kind, count in units.most_common())
+            problems += _find_sign_problems(name, columns[name], found, here, contrary)
+        sign = here if is_clear else decimal or (here if is_sure and here else told.decimal or here)
+        unit = told.unit or (_clear_unit(found.units) if is_training else "")
+        if unit is None or (unit == "%" and found.units["%"] and found.units[""]):
+            shown = ", ".join(f"{kind or 'without'} ({count})" for kind, count in found.units.most_common() if count)
             problems.append(f"column {name!r}: its numbers have different units: {shown}; write them alike")
-        elif units.total() and (sign or unit):
+        elif found.units.total() and (sign or unit):
             formats[name] = NumberFormat(sign, unit)
             if formats[name] != told:
-                _say(name, columns[name], formats[name])
+                _say(
+                    name,
+                    columns[name],
+                    formats[name],
+                    is_doubtful=separator != "," and bool(found.signs["?"]) and not is_clear,
+                )
     return formats, problems
 
 
@@ -170,15 +180,20 @@ def _learn_date_formats(columns: Mapping[str, pd.Series], known: Mapping[str, st
     return formats, problems
 
 
-def _clear_sign(signs: Counter[str]) -> str | None:
-    total = signs["."] + signs[","]
-    return next((sign for sign in ".," if total and signs[sign] >= _MOST * total), None)
+def _clear_sign(found: FormatCounts) -> str | None:
+    """Return the sign that the cells of a column tell, None where they do not, or not alike."""
+    signs, total = found.signs, found.signs["."] + found.signs[","]
+    sign = next((sign for sign in ".," if total and signs[sign] >= _MOST * total), None)
+    is_slip = sign is not None and not found.proofs[sign] and total < _FEW * (total + signs["?"])
+    return None if is_slip else sign
 
 
-def _is_clear(signs: Counter[str]) -> bool:
-    """Tell whether nearly all cells that depend on the sign tell it, so that no slip of the pen decides."""
-    sign = _clear_sign(signs)
-    return sign is not None and signs[sign] >= _MOST * (signs.total() - signs[""])
+def _is_clear(found: FormatCounts) -> bool:
+    """Tell whether a cell or nearly all leave no doubt about the sign of a column, so that no slip of the pen decides."""
+    sign, signs = _clear_sign(found), found.signs
+    return sign is not None and bool(
+        found.proofs[sign] or signs[sign] >= _MOST * (signs["."] + signs[","] + signs["?"])
+    )
 
 
 def _clear_unit(units: Counter[str]) -> str | None:
@@ -188,24 +203,24 @@ def _clear_unit(units: Counter[str]) -> str | None:
 
 
 def _find_sign_problems(
-    name: str, cells: pd.Series, signs: Counter[str], here: str | None, contrary: str | None
+    name: str, cells: pd.Series, found: FormatCounts, here: str | None, contrary: str | None
 ) -> Iterator[str]:
     """Say what is wrong with the decimal sign of a column.
 
     Args:
         name: of the column.
         cells: of the column.
-        signs: as counted by `count_formats`.
+        found: what its cells say.
         here: the sign that this table tells.
         contrary: the sign that training, or else the rest of the table, tells, where that of the cells is not sure.
     """
-    points, commas = signs["."], signs[","]
-    if points and commas and _clear_sign(signs) is None:
+    points, commas = found.signs["."], found.signs[","]
+    if points and commas and _clear_sign(found) is None:
         yield (
             f"column {name!r}: {points} numbers have a decimal point, such as {_first_with('.', cells)!r}, "
             f"and {commas} a decimal comma, such as {_first_with(',', cells)!r}; write them alike, or {_BY_HAND}"
         )
-    elif not points + commas + signs["?"]:
+    elif not points + commas + found.signs["?"]:
         return
     elif here and contrary and here != contrary:
         shown = _first_with(here, cells) or _first_with("?", cells)
@@ -230,10 +245,17 @@ def _first(cells: pd.Series, is_meant: Callable[[str], bool]) -> str:
     return next((cell.strip() for cell in cells_of(cells) if isinstance(cell, str) and is_meant(cell)), "")
 
 
-def _say(name: str, cells: pd.Series, format: NumberFormat) -> None:
-    """Log how numbers are read that Python would not read so."""
-    example = _first(cells, lambda text: (number := format.read(text)) is not None and not _is_plain(text, number))
-    if example:
+def _say(name: str, cells: pd.Series, format: NumberFormat, *, is_doubtful: bool) -> None:
+    """Log how numbers are read that Python would not read so, and those that have two meanings if that is doubtful."""
+
+    def is_worth_it(text: str) -> bool:
+        if not text.strip("0123456789" if is_doubtful or format.decimal == "," else "0123456789-."):
+            return False
+        number = format.read(text)
+        is_meant = is_doubtful and sign_of(read_meanings(text)[1]) == "?"
+        return number is not None and (is_meant or not _is_plain(text, number))
+
+    if example := _first(cells, is_worth_it):
         logger.warning("column %r: %r is read as %.10g", name, example, format.read(example))
 
 

@@ -133,20 +133,24 @@ def _guess_hidden_photos(name: str, present: pd.Series) -> Guess | None:
 
 
 def _guess_number(name: str, column: pd.Series, present: pd.Series) -> Guess | None:
-    numbers, is_bad = parse_numbers(column)
-    if len(column) >= _MIN_ROWS_TO_COUNT and (np.diff(numbers) == 1).all():
+    if len(column) >= _MIN_ROWS_TO_COUNT and _counts_up(column.iloc[:_MIN_ROWS_TO_COUNT]) and _counts_up(column):
         return _COUNTS
     if _CODE_NAME.fullmatch(name.strip()):
         return "codes", "named like a zipcode"
     if present.nunique() < len(present) and _are_padded_codes(present):
         return "codes", f"{len(present.iloc[0])} digits each, some with a leading zero"
-    num_plain = len(present) - int(is_bad.sum())
-    _, units = count_formats(column[is_bad])
-    num_numbers = num_plain + units.total()
+    counts = count_formats(column)
+    no_texts = column[[not isinstance(cell, str) for cell in column]]
+    num_numbers = counts.units.total() + int(np.isfinite(parse_numbers(no_texts)[0]).sum())
     if num_numbers >= CLEAR_SHARE * len(present):
-        others = ", some with separators or signs" if num_plain < CLEAR_SHARE * len(present) else ""
+        num_odd = max(counts.signs[","], counts.units.total() - counts.units[""])
+        others = ", some with separators or signs" if num_odd > (1 - CLEAR_SHARE) * len(present) else ""
         return "numeric", f"{num_numbers} of {len(present)} cells are numbers{others}"
     return None
+
+
+def _counts_up(column: pd.Series) -> bool:
+    return bool((np.diff(parse_numbers(column)[0]) == 1).all())
 
 
 def _guess_date(column: pd.Series, present: pd.Series) -> Guess | None:

@@ -9,6 +9,7 @@ import calendar
 import re
 from collections import Counter
 from datetime import date, datetime, time
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -18,12 +19,10 @@ from mixed_data.schema.cell_values import cells_of, is_missing
 DATE_FORMATS = {"31/12/2020": ("day", "month"), "12/31/2020": ("month", "day")}
 """How a column writes 31 December 2020 -> what stands first and second. "2020-12-31" is read in every column."""
 
-_CLOCK = r"(?:[T ,]+([0-9].*))?"
-_YEAR_FIRST = re.compile(rf"([0-9]{{4}})([-/.]?)([0-9]{{1,2}})\2([0-9]{{1,2}}){_CLOCK}")
-_YEAR_LAST = re.compile(rf"([0-9]{{1,2}})([-/.])([0-9]{{1,2}})\2([0-9]{{4}}){_CLOCK}")
-_MONTH_NAMED = re.compile(
-    rf"(?:([0-9]{{1,2}})[-. ]+)?([A-Za-z]{{3,9}})[-. ]+(?:([0-9]{{1,2}}),? +)?([0-9]{{4}}){_CLOCK}"
-)
+_DAY_AND_CLOCK = re.compile("(.*?[0-9])(?:[T ,]+([0-9]{1,2}:.*|[0-9]{6}.*|(?<=T)[0-9]{4}))?")
+_YEAR_FIRST = re.compile(r"([0-9]{4})([-/.]?)([0-9]{1,2})\2([0-9]{1,2})")
+_YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})")
+_MONTH_NAMED = re.compile(r"(?:([0-9]{1,2})[-. ]+)?([A-Za-z]{3,9})[-. ]+(?:([0-9]{1,2}),? +)?([0-9]{4})")
 _MONTHS = [name.lower() for name in calendar.month_name]
 _SHORT_MONTHS = [name.lower() for name in calendar.month_abbr]
 _CLEAR_SHARE = 0.9  # of the dates that tell; the others are mistakes
@@ -42,19 +41,29 @@ def read_dates(text: str) -> dict[str, datetime]:
         >>> read_dates("31.12.2020"), len(read_dates("1/2/2020"))
         ({'day': datetime.datetime(2020, 12, 31, 0, 0)}, 2)
     """
-    text = text.strip()
+    match = _DAY_AND_CLOCK.fullmatch(text.strip())
+    days = _read_days(match[1]) if match else {}
+    if match is None or match[2] is None or not days:
+        return {} if text.strip().isdecimal() else days  # 20141013 is a number.
+    clock = _read_clock(match[2])
+    return {} if clock is None else {order: datetime.combine(day, clock) for order, day in days.items()}
+
+
+@lru_cache(maxsize=1 << 14)
+def _read_days(text: str) -> dict[str, datetime]:
+    """Read a date without a clock, as `read_dates` does."""
     found = None
-    if (match := _YEAR_FIRST.fullmatch(text)) and not text.isdecimal():
-        year, _, month, day, clock = match.groups()
-        found = _make_date(year, month, day, clock)
+    if match := _YEAR_FIRST.fullmatch(text):
+        year, _, month, day = match.groups()
+        found = _make_date(year, month, day)
     elif (match := _MONTH_NAMED.fullmatch(text)) and (match[1] or match[3]):
-        found = _make_date(match[4], _month_number(match[2]), match[1] or match[3], match[5])
+        found = _make_date(match[4], _month_number(match[2]), match[1] or match[3])
     if found is not None:
         return {"day": found, "month": found}
     if not (match := _YEAR_LAST.fullmatch(text)):
         return {}
-    first, sign, second, year, clock = match.groups()
-    readings = {"day": _make_date(year, second, first, clock), "month": _make_date(year, first, second, clock)}
+    first, sign, second, year = match.groups()
+    readings = {"day": _make_date(year, second, first), "month": _make_date(year, first, second)}
     if sign == "." and readings["day"] is not None:
         readings = dict.fromkeys(readings, readings["day"])  # Nobody who writes dots has the month first.
     return {order: found for order, found in readings.items() if found is not None}
@@ -142,20 +151,23 @@ def _date_of(cell: object) -> dict[str, datetime]:
     return {"day": found, "month": found}
 
 
-def _make_date(year: str, month: str, day: str, clock: str | None) -> datetime | None:
+def _make_date(year: str, month: str, day: str) -> datetime | None:
     try:
-        at = datetime.combine(date(int(year), int(month), int(day)), time())
-        return at if clock is None else datetime.combine(at, _read_clock(clock))
+        return datetime(int(year), int(month), int(day))
     except ValueError:
         return None
 
 
-def _read_clock(text: str) -> time:
-    """Read "14:30", "9:05:00+02:00", "143000" or "2:30 PM", or raise ValueError."""
+@lru_cache(maxsize=1 << 14)
+def _read_clock(text: str) -> time | None:
+    """Read "14:30", "9:05:00+02:00", "143000" or "2:30 PM"; None for what is none."""
     if match := re.fullmatch(r"([0-9]{1,2})(:[0-9:]+) ?([AP])M", text.upper()):
         hour = int(match[1]) % 12 + (12 if match[3] == "P" else 0)
         text = f"{hour:02}{match[2]}"
-    return time.fromisoformat(f"0{text}" if text[1:2] == ":" else text).replace(tzinfo=None)
+    try:
+        return time.fromisoformat(f"0{text}" if text[1:2] == ":" else text).replace(tzinfo=None)
+    except ValueError:
+        return None
 
 
 def _month_number(name: str) -> str:

@@ -1,7 +1,7 @@
 """Numbers as people write them: "1200.5", "1.200,50 €", "(1,200)", "12,5 %"; and which sign is the decimal one.
 
 "1.200" is 1200 in one file and 1.2 in another. No cell says which, so the sign is settled for a whole column: see
-`mixed_data.schema.learned_formats`.
+`mixed_data.schema.learn_formats`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from numbers import Real
 
 import numpy as np
@@ -43,6 +44,11 @@ def _number_body(decimal: str, other: str) -> re.Pattern[str]:
 
 
 _BODIES = {".": _number_body(".", ","), ",": _number_body(",", ".")}
+_SHAPE = str.maketrans("12345678", "99999999")
+_INNER_ZERO = re.compile("(?<=[0-9])0")
+_SEPARATOR = "\0"  # in no text that a person wrote
+_PYTHON_SIGNS = {sign: str.maketrans(sign, ".", "., '’".replace(sign, "")) for sign in _BODIES}
+_NUM_FIRST = 100  # cells that are searched for a unit
 
 
 @dataclass(frozen=True)
@@ -131,25 +137,39 @@ def sign_of(meanings: dict[str, float]) -> str:
     return "?" if len(set(meanings.values())) == 2 else ""
 
 
-def count_formats(values: pd.Series) -> tuple[Counter[str], Counter[str]]:
+@dataclass(frozen=True)
+class FormatCounts:
+    """What the texts of a column say about how its numbers are written, in counts of cells.
+
+    Attributes:
+        signs: by decimal sign, see `sign_of`.
+        units: by the unit of what can be a number, "" for none.
+        proofs: by decimal sign, of the cells whose separators leave no doubt, as "1.200.000" and "1,200.50" do.
+    """
+
+    signs: Counter[str] = field(default_factory=Counter)
+    units: Counter[str] = field(default_factory=Counter)
+    proofs: Counter[str] = field(default_factory=Counter)
+
+
+def count_formats(values: pd.Series) -> FormatCounts:
     """Count what the texts of a column say about how its numbers are written.
 
     Args:
         values: one column, shape (n,), of any dtype; cells that are no text say nothing.
-
-    Returns:
-        a pair of counts of cells: decimal signs, see `sign_of`; and units of what can be a number, "" for none.
     """
-    signs: Counter[str] = Counter()
-    units: Counter[str] = Counter()
-    for text, count in Counter(cell for cell in cells_of(values) if isinstance(cell, str)).items():
-        if not text.strip("0123456789"):
-            units[""] += count * bool(text)
-        elif not is_missing(text):
-            unit, meanings = read_meanings(text)
-            units[unit] += count * bool(meanings)
-            signs[sign_of(meanings)] += count
-    return signs, units
+    counts = FormatCounts()
+    texts = _SEPARATOR.join(cell for cell in cells_of(values) if isinstance(cell, str))
+    # What is said does not depend on the digits, but for zeros in front: there are few shapes in many cells.
+    shapes = _INNER_ZERO.sub("9", texts.translate(_SHAPE))
+    for shape, count in Counter(shapes.split(_SEPARATOR)).items():
+        if shape and not is_missing(shape):
+            unit, meanings = read_meanings(shape)
+            sign = sign_of(meanings)
+            counts.units[unit] += count * bool(meanings)
+            counts.signs[sign] += count
+            counts.proofs[sign] += count * (shape.count(".") + shape.count(",") > 1)
+    return counts
 
 
 def parse_numbers(values: pd.Series, written: NumberFormat = PLAIN) -> tuple[np.ndarray, np.ndarray]:
@@ -179,6 +199,7 @@ def parse_numbers(values: pd.Series, written: NumberFormat = PLAIN) -> tuple[np.
     else:
         cells = list(cells_of(values))
         numbers = _plain_numbers(cells, written)
+        numbers = _grouped_numbers(cells, written) if numbers is None else numbers
         if numbers is None:
             texts = {cell: _number_of_text(cell, written) for cell in {cell for cell in cells if isinstance(cell, str)}}
             known = (texts[cell] if isinstance(cell, str) else _number_of(cell) for cell in cells)
@@ -201,6 +222,43 @@ def _plain_numbers(cells: list[object], written: NumberFormat) -> np.ndarray | N
         return np.array([cell or "nan" for cell in cells], dtype=np.float64)
     except (TypeError, ValueError):  # A cell is no text, or no number.
         return None
+
+
+def _grouped_numbers(cells: list[object], written: NumberFormat) -> np.ndarray | None:
+    """Read a column at once in which many texts are of one kind; None where they are not."""
+    texts = [cell if isinstance(cell, str) else "" for cell in cells]
+    first = next((match for cell in texts[:_NUM_FIRST] if (match := _WRITTEN.fullmatch(cell.strip()))), None)
+    unit = (first[2] or first[5] or "") if first else ""
+    if written.decimal is None or _UNITS.get(unit, unit) not in ("", written.unit):
+        return None
+    text = _SEPARATOR.join(texts)
+    for space in _SPACES:
+        text = text.replace(space, " ")
+    rest, count = _joined_pattern(written.decimal, unit).subn("", text)
+    texts = text.split(_SEPARATOR)
+    if not count or len(texts) != len(cells):
+        return None
+    odd = {text: _number_of_text(text, written) for text in set(rest.split(_SEPARATOR))}
+    text = (text.replace(unit, "") if unit else text).replace(f"{written.decimal}-", "")
+    plain = text.translate(_PYTHON_SIGNS[written.decimal]).split(_SEPARATOR)
+    try:
+        read = [odd[text] if text in odd else number for text, number in zip(texts, plain, strict=True)]
+        numbers = np.array(read, dtype=np.float64)
+    except ValueError:  # Cents such as ",--".
+        return None
+    for row, cell in enumerate(cells):
+        if not isinstance(cell, str):
+            numbers[row] = _number_of(cell)
+    return numbers
+
+
+@lru_cache(maxsize=64)
+def _joined_pattern(decimal: str, unit: str) -> re.Pattern[str]:
+    """Return the pattern of one number among joined texts, with this unit before or behind it, perhaps."""
+    beside, other = re.escape(unit), f"[^{_SEPARATOR}]*"
+    units = (f"(?!{other}{beside}{other}{beside})", f"(?:{beside} ?)?", f"(?: ?{beside})?") if unit else ("", "", "")
+    start, end = f"(?<![^{_SEPARATOR}])", f"(?![^{_SEPARATOR}])"
+    return re.compile(f"{start}{units[0]}-?{units[1]}(?:{_BODIES[decimal].pattern}){units[2]}{end}")
 
 
 def _number_of_text(text: str, written: NumberFormat) -> float:
