@@ -121,7 +121,7 @@ def test_no_model_that_predicts_a_row_out_of_fold_has_seen_its_group(fitted_stac
         held_out.extend(held_out_rows)
     assert sorted(held_out) == list(range(40))
     for X, target in ((arguments[1], arguments[2]) for arguments, _ in fitted_stack.out_of_fold):
-        assert X is fitted_stack.table
+        pd.testing.assert_frame_equal(X, fitted_stack.table)
         np.testing.assert_array_equal(target, fitted_stack.scaled)
 
 

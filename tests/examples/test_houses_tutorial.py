@@ -107,7 +107,7 @@ def test_rooms_lie_clockwise_in_the_montage_by_name(table):
 def test_missing_photos_are_errors_that_name_them(table):
     training, test = tutorial.split(table)
     broken = training.assign(kitchen_photo="/no/such/kitchen.jpg")
-    with pytest.raises(ValueError, match=r"kitchen_photo: /no/such/kitchen.jpg: no such file; .*\(45 photos\)"):
+    with pytest.raises(ValueError, match=r"kitchen_photo: /no/such/kitchen.jpg: no such file: .*\(45 photos\)"):
         tutorial.prepare(broken, test)
 
 
