@@ -93,11 +93,10 @@ def spell_as(levels: Collection[str], texts: Sequence[str | None]) -> list[str |
 def cells_of(values: pd.Series) -> Iterable[object]:
     """Return the cells of a column one by one, each as the number, text or other object that it is."""
     dtype = getattr(values.dtype, "numpy_dtype", values.dtype)  # Of nullable and Arrow types, the NumPy type within.
-    if isinstance(dtype, np.dtype) and dtype.kind == "f":
-        return values.to_numpy(
-            dtype=dtype, na_value=np.nan
-        )  # As a Python float, float32 0.1 reads 0.10000000149011612.
-    return values.astype(object)
+    kind = dtype.kind if isinstance(dtype, np.dtype) else ""
+    if kind == "f":  # As Python floats, float32 0.1 would read 0.10000000149011612.
+        return values.to_numpy(dtype=dtype, na_value=np.nan)
+    return values.to_numpy() if kind == "O" and dtype is values.dtype else values.astype(object)
 
 
 def _text_of(cell: object) -> str | None:

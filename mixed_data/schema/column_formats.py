@@ -129,11 +129,12 @@ def _learn_number_formats(
     """Return the formats that are known now by column, and what cannot be read; see `learn_formats`."""
     counts = {name: count_formats(cells) for name, cells in columns.items()}
     own = {name: clear for name, found in counts.items() if (clear := _clear_sign(found))}
+    votes = Counter(own.values())
     formats = dict(known)
     problems: list[str] = []
     for name, found in counts.items():
         told = known.get(name, UNKNOWN)
-        others = {sign for other, sign in own.items() if other != name}
+        others = {sign for sign, count in votes.items() if count > (own.get(name) == sign)}
         elsewhere = others.pop() if len(others) == 1 else None
         if separator == "," and not own and not (is_training and told.decimal):
             elsewhere = "."
