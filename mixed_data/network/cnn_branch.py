@@ -10,6 +10,7 @@ from mixed_data.network.view_layers import MaskedMean, ViewEmbedding
 
 _CONVOLUTIONS = ((32, 4, 4), (64, 3, 2), (64, 3, 2))
 """Filters, kernel side and stride of each."""
+_LAYOUT = "channels_last"  # Photos are (H, W, 3), whatever `keras.config.image_data_format()` says.
 
 
 def cnn(
@@ -41,8 +42,11 @@ def cnn(
     photos = MirrorAndShift(name="cnn_augmentation")(photos)
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="cnn_rescale")(photos)
     for index, (filters, side, stride) in enumerate(_CONVOLUTIONS):
-        x = layers.Conv2D(filters, side, stride, "same", activation="relu", name=f"cnn_conv{index}")(x)
-    x = layers.Flatten(name="cnn_flatten")(x)
+        convolution = layers.Conv2D(
+            filters, side, stride, "same", data_format=_LAYOUT, activation="relu", name=f"cnn_conv{index}"
+        )
+        x = convolution(x)
+    x = layers.Flatten(data_format=_LAYOUT, name="cnn_flatten")(x)
     x = ops.reshape(x, (-1, 1, num_views, x.shape[-1]))
     x = layers.Dropout(dropout, name="cnn_dropout")(ops.repeat(x, image_mask.shape[1], axis=1))
     x = MemberDense(4 * units, name="cnn_hidden")(x)

@@ -43,7 +43,7 @@ class MirrorAndShift(keras.layers.Layer):
             side = photos.shape[axis]
             most = int(self.max_shift * side)
             offset = keras.random.randint((), -most, most + 1, seed=self.seed_generator)
-            photos = ops.take(photos, ops.clip(ops.arange(side) + offset, 0, side - 1), axis=axis)
+            photos = ops.take(photos, ops.clip(ops.arange(side, dtype=offset.dtype) + offset, 0, side - 1), axis=axis)
         return photos
 
     def compute_output_spec(self, photos: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:

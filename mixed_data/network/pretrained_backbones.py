@@ -15,6 +15,8 @@ from keras import layers, ops
 
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
+_LAYOUT = "channels_last"  # Photos are (H, W, 3), whatever `keras.config.image_data_format()` says.
+
 
 def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tuple[int, int]) -> keras.Model:
     """Build a network that turns photos into vectors, with pretrained weights.
@@ -47,7 +49,7 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tupl
     two_layers = keras.Model(application.input, [middle.output, application.output], name=name)
     two_layers.trainable = False
     photos = keras.Input((*size, 3), dtype="uint8", name="photos")
-    pixels = module.preprocess_input(ops.cast(photos, "float32"))
+    pixels = module.preprocess_input(ops.cast(photos, "float32"), data_format=_LAYOUT)
     straight, mirrored = two_layers(pixels), two_layers(ops.flip(pixels, axis=2))
     vectors = []
     for block, (one, other) in zip(("middle", "last"), zip(straight, mirrored, strict=True), strict=True):
@@ -133,6 +135,8 @@ def _find_application(name: str) -> tuple[ModuleType, Any]:
 
 def _load(make: Any, name: str, weights: str | os.PathLike[str] | None, size: tuple[int, int]) -> keras.Model:
     arguments = {"include_top": False, "input_shape": (*size, 3)}
+    layout = keras.config.image_data_format()
+    keras.config.set_image_data_format(_LAYOUT)  # The only way to tell `keras.applications`.
     try:
         if weights != "imagenet":
             application = make(weights=None, **arguments)
@@ -145,6 +149,8 @@ def _load(make: Any, name: str, weights: str | os.PathLike[str] | None, size: tu
             f"the weights '{weights}' of {name} for photos of {size[0]} x {size[1]} pixels cannot be had: "
             f"{error}. Without network, give image_weights the path of a .weights.h5 file of {name} without its top"
         ) from error
+    finally:
+        keras.config.set_image_data_format(layout)
 
 
 def _middle_layer(application: keras.Model) -> keras.Operation:

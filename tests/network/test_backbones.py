@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import pytest
-from network_helpers import read, run
+from network_helpers import photo_layout, read, run
+from reliability import Case, documented
 
 from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, digest_backbone, unfreeze
 
@@ -272,3 +273,20 @@ def test_vectors_of_imagenet_weights_are_those_computed_by_hand(mobilenet_weight
     model.save(tmp_path / "backbone.keras")
     loaded = keras.saving.load_model(tmp_path / "backbone.keras", safe_mode=True)
     np.testing.assert_array_equal(run(loaded, photos), vectors)
+
+
+FIRST_CASES = [
+    Case(f"image_data_format of channels_first: {name} as backbone", "the same vectors and digest", name)
+    for name in ("MobileNetV2", "ResNet50")  # The second has channels that are not alike in scale.
+]
+
+
+@documented("Settings of Keras", FIRST_CASES)
+def test_channels_first_changes_neither_vectors_nor_digest(case: Case) -> None:
+    usual = make_backbone(case.given)
+    vectors = run(usual, make_photos())
+    with photo_layout("channels_first"):
+        other = make_backbone(case.given)
+        assert keras.config.image_data_format() == "channels_first"  # It is the caller's.
+        np.testing.assert_array_equal(run(other, make_photos()), vectors)
+        assert digest_backbone(other) == digest_backbone(usual)
