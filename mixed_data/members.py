@@ -56,6 +56,7 @@ class MemberDense(keras.layers.Layer):
         if units < 1:
             raise ValueError(f"MemberDense: units must be at least 1, got {units}")
         self.units = units
+        self.supports_masking = True
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)

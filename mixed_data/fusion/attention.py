@@ -66,9 +66,21 @@ class AttentionPooling(Fusion):
             inputs: as for the layer itself; arrays, or symbolic tensors to make a model of the weights.
 
         Returns:
-            Tensor ``(n, [members,] V)``, float32 or wider; each row sums to 1, or to 0 where no view is there.
+            Tensor ``(n, [members,] V)``, float32 or wider; each row sums to 1, or to 0 where no view is there. Keras
+            masks are not looked at here.
         """
         return self._weights(*self.prepare(list(inputs)))
+
+    def call(self, inputs: Sequence[Any], mask: Any = None) -> Any:
+        """Prepare and merge the inputs; a view that its Keras mask leaves out is not there."""
+        table, views, present = inputs
+        if mask is not None and mask[1] is not None:
+            present = ops.logical_and(present, mask[1])
+        return super().call([table, views, present])
+
+    def compute_mask(self, inputs: Sequence[Any], mask: Any = None) -> Any:
+        """Return the Keras mask of the table."""
+        return None if mask is None else mask[0]
 
     def split_shapes(self, input_shape: Sequence[Shape]) -> tuple[Shape, list[int]]:
         """Check the shapes of table, views and mask; return the axes before the features, and the two widths."""

@@ -22,7 +22,8 @@ class Fusion(keras.layers.Layer):
     ``units`` features (if given), put on one scale (if ``normalize``), and merged. All weights are made in
     ``build``, so the layer gives the same answer each time it is called, and every weight is trained and saved.
 
-    Inputs may be of any dtype, integers and bool too, and of several: all are cast to the compute dtype first.
+    Inputs may be of any dtype, integers and bool too, and of several: all are cast to the compute dtype first. The
+    result is masked where all inputs are, as that of `keras.layers.Average`.
 
     Args:
         units: project every input to this many features first, each with a kernel and a bias of its own.
@@ -177,6 +178,10 @@ class Fusion(keras.layers.Layer):
             dtype.
         """
         return self.merge(self.prepare(list(inputs)))
+
+    def compute_mask(self, inputs: Sequence[Any], mask: Any = None) -> Any:
+        """Return the Keras mask of the result: None if one of the inputs has none, else where any input is there."""
+        return keras.layers.Average(name="mask").compute_mask(inputs, mask)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """Return the merged shape, built or not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -41,6 +42,13 @@ class Concat(Fusion):
     def merge(self, inputs: list[Any]) -> Any:
         """Concatenates on the last axis."""
         return ops.concatenate(inputs, axis=-1)
+
+    def compute_mask(self, inputs: Sequence[Any], mask: Any = None) -> Any:
+        """Return the Keras mask of the result: None if no input has one, else where any input is there.
+
+        An input without one is there everywhere, as in `keras.layers.Concatenate`.
+        """
+        return keras.layers.Concatenate(name="mask").compute_mask(inputs, mask)
 
     def merged_width(self, widths: list[int]) -> int:
         """Return the sum of the widths, which need not be equal."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -23,6 +25,10 @@ class ViewEmbedding(keras.layers.Layer):
     Reference:
         Perez et al. 2018, FiLM: Visual Reasoning with a General Conditioning Layer, arXiv:1709.07871.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
         """Make ``scale``, random, and ``shift``, zero; both ``([K,] V, f)``."""
