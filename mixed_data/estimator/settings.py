@@ -120,12 +120,15 @@ def read_training_rows(
     if problems := [*find_table_problems(X, None if schema is None or X.columns.nlevels > 1 else ())]:
         raise SchemaError(*problems)
     cells = _read_target(X, y)
+    is_guessed = schema is None
     if schema is None:
         schema = _infer_schema(X, cells)
     name = schema.target or _free_name(X)
     whole = replace(_SCHEMA_FOR[modalities](schema), target=name)
     whole, table = check_and_read(replace(whole, id=None), X.assign(**{name: cells}))
     target = table[name].to_numpy()
+    if is_guessed:
+        _refuse_clashes(X, table, target, whole)
     if name not in X.columns:
         table = table.drop(columns=name)
     return replace(whole, id=schema.id, target=schema.target), table, target
@@ -136,7 +139,7 @@ def _read_target(X: pd.DataFrame, y: Any) -> pd.Series:
     if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
         y = y.iloc[:, 0]
     if not isinstance(y, pd.Series):
-        cells = np.asarray(y, dtype=None if isinstance(y, np.ndarray) else object)
+        cells = y if isinstance(y, np.ndarray) else np.asarray(y, dtype=object)  # Masked cells are missing ones.
         cells = cells[:, 0] if cells.ndim == 2 and cells.shape[1] == 1 else cells
         name = getattr(y, "name", None)
         y = pd.Series(cells, name=name).infer_objects() if cells.ndim == 1 else cells
@@ -146,18 +149,25 @@ def _read_target(X: pd.DataFrame, y: Any) -> pd.Series:
 
 
 def _infer_schema(X: pd.DataFrame, cells: pd.Series) -> Schema:
-    """Guess the roles; the target is the column that has both the name and the values of y, or none."""
+    """Guess the roles; only a column of the target's name can be the target."""
     name = cells.name if isinstance(cells.name, str) else _free_name(X)
-    schema = Schema.infer(X.assign(**{name: cells}), target=name)
-    target, _ = parse_numbers(cells)
-    copies = [column for column in X.columns if np.array_equal(parse_numbers(X[column])[0], target, equal_nan=True)]
-    if name in X.columns and name not in copies:
-        raise SchemaError(
-            f"y is called {name!r} like a column of X with other values; rename y, or take that column out"
-        )
-    if name not in X.columns and copies and len(np.unique(target)) > 1:
-        raise SchemaError(f"column {copies[0]!r} of X equals y; take it out of X, or call y the same")
-    return schema
+    return Schema.infer(X.assign(**{name: cells}), target=name)
+
+
+def _refuse_clashes(X: pd.DataFrame, table: pd.DataFrame, target: np.ndarray, whole: Schema) -> None:
+    """Refuse a column with the target's values and another name, or its name and other values."""
+    name = str(whole.target)
+    if name in X.columns:
+        own, _ = parse_numbers(X[name], whole.number_format(name))
+        if not np.array_equal(own, target):
+            raise SchemaError(
+                f"y is called {name!r} like a column of X with other values; rename y, or take that column out"
+            )
+        return
+    others = table.drop(columns=name)
+    copy = next((other for other in others if np.array_equal(parse_numbers(others[other])[0], target)), None)
+    if copy is not None and len(np.unique(target)) > 1:
+        raise SchemaError(f"column {copy!r} of X equals y; take it out of X, or call y the same")
 
 
 def _free_name(X: pd.DataFrame) -> str:

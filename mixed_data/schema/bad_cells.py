@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mixed_data.files.first_few import NUM_SHOWN, first_few
 from mixed_data.schema.cell_values import is_missing
 from mixed_data.schema.photo_paths import split_paths
-from mixed_data.schema.written_dates import parse_dates
+from mixed_data.schema.written_dates import parse_dates, read_dates
 from mixed_data.schema.written_numbers import UNKNOWN, NumberFormat, parse_numbers, read_meanings, sign_of
 
 _LARGEST_NUMBER = float(np.finfo(np.float32).max)
@@ -135,7 +135,8 @@ def _show_cell(cell: object) -> str:
 
 
 def _show_bad_cell(role: str, cell: object, written: str | None) -> str:
-    why = "" if role in ("images", "dates") or is_missing(cell) else _why_no_number(cell, written)
+    reasons = {"images": lambda: "", "dates": lambda: _why_no_date(cell, written)}
+    why = "" if is_missing(cell) else reasons.get(role, lambda: _why_no_number(cell, written))()
     return f"{_show_cell(cell)}{f' ({why})' if why else ''}"
 
 
@@ -145,8 +146,10 @@ def _why_no_number(cell: object, written: str | None) -> str:
         return f"beyond {_LARGEST_NUMBER:.1e}"
     if isinstance(cell, bool | np.bool_):
         return "a truth value; if 1 and 0 are meant, write these"
-    if isinstance(cell, date | timedelta | np.datetime64 | np.timedelta64):
+    if isinstance(cell, date | timedelta | np.datetime64 | np.timedelta64 | pd.Period):
         return "a date or a span of time"
+    if isinstance(cell, complex | np.complexfloating):
+        return "a complex number"
     if not isinstance(cell, str):
         return ""
     form = UNKNOWN if written is None else NumberFormat.from_text(written)
@@ -154,8 +157,17 @@ def _why_no_number(cell: object, written: str | None) -> str:
     if meanings and unit and unit != form.unit:
         return f"its unit is {unit}, in training it was {form.unit or 'none'}"
     if sign_of(meanings) == "?":
-        return f"{meanings['.']:.10g} or {meanings[',']:.10g}: the training rows do not tell the decimal sign"
+        told = f"in training numbers are written {form}" if form.decimal else "the training rows tell no decimal sign"
+        return f"{meanings['.']:.10g} or {meanings[',']:.10g}: {told}"
     return f"in training numbers are written {form}" if meanings else ""
+
+
+def _why_no_date(cell: object, written: str | None) -> str:
+    """Say why a text is no date of its column, where that is more than "it is none"."""
+    dates = list(read_dates(cell).values()) if isinstance(cell, str) else []
+    if len(dates) == 2 and written is None:
+        return f"{dates[0]:%Y-%m-%d} or {dates[1]:%Y-%m-%d}: the training rows do not tell the order of day and month"
+    return f"in training dates are written {written}" if dates and written else ""
 
 
 def _is_huge(cell: object) -> bool:

@@ -150,7 +150,9 @@ def _learn_number_formats(
             shown = ", ".join(f"{kind or 'without'} ({count})" for kind, count in found.units.most_common() if count)
             problems.append(f"column {name!r}: its numbers have different units: {shown}; write them alike")
         elif found.units.total() and (sign or unit):
-            formats[name] = NumberFormat(sign, unit)
+            formats[name] = NumberFormat(
+                sign, unit, _is_whole(found, sign) if is_training else sign == told.decimal and told.is_whole
+            )
             if formats[name] != told:
                 _say(
                     name,
@@ -190,11 +192,17 @@ def _clear_sign(found: FormatCounts) -> str | None:
 
 
 def _is_clear(found: FormatCounts) -> bool:
-    """Tell whether a cell or nearly all leave no doubt about the sign of a column, so that no slip of the pen decides."""
+    """Tell whether the cells of a column leave no doubt about its sign, so that no slip of the pen decides."""
     sign, signs = _clear_sign(found), found.signs
     return sign is not None and bool(
         found.proofs[sign] or signs[sign] >= _MOST * (signs["."] + signs[","] + signs["?"])
     )
+
+
+def _is_whole(found: FormatCounts, sign: str | None) -> bool:
+    """Tell whether a column has thousands in groups, and no decimals."""
+    has_groups = sign is not None and bool(found.signs["?"] or found.proofs[sign])
+    return has_groups and found.wholes[str(sign)] == found.units.total()
 
 
 def _clear_unit(units: Counter[str]) -> str | None:

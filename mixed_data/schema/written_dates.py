@@ -119,17 +119,15 @@ def parse_dates(values: pd.Series, written: str | None = None) -> tuple[np.ndarr
     if isinstance(values.dtype, np.dtype) and values.dtype.kind == "M":
         return values.to_numpy(dtype="datetime64[us]"), np.zeros(len(values), dtype=bool)
     cells = list(cells_of(values))
-    known: dict[object, np.datetime64] = {}
+    known: dict[object, datetime | None] = {}
     for cell in {cell for cell in cells if isinstance(cell, _DATE_TYPES) and not is_missing(cell)}:
         meanings = read_dates(cell) if isinstance(cell, str) else _date_of(cell)
-        if first is not None:
-            meanings = {order: found for order, found in meanings.items() if order == first}
-        if len(set(meanings.values())) == 1:
-            known[cell] = np.datetime64(next(iter(meanings.values())), "us")
-    nothing = np.datetime64("NaT")
-    read = [known.get(cell, nothing) if isinstance(cell, _DATE_TYPES) else nothing for cell in cells]
+        found = set(meanings.values()) if first is None else {meanings.get(first)}
+        known[cell] = found.pop() if len(found) == 1 else None
+    read = [known.get(cell) if isinstance(cell, _DATE_TYPES) else None for cell in cells]
     dates = np.array(read, dtype="datetime64[us]")
-    is_bad = np.isnat(dates) & np.array([not is_missing(cell) for cell in cells], dtype=bool)
+    is_bad = np.isnat(dates)
+    is_bad[is_bad] = [not is_missing(cells[row]) for row in np.flatnonzero(is_bad)]
     return dates, is_bad
 
 

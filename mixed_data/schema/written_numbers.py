@@ -21,7 +21,8 @@ from mixed_data.schema.cell_values import cells_of, is_missing
 
 _PLAIN_CHARACTERS = "0123456789+-.eE "
 _EXAMPLES = {".": "1,234.5", ",": "1.234,5", None: "1234"}
-_FORMAT = re.compile(r"(1,234\.5|1\.234,5|1234)(?: (\S+))?")
+_WHOLE_EXAMPLES = {".": "1,234", ",": "1.234"}
+_FORMAT = re.compile(r"(1,234\.5|1\.234,5|1,234|1\.234|1234)(?: (\S+))?")
 _UNITS = {"EUR": "€", "USD": "$", "US$": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "Fr.": "CHF", "kr.": "kr"}
 _UNIT = (
     r"(?:[A-Z]{0,2}[$€£¥₹₽₩₺₴₦₪฿₫₱]|%|kr\.?|zł|Kč|Ft|Fr\.|EUR|USD|GBP|JPY|INR|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF"
@@ -58,14 +59,17 @@ class NumberFormat:
     Attributes:
         decimal: the decimal sign, "." or ","; None where nothing has told it yet, and "1.200" cannot be read.
         unit: "%" or the sign of a currency that may stand beside them; "" for none.
+        is_whole: True where thousands stood in groups and nothing had decimals: then "1,234" is not taken for 1.234.
     """
 
     decimal: str | None = None
     unit: str = ""
+    is_whole: bool = False
 
     def __str__(self) -> str:
         """Write 1234.5 this way; without a decimal sign 1234."""
-        return f"{_EXAMPLES[self.decimal]} {self.unit}".strip()
+        example = _WHOLE_EXAMPLES[self.decimal] if self.is_whole and self.decimal else _EXAMPLES[self.decimal]
+        return f"{example} {self.unit}".strip()
 
     @classmethod
     def from_text(cls, text: str) -> NumberFormat:
@@ -77,13 +81,17 @@ class NumberFormat:
         match = _FORMAT.fullmatch(text)
         if not match or (match[2] and not re.fullmatch(_UNIT, match[2])):
             raise ValueError(f"expected a format such as '1,234.5' or '1.234,5 €', got {text!r:.80}")
-        decimal = next(sign for sign, example in _EXAMPLES.items() if example == match[1])
-        return cls(decimal, _UNITS.get(match[2], match[2]) if match[2] else "")
+        is_whole = match[1] in _WHOLE_EXAMPLES.values()
+        examples = _WHOLE_EXAMPLES if is_whole else _EXAMPLES
+        decimal = next(sign for sign, example in examples.items() if example == match[1])
+        return cls(decimal, _UNITS.get(match[2], match[2]) if match[2] else "", is_whole)
 
     def read(self, text: str) -> float | None:
         """Return the number that a text means in a column written so; None where it is none, or could be two."""
         unit, meanings = read_meanings(text)
         if unit and unit != self.unit:
+            return None
+        if self.is_whole and sign_of(meanings) == "?" and str(self.decimal) in text:
             return None
         if self.decimal is not None:
             return meanings.get(self.decimal)
@@ -145,11 +153,13 @@ class FormatCounts:
         signs: by decimal sign, see `sign_of`.
         units: by the unit of what can be a number, "" for none.
         proofs: by decimal sign, of the cells whose separators leave no doubt, as "1.200.000" and "1,200.50" do.
+        wholes: by decimal sign, of the cells that are whole numbers with it.
     """
 
     signs: Counter[str] = field(default_factory=Counter)
     units: Counter[str] = field(default_factory=Counter)
     proofs: Counter[str] = field(default_factory=Counter)
+    wholes: Counter[str] = field(default_factory=Counter)
 
 
 def count_formats(values: pd.Series) -> FormatCounts:
@@ -168,6 +178,7 @@ def count_formats(values: pd.Series) -> FormatCounts:
             sign = sign_of(meanings)
             counts.units[unit] += count * bool(meanings)
             counts.signs[sign] += count
+            counts.wholes.update({sign: count for sign, number in meanings.items() if number.is_integer()})
             counts.proofs[sign] += count * (shape.count(".") + shape.count(",") > 1)
     return counts
 
@@ -217,7 +228,7 @@ def _plain_numbers(cells: list[object], written: NumberFormat) -> np.ndarray | N
     """
     try:
         text = "".join(cells)  # type: ignore[arg-type]
-        if text.strip(_PLAIN_CHARACTERS) or (written.decimal != "." and "." in text):
+        if text.strip(_PLAIN_CHARACTERS) or ("." in text and (written.decimal != "." or written.is_whole)):
             return None
         return np.array([cell or "nan" for cell in cells], dtype=np.float64)
     except (TypeError, ValueError):  # A cell is no text, or no number.
@@ -234,7 +245,7 @@ def _grouped_numbers(cells: list[object], written: NumberFormat) -> np.ndarray |
     text = _SEPARATOR.join(texts)
     for space in _SPACES:
         text = text.replace(space, " ")
-    rest, count = _joined_pattern(written.decimal, unit).subn("", text)
+    rest, count = _joined_pattern(written, unit).subn("", text)
     texts = text.split(_SEPARATOR)
     if not count or len(texts) != len(cells):
         return None
@@ -242,7 +253,7 @@ def _grouped_numbers(cells: list[object], written: NumberFormat) -> np.ndarray |
     text = (text.replace(unit, "") if unit else text).replace(f"{written.decimal}-", "")
     plain = text.translate(_PYTHON_SIGNS[written.decimal]).split(_SEPARATOR)
     try:
-        read = [odd[text] if text in odd else number for text, number in zip(texts, plain, strict=True)]
+        read = [odd.get(text, number) for text, number in zip(texts, plain, strict=True)]
         numbers = np.array(read, dtype=np.float64)
     except ValueError:  # Cents such as ",--".
         return None
@@ -253,12 +264,14 @@ def _grouped_numbers(cells: list[object], written: NumberFormat) -> np.ndarray |
 
 
 @lru_cache(maxsize=64)
-def _joined_pattern(decimal: str, unit: str) -> re.Pattern[str]:
+def _joined_pattern(written: NumberFormat, unit: str) -> re.Pattern[str]:
     """Return the pattern of one number among joined texts, with this unit before or behind it, perhaps."""
     beside, other = re.escape(unit), f"[^{_SEPARATOR}]*"
     units = (f"(?!{other}{beside}{other}{beside})", f"(?:{beside} ?)?", f"(?: ?{beside})?") if unit else ("", "", "")
     start, end = f"(?<![^{_SEPARATOR}])", f"(?![^{_SEPARATOR}])"
-    return re.compile(f"{start}{units[0]}-?{units[1]}(?:{_BODIES[decimal].pattern}){units[2]}{end}")
+    decimal = str(written.decimal)
+    doubtful = f"(?!{other}{re.escape(decimal)})" if written.is_whole else ""
+    return re.compile(f"{start}{doubtful}{units[0]}-?{units[1]}(?:{_BODIES[decimal].pattern}){units[2]}{end}")
 
 
 def _number_of_text(text: str, written: NumberFormat) -> float:

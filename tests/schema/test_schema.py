@@ -63,7 +63,7 @@ def test_all_problems_are_reported_at_once_with_row_column_and_cell():
         "the table has no column 'style' (categorical); add it, or correct the name",
         "the table has no column 'zip' (codes); rename 'Zip', if it is meant",
         f"row 1 (id 'b'), column 'price': got an empty cell; {number}, or remove the row",
-        f"row 2 (id 'c'), column 'price': got '1,200' (1200 or 1.2: the training rows do not tell the decimal sign); "
+        f"row 2 (id 'c'), column 'price': got '1,200' (1200 or 1.2: the training rows tell no decimal sign); "
         f"{number}, or remove the row",
         f"row 0 (id 'a'), column 'area': got 'abc'; {number}, or leave the cell empty",
         f"row 2 (id 'c'), column 'area': got inf; {number}, or leave the cell empty",
