@@ -63,6 +63,7 @@ class Fusion(keras.layers.Layer):
         self.normalize = normalize
         self.members = members
         self.projections: list[keras.layers.Layer] = []
+        self._adapted: dict[str, dict[str, Any]] = {}
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Take lists of numbers for arrays as well; Keras would take each number for an input."""
@@ -137,7 +138,10 @@ class Fusion(keras.layers.Layer):
             The layer, to be kept as an attribute.
         """
         kind = keras.layers.Dense if self.members is None else MemberDense
-        dense = kind(units, name=name, dtype=self.dtype_policy, **arguments)
+        if name in self._adapted:
+            dense = kind.from_config(self._adapted[name])
+        else:
+            dense = kind(units, name=name, dtype=self.dtype_policy, **arguments)
         dense.build(shape)
         return dense
 
@@ -247,8 +251,22 @@ class Fusion(keras.layers.Layer):
             )
 
     def get_config(self) -> dict[str, Any]:
-        """Return everything needed to make this layer again."""
-        return {**super().get_config(), "units": self.units, "normalize": self.normalize, "members": self.members}
+        """Return everything needed to make this layer again, with the dense layers that were quantized or got LoRA."""
+        config = {**super().get_config(), "units": self.units, "normalize": self.normalize, "members": self.members}
+        adapted = dict(self._adapted)
+        for layer in self._flatten_layers(include_self=False):
+            if layer.quantization_mode or getattr(layer, "lora_enabled", False):
+                adapted[layer.name] = layer.get_config()
+        return {**config, "adapted": adapted} if adapted else config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Fusion:
+        """Make the layer of a config."""
+        arguments = dict(config)
+        adapted = arguments.pop("adapted", {})
+        layer = super().from_config(arguments)
+        layer._adapted = adapted
+        return layer
 
 
 def common_axes(shapes: list[Shape], message: str) -> Shape:

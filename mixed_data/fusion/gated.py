@@ -71,6 +71,6 @@ class GatedUnit(Fusion):
         together = ops.concatenate(inputs, axis=-1)
         gates = [gate(together) for gate in self.gates]
         if len(gates) == 1:
-            gates.append(1 - gates[0])
+            gates.append(-(gates[0] - 1))  # Behind a transpose, the converter to LiteRT makes x - 1 of 1 - x.
         hidden = (layer(branch) for layer, branch in zip(self.hidden, inputs, strict=True))
         return reduce(operator.add, (gate * vector for gate, vector in zip(gates, hidden, strict=True)))
