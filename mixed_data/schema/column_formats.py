@@ -150,9 +150,9 @@ def _learn_number_formats(
             shown = ", ".join(f"{kind or 'without'} ({count})" for kind, count in found.units.most_common() if count)
             problems.append(f"column {name!r}: its numbers have different units: {shown}; write them alike")
         elif found.units.total() and (sign or unit):
-            formats[name] = NumberFormat(
-                sign, unit, _is_whole(found, sign) if is_training else sign == told.decimal and told.is_whole
-            )
+            is_new = is_training and told.decimal is None
+            is_kept = told.is_whole and sign == told.decimal and decimal is None
+            formats[name] = NumberFormat(sign, unit, is_kept or (is_new and _is_whole(found, sign)))
             if formats[name] != told:
                 _say(
                     name,

@@ -131,10 +131,11 @@ class Schema:
         6. named like a zipcode ("zip", "postal_code", "plz"), or text of one fixed length of at least 4
            digits, some with a leading zero, values repeated: codes. Never by digits alone: 1985 is a year;
         7. at least 90 % of the cells are numbers, as a person may write them ("1,200", "$ 1200", "45 %"): numeric
-           (``validate`` reports what is no plain number, row by row);
-        8. short text (60 characters at most), all values different: id;
-        9. more than 90 % of the values are different: left out as free text;
-        10. anything else: categorical.
+           (``validate`` reports what is none, row by row);
+        8. at least 90 % of the cells are dates: dates; left out if nothing tells the order of "1/2/2020";
+        9. short text (60 characters at most), all values different: id;
+        10. more than 90 % of the values are different: left out as free text;
+        11. anything else: categorical.
 
         Of several ids the best is kept (named so, index, text, count), and the others are left out.
 

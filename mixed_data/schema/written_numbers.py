@@ -78,7 +78,7 @@ class NumberFormat:
         Raises:
             ValueError: the text is no such format.
         """
-        match = _FORMAT.fullmatch(text)
+        match = _FORMAT.fullmatch(str(text))
         if not match or (match[2] and not re.fullmatch(_UNIT, match[2])):
             raise ValueError(f"expected a format such as '1,234.5' or '1.234,5 €', got {text!r:.80}")
         is_whole = match[1] in _WHOLE_EXAMPLES.values()
