@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,12 +104,13 @@ def read_checked_table(
         schema = Schema.load(schema)
     file = read_file(data, on_bad_row)
     whole = file.table.drop(index=list(file.broken))
-    if schema is None:
-        schema = Schema.infer(whole, **roles)
-    schema = learn_formats(schema, whole, separator=file.separator, decimal=decimal)
-    checked = _check_file(file, schema, _root_of(data, root), on_bad_row=on_bad_row, needs_target=True)
-    if not schema.features and not schema.images:
-        raise SchemaError(f"no column is left to predict {schema.target!r} from:\n{schema.explain()}")
+    with _named_in_errors(data):
+        if schema is None:
+            schema = Schema.infer(whole, **roles)
+        schema = learn_formats(schema, whole, separator=file.separator, decimal=decimal)
+        checked = _check_file(file, schema, _root_of(data, root), on_bad_row=on_bad_row, needs_target=True)
+        if not schema.features and not schema.images:
+            raise SchemaError(f"no column is left to predict {schema.target!r} from:\n{schema.explain()}")
     _warn_of_few_not_positive(checked.table[schema.target], RowNames(lines=file.lines))
     return checked, schema
 
@@ -150,8 +152,19 @@ def read_checked_rows(
     file = read_file(data, on_bad_row)
     whole = file.table.drop(index=list(file.broken))
     written = replace(schema, target=schema.target if needs_target else None)
-    schema = learn_formats(written, whole, separator=file.separator, decimal=decimal, is_training=False)
-    return _check_file(file, schema, root, on_bad_row=on_bad_row, needs_target=needs_target)
+    with _named_in_errors(data):
+        schema = learn_formats(written, whole, separator=file.separator, decimal=decimal, is_training=False)
+        return _check_file(file, schema, root, on_bad_row=on_bad_row, needs_target=needs_target)
+
+
+@contextmanager
+def _named_in_errors(data: FilePath) -> Iterator[None]:
+    """Have the errors of a table say which file it came from."""
+    try:
+        yield
+    except SchemaError as error:
+        error.file = os.fspath(data)
+        raise
 
 
 def _root_of(data: FilePath, root: FilePath | None) -> str:

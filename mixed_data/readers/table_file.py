@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mixed_data.files.first_few import name_some
+from mixed_data.files.first_few import cut, name_some
 from mixed_data.files.whole_files import CSV_SEPARATORS
 from mixed_data.readers.foreign_formats import describe_by_name
 from mixed_data.readers.unpacked_file import has_parquet_ends, read_unpacked
@@ -34,7 +34,8 @@ _QUOTED = ' *"(?:[^"]|"")*"'
 _CELL = f"(?:{_QUOTED})?[^{_CUTS}\r\n]*"
 _HEADER = re.compile(f"{_CELL}(?:[{_CUTS}]{_CELL})*")
 _QUOTED_CELL = re.compile(f"(^|[{_CUTS}]){_QUOTED}")
-_SEPARATOR_LINE = re.compile(r"sep=([^\w\r\n\"])[ \t]*(?=\r|\n|$)", re.IGNORECASE)
+# Programs that save such a file again quote the line, or fill it up with separators.
+_SEPARATOR_LINE = re.compile(r"(\"?)sep=([^\w\r\n\"])\1\2*[ \t]*(?=\r|\n|$)", re.IGNORECASE)
 _CUTTING_COMMA = re.compile("(?<![0-9]),|,(?![0-9])")
 _REMEDY = "save it again as 'CSV UTF-8' (an Excel file first has to be exported as CSV)"
 
@@ -78,17 +79,27 @@ def read_file(data: str | os.PathLike[str], on_bad_row: str) -> TableFile:
     rows, num_columns = text.rows, len(text.header)
     ragged = {row: len(cells) for row, cells in enumerate(rows) if len(cells) != num_columns}
     if ragged and (on_bad_row == "error" or len(ragged) == len(rows)):
-        shown = name_some(f"line {text.lines[row]} has {num_cells}" for row, num_cells in ragged.items())
-        raise ValueError(
-            f"{path}: expected {num_columns} cells in every line, as in the header; {shown}; quote cells that hold the "
-            f"separator {text.separator!r}, or leave these rows out with --on-bad-row skip"
-        )
+        raise ValueError(f"{path}: {_describe_ragged(text, ragged)}")
     for row in ragged:
         rows[row] = [""] * num_columns
     broken = {row: f"the line has {num_cells} cells, not {num_columns}" for row, num_cells in ragged.items()}
     table = pd.DataFrame(rows, columns=_name_columns(text.header), dtype=object)
     separator = text.separator if num_columns > 1 else None
     return TableFile(table, text.lines, broken, separator, _count_empty(path, text.empty))
+
+
+def _describe_ragged(text: _Text, ragged: Mapping[int, int]) -> str:
+    """Say which rows have another number of cells than the header, and what helps."""
+    shown = name_some(f"line {text.lines[row]} has {num_cells}" for row, num_cells in ragged.items())
+    if len(ragged) == len(text.rows) > 1:
+        header = cut(text.separator.join(text.header))
+        remedy = f"remove lines above the names of the columns, and name all columns; the header is read as {header!r}"
+    else:
+        remedy = (
+            f"quote cells that hold the separator {text.separator!r}, remove lines that are no rows, or leave these "
+            "rows out with --on-bad-row skip"
+        )
+    return f"expected {len(text.header)} cells in every line, as in the header; {shown}; {remedy}"
 
 
 def _has_parquet_ends(path: Path) -> bool:
@@ -152,7 +163,7 @@ def _read_csv(path: Path) -> _Text:
     content = _read_text(path)
     text, separator = content, None
     if declared := _SEPARATOR_LINE.match(content):  # a line for Excel alone
-        text, separator = content[declared.end() :], declared.group(1)
+        text, separator = content[declared.end() :], declared.group(2)
     separator = separator or _find_separator(text)
     reader = _start_reader(text, separator)
     header: list[str] = []
@@ -172,7 +183,9 @@ def _read_csv(path: Path) -> _Text:
                 empty.append(start)
             start = reader.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"{path} is not a readable CSV: line {reader.line_num}: {error}; correct the quotes") from None
+        raise ValueError(
+            f"{path} is not a readable CSV: line {reader.line_num}: {error}; correct the quotes, double those in a cell"
+        ) from None
     if not header:
         raise ValueError(f"{path} is empty; expected a CSV with a header")
     return _Text(header, lines, rows, separator, empty)

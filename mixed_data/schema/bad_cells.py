@@ -44,19 +44,22 @@ class SchemaError(ValueError):
     Attributes:
         problems: as given, all of them; the message shows the first 20.
         hint: as given.
+        file: the table's file, where it was read from one; the message names it.
     """
 
     def __init__(self, *problems: str, hint: str = "") -> None:
         super().__init__(*problems)
         self.problems: tuple[str, ...] = problems
         self.hint = hint
+        self.file = ""
 
     def __str__(self) -> str:
         lines = list(self.problems[:1])
         if len(self.problems) > 1:
             lines = [f"{len(self.problems)} problems:"]
             lines += [f"- {problem}" for problem in first_few(self.problems, _NUM_PROBLEMS_SHOWN)]
-        return "\n".join([*lines, *([self.hint] if self.hint else [])])
+        file = f"the file is {self.file}" if self.file else ""
+        return "\n".join([*lines, *filter(None, [file, self.hint])])
 
 
 @dataclass(frozen=True)

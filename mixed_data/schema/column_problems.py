@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import pandas as pd
 
+from mixed_data.files.first_few import cut, name_some
 from mixed_data.schema.bad_cells import SchemaError
 from mixed_data.schema.inferred_roles import find_targets
 
@@ -33,10 +34,12 @@ def find_missing_columns(roles: Sequence[tuple[str, str | None]], table: pd.Data
     """Say which columns with a role a table lacks, and which name may be meant."""
     missing = [(role, name) for role, name in roles if name is not None and name not in table.columns]
     columns = list(map(str, table.columns))
+    found = f"; the columns are {name_some(map(repr, map(cut, columns)))}"
     for position, (role, name) in enumerate(missing):
         # Comparing a name with all others is slow, and after so many nobody reads on.
         close = difflib.get_close_matches(name, columns, n=1) if position < _NUM_HINTS else []
-        remedy = f"rename {close[0]!r}, if it is meant" if close else "add it, or correct the name"
+        remedy = f"rename {close[0]!r}, if it is meant" if close else f"add it, or correct the name{found}"
+        found = found if close else ""  # Once is enough.
         yield f"the table has no column {name!r} ({role}); {remedy}"
 
 

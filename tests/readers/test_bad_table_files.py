@@ -45,6 +45,8 @@ READ_RIGHT = [
     Case("blank lines before, between and after", "read", ("\n\r\n" + separated(";").replace("\n", "\n\n")).encode()),
     Case("Excel's first line sep=;", "read without it", f"sep=;\n{separated(';')}".encode()),
     Case("a first line sep=^, Windows line ends", "read", f"SEP=^\n{separated('^')}".replace("\n", "\r\n").encode()),
+    Case("sep=; in quotes", "read without it", f'"sep=;"\n{separated(";")}'.encode()),
+    Case("sep=; filled up with separators", "read without it", f"sep=;;;;\n{separated(';')}".encode()),
     Case("a byte order mark, twice", "read", 2 * codecs.BOM_UTF8 + TEXT.encode()),
     Case("blanks around names and cells", "read without them", separated(" , ").encode()),
 ]
@@ -100,7 +102,19 @@ REFUSED = [
     Case("an empty file", "error", b"", "is empty; expected a CSV with a header"),
     Case("nothing but a byte order mark", "error", codecs.BOM_UTF8, "is empty; expected a CSV with a header"),
     Case("nothing but blank lines", "error", b"\n\r\n", "is empty; expected a CSV with a header"),
-    Case("a header and no rows", "error", b"area,price\n", "the table has no rows"),
+    Case(
+        "a header and no rows",
+        "error naming the file",
+        b"area,price\n",
+        r"the table has no rows.*\nthe file is .*\.csv",
+    ),
+    Case(
+        "a comment above the header",
+        "error quoting the line that is read as the header",
+        b"# my export\na,price\n1,2\n3,4\n",
+        "remove lines above the names of the columns.* read as '# my export'",
+    ),
+    Case("a note under the rows", "error naming the line", b"a,price\n1,2\n3,4\n(2 rows)\n", "line 4 .*no rows"),
     Case(
         "rows and no header", "error naming the columns found", b"3,1\n4,2\n", "the target is not clear.*one of: 3, 1"
     ),
@@ -162,11 +176,34 @@ REFUSED = [
 ]
 
 
+NO_HEADER = [
+    Case(
+        "a title above the header",
+        "error naming the columns found",
+        b"My houses,\n,\na,cost\n1,2\n3,4\n",
+        r"no column 'price' \(target\).*; the columns are 'My houses', 'Unnamed: 1'\nthe file is ",
+    ),
+    Case(
+        "lines cut by blanks",
+        "error naming the columns found",
+        b"a  price\n1  2\n",
+        "rename 'a  price', if it is meant\\nthe file is ",
+    ),
+]
+
+
 @documented("Tables", REFUSED)
 def test_a_file_that_cannot_be_read_right_is_refused(case, tmp_path):
     with pytest.raises(ValueError, match=case.expected) as caught:
         read(tmp_path, case.given)
     assert len(str(caught.value)) < 500
+
+
+@documented("Tables", NO_HEADER)
+def test_the_error_of_a_missing_target_tells_what_was_read_as_the_header(case, tmp_path):
+    (tmp_path / "listings.csv").write_bytes(case.given)
+    with pytest.raises(SchemaError, match=case.expected):
+        read_table(data=tmp_path / "listings.csv", target="price")
 
 
 BROKEN = [

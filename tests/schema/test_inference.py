@@ -237,7 +237,7 @@ def test_inference_reports_all_that_is_wrong_with_the_table_and_the_names():
         "column name 7 is not text; rename it, for example to 'column_7'",
         "the table has more than one column 'a'; rename or remove the others",
         "the table has no column 'Area' (target); rename 'area', if it is meant",
-        "the table has no column 'front' (images); add it, or correct the name",
+        "the table has no column 'front' (images); add it, or correct the name; the columns are 'a', 'a', 'area', '7'",
     )
 
 

@@ -30,6 +30,9 @@ def make_rows(**changes: object) -> pd.DataFrame:
     return pd.DataFrame(rows | changes)
 
 
+NO_STYLE = "the table has no column 'style' (categorical); add it, or correct the name; the columns are"
+
+
 def problems_of(table: pd.DataFrame, schema: Schema = SCHEMA, *, needs_target: bool = True) -> tuple[str, ...]:
     with pytest.raises(SchemaError) as caught:
         schema.validate(table, needs_target=needs_target)
@@ -60,7 +63,7 @@ def test_all_problems_are_reported_at_once_with_row_column_and_cell():
     table = table.drop(columns="style").rename(columns={"zip": "Zip"})
     number = "write a finite number such as 1250.5"
     assert problems_of(table) == (
-        "the table has no column 'style' (categorical); add it, or correct the name",
+        f"{NO_STYLE} 'name', 'area', 'Zip', 'front', 'price'",
         "the table has no column 'zip' (codes); rename 'Zip', if it is meant",
         f"row 1 (id 'b'), column 'price': got an empty cell; {number}, or remove the row",
         f"row 2 (id 'c'), column 'price': got '1,200' (1200 or 1.2: the training rows tell no decimal sign); "
@@ -94,9 +97,7 @@ def test_rows_are_named_by_the_lines_of_their_file_where_these_are_known():
 
 def test_columns_and_cells_can_be_asked_for_one_by_one():
     table = make_rows(area=["abc", *[1] * 7], price=[None, *[1] * 7]).drop(columns="style")
-    assert SCHEMA.find_column_problems(table) == [
-        "the table has no column 'style' (categorical); add it, or correct the name"
-    ]
+    assert SCHEMA.find_column_problems(table) == [f"{NO_STYLE} 'name', 'area', 'zip', 'front', 'price'"]
     bad = SCHEMA.find_bad_cells(table)
     assert list(bad) == [("target", "price"), ("numeric", "area")]
     assert [mask.tolist() for mask in bad.values()] == [[True] + [False] * 7] * 2
