@@ -124,7 +124,7 @@ class Schema:
         1. empty in every row: left out;
         2. at least 90 % of the cells end like picture files: images; are addresses, pictures as text, or, all
            different, paths without an ending: left out, for they may lead to photos;
-        3. the same value in every row: left out;
+        3. lists, objects or spans of time: left out; the same value in every row: left out;
         4. named like an id ("id", "house_id") or an index, all values different: id; named like an id, with
            repeated values: categorical, even if they are numbers;
         5. a running count of the rows (20 or more): id; never a feature, row order may give the target away;

@@ -5,8 +5,10 @@ People call ``Schema.infer``, whose docstring lists the rules.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import timedelta
 from itertools import islice
 
 import numpy as np
@@ -40,6 +42,7 @@ _PICTURE_FILE = re.compile(rf".*{PICTURE_ENDING.pattern}(?:[?#].*)?[\"'`]*", re.
 _PHOTO_NAME = re.compile(r"photo|image|picture|pics?(?![a-z])|img|foto|bild", re.IGNORECASE)
 _PHOTO_KEY = re.compile(r"[0-9]+|[^0-9.+-].{,59}")  # 17, IMG_0017; no measure and no date
 _PATH = re.compile(r"(?:[A-Za-z]:|\.{0,2}|[^\s\\/]*[^\W\d][^\\/]*)(?:[\\/]+[^\\/]+)+")  # folders, the first no number
+_SPANS = (timedelta, np.timedelta64)
 _MIN_ROWS_TO_COUNT = 20  # In fewer rows, values such as 1, 2, 3 may well be rooms.
 _MIN_CODE_LENGTH = 4
 _MAX_ID_LENGTH = 60
@@ -99,7 +102,7 @@ def _guess_role(name: str, column: pd.Series, may_be_image: bool) -> Guess:
     if num_pictures >= CLEAR_SHARE * len(present):
         reason = f"{num_pictures} of {len(present)} cells end like picture files"
         return ("images", reason) if may_be_image else (LEFT_OUT, f"{reason}, but the images are given")
-    if guess := _guess_hidden_photos(name, present):
+    if guess := _guess_hidden_photos(name, present) or _guess_no_single_values(column, present):
         return guess
     if num_distinct == 1 and len(present) == len(column):
         return LEFT_OUT, f"every cell is {present.iloc[0]!r:.80}"
@@ -130,6 +133,22 @@ def _guess_hidden_photos(name: str, present: pd.Series) -> Guess | None:
     elif has_photo_name and is_distinct and not is_id and _count(_PHOTO_KEY.fullmatch, present) >= num_needed:
         what = "named like photos, nearly every value different" if len(present) >= _MIN_ROWS_TO_COUNT else ""
     return (LEFT_OUT, f"{what}; if they lead to photos, name the column with --images") if what else None
+
+
+def _guess_no_single_values(column: pd.Series, present: pd.Series) -> Guess | None:
+    """Leave out spans of time, and what has parts or is an object, instead of making labels of how Python shows it."""
+    examples = {type(cell): cell for cell in column}
+    kinds = {kind for kind, cell in examples.items() if issubclass(kind, _SPANS) or not _is_single(cell)}
+    if not kinds or sum(type(cell) in kinds for cell in column) < CLEAR_SHARE * len(present):
+        return None
+    if all(issubclass(kind, _SPANS) for kind in kinds):
+        return LEFT_OUT, "spans of time; write them as numbers, such as days"
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    return LEFT_OUT, f"the cells ({names}) are no number, text or date; write their parts into columns of their own"
+
+
+def _is_single(cell: object) -> bool:
+    return bool(pd.api.types.is_scalar(cell)) or isinstance(cell, os.PathLike)
 
 
 def _guess_number(name: str, column: pd.Series, present: pd.Series) -> Guess | None:

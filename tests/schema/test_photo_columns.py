@@ -116,3 +116,32 @@ def test_a_picture_in_every_cell_is_not_repeated_in_the_reason():
     text = base64.b64encode(b"\xff\xd8\xff" + bytes(3000)).decode()
     for cells in ([text] * 30, ["free text " * 300] * 30):
         assert len(infer("front", cells)[1]) < 150
+
+
+@documented(
+    "Roles of columns that hold no single values",
+    [
+        Case("objects", "left out, never the id", [{"lat": row, "lon": 2} for row in ROWS], "the cells (dict) are no"),
+        Case(
+            "photos as objects", "left out, no labels", [{"path": "1.jpg"}, {"path": "2.jpg"}] * 15, "the cells (dict)"
+        ),
+        Case(
+            "photos as arrays", "left out, never the id", [np.full((4, 4), row) for row in ROWS], "the cells (ndarray)"
+        ),
+        Case(
+            "lists of numbers", "left out, never the id", [[row, 1.5] for row in ROWS], "the cells (list) are no number"
+        ),
+        Case("sets", "left out, no labels", [{"a", "b"}, {"c"}] * 15, "the cells (set) are no number, text or date"),
+        Case(
+            "spans of time",
+            "left out, no labels",
+            list(pd.to_timedelta(np.arange(30) % 3, unit="D")),
+            "spans of time; write them as numbers, such as days",
+        ),
+    ],
+)
+def test_what_is_no_single_value_is_no_id_and_no_label(case: Case) -> None:
+    for cells in (case.given, [*case.given, None]):
+        role, reason = infer("extra", cells)
+        assert role == "left out"
+        assert reason.startswith(case.expected)
