@@ -67,6 +67,12 @@ NO_TARGETS = [
     Case("y of NumPy dates", "error", np.arange(40).astype("datetime64[D]"), "a date or a span of time"),
     Case("y of booleans", "error", np.arange(40) % 2 == 0, "got True (a truth value"),
     Case("y of complex numbers", "error", np.arange(40) * 1j, "row 0, column 'target': got 0j"),
+    Case(
+        "y as a masked array",
+        "error naming the masked rows",
+        np.ma.masked_array(np.arange(40.0), mask=np.arange(40) == 3),
+        "row 3, column 'target': got an empty cell",
+    ),
     Case("y with words", "error naming the row", ["sold", *range(39)], "row 0, column 'target': got 'sold'"),
     Case("y of two columns", "error", np.ones((40, 2)), "expected one target per row, (40,), got shape (40, 2)"),
     Case("y of another length", "error", np.ones(5), "expected one target per row, (40,), got shape (5,)"),
