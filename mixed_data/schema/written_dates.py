@@ -80,6 +80,8 @@ def count_orders(values: pd.Series) -> Counter[str]:
         for a date in any case, "no" for what is present but no date.
     """
     orders: Counter[str] = Counter()
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind == "M":
+        return Counter(any=int(values.notna().sum()))
     present = [cell for cell in cells_of(values) if not is_missing(cell)]
     dates = [cell for cell in present if isinstance(cell, _DATE_TYPES)]
     if len(dates) < len(present):

@@ -169,6 +169,8 @@ def count_formats(values: pd.Series) -> FormatCounts:
         values: one column, shape (n,), of any dtype; cells that are no text say nothing.
     """
     counts = FormatCounts()
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return counts
     texts = _SEPARATOR.join(cell for cell in cells_of(values) if isinstance(cell, str))
     # What is said does not depend on the digits, but for zeros in front: there are few shapes in many cells.
     shapes = _INNER_ZERO.sub("9", texts.translate(_SHAPE))
