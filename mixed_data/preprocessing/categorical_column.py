@@ -15,6 +15,7 @@ from mixed_data.schema.cell_values import spell_as
 
 _OTHER = "<other>"
 _MISSING = "<missing>"
+_FLAGS = (("True", "False"), ("1", "0"))
 
 
 @dataclass(frozen=True)
@@ -128,16 +129,17 @@ class CategoricalColumn:
         """Yield (row position, warning) for each cell that is missing or was not seen in training."""
         whole, seen = self.groups[0], set(self._levels)
         texts = spell_as(self._levels, texts)
-        meant = ", where training had True and False" if seen and seen <= {"True", "False"} else ""
+        known, others = next((pair for pair in (_FLAGS, _FLAGS[::-1]) if seen and seen <= set(pair[0])), ((), ()))
+        meant = f", where training had {' and '.join(known)}"
         stand_in = "'other'" if whole.rare and whole.labels else "none of the known levels"
         for row, text in enumerate(texts):
             if text is None:
                 level = "a level of its own" if whole.missing and whole.labels else stand_in
                 yield row, f"{self.name} is missing: read as {level}"
             elif text not in seen:
-                known = [f"{self._title(g)}={text[: g.prefix]}" for g in self.groups if text[: g.prefix] in g.kept]
-                but = f", but {known[0]} is known" if known else ""
-                seen_not = f"not seen in training{meant if text in ('0', '1') else ''}"
+                kept = [f"{self._title(g)}={text[: g.prefix]}" for g in self.groups if text[: g.prefix] in g.kept]
+                but = f", but {kept[0]} is known" if kept else ""
+                seen_not = f"not seen in training{meant if text in others else ''}"
                 yield row, f"{self.name} is {reprlib.repr(text)}, {seen_not}: read as {stand_in}{but}"
 
     def get_state(self) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _why_no_number(cell: object, written: str | None) -> str:
     """Say why a cell is no number of its column, where that is more than "it is none"."""
     if _is_huge(cell):
         return f"beyond {_LARGEST_NUMBER:.1e}"
-    if isinstance(cell, bool | np.bool_):
+    if isinstance(cell, bool | np.bool_) or (isinstance(cell, str) and cell.strip().lower() in ("true", "false")):
         return "a truth value; if 1 and 0 are meant, write these"
     if isinstance(cell, date | timedelta | np.datetime64 | np.timedelta64 | pd.Period):
         return "a date or a span of time"

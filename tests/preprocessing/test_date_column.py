@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from mixed_data.audit import audit_table
 from mixed_data.boosting.boosted_trees import BoostedTrees
+from mixed_data.boosting.saved_trees import read_trees, write_trees
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.preprocessing.date_column import DateColumn
 from mixed_data.schema import Schema
@@ -105,6 +106,21 @@ def test_linear_models_and_trees_learn_what_the_age_of_a_date_says():
     ):
         predicted = model.fit(table, target).predict(table.assign(sold=SOLD.dt.date))
         assert np.corrcoef(predicted, target)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("categorical", [(), ("kind",)])
+def test_saved_trees_read_dates_as_those_that_were_trained(tmp_path, categorical):
+    schema = Schema(target="price", dates=["sold"], categorical=categorical, numeric=["area"])
+    table = pd.DataFrame(
+        {"sold": SOLD.dt.strftime("%m/%d/%Y"), "kind": ["a", "b"] * 30, "area": ["1.200", "12,5"] * 30}
+    )
+    trees = BoostedTrees(schema, TabularPreprocessor(schema), random_state=0).fit(table, np.arange(NUM_ROWS))
+    write_trees(trees, tmp_path)
+    again = read_trees(clone(trees), tmp_path)
+    expected = trees.predict(table)
+    np.testing.assert_array_equal(again.predict(table), expected)
+    read = table.assign(sold=SOLD, area=[1200, 12.5] * 30)
+    np.testing.assert_array_equal(again.predict(read), expected)
 
 
 def test_rows_with_the_same_dates_stay_together_and_a_date_that_gives_the_target_away_is_found():

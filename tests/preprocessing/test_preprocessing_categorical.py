@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from preprocessing_helpers import HOUSES, SCHEMA
+from reliability import Case, documented
 from sklearn.preprocessing import OneHotEncoder
 
 from mixed_data.preprocessing import TabularPreprocessor
@@ -131,3 +132,23 @@ def test_prefixes_serve_where_no_whole_code_repeats() -> None:
     features, row_warnings = preprocessor.transform_with_warnings(pd.DataFrame({"zipcode": [85255, 85000]}))
     assert features.tolist() == [[1, 0, 0], [1, 0, 0]]
     assert [len(warnings) for warnings in row_warnings] == [0, 1]
+
+
+FLAGS = [
+    Case("1 or 0 where training had True and False", "a warning that says so", ([True, False], 1),
+         "flag is '1', not seen in training, where training had True and False: read as none of the known levels"),
+    Case("True or False where training had 1 and 0", "a warning that says so", ([1, 0], True),
+         "flag is 'True', not seen in training, where training had 1 and 0: read as none of the known levels"),
+    Case("maybe where training had True and False", "a warning", ([True, False], "maybe"),
+         "flag is 'maybe', not seen in training: read as none of the known levels"),
+]  # fmt: skip
+
+
+@documented("Cells of a table", FLAGS)
+def test_a_truth_value_and_a_number_are_two_labels_and_a_warning_says_which_was_trained(case):
+    known, new = case.given
+    table = pd.DataFrame({"flag": known * 10})
+    preprocessor = TabularPreprocessor(Schema(categorical=["flag"])).fit(table)
+    _, warnings = preprocessor.transform_with_warnings(pd.DataFrame({"flag": [known[0], new]}, dtype=object))
+    assert warnings == [[], [case.expected]]
+    assert preprocessor.transform_with_warnings(pd.DataFrame({"flag": [str(known[0]).lower()]}))[1] == [[]]

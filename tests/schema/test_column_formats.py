@@ -100,6 +100,8 @@ LATER = [
          {"columns": {"area": ["1.200"], "width": ["12.5"]}, "separator": ";"}, "seem to have the decimal sign '.'"),
     Case("$ 5 after training without a currency", "error", {"columns": {"area": ["$ 5"]}},
          "got '$ 5' (its unit is $, in training it was none)"),
+    Case("True in a column of numbers", "error that says so", {"columns": {"area": ["true"]}},
+         "got 'true' (a truth value; if 1 and 0 are meant, write these)"),
 ]  # fmt: skip
 
 
