@@ -38,6 +38,7 @@ _NAMED_ID, _NAMED_INDEX, _SHORT_TEXT, _COUNTS = _ID_GUESSES = (  # The best firs
     ("id", "short text, every value different"),
     ("id", "counts the rows"),
 )
+_NAME_IT = "if they lead to photos, name the column with --images"
 _PICTURE_FILE = re.compile(rf".*{PICTURE_ENDING.pattern}(?:[?#].*)?[\"'`]*", re.IGNORECASE | re.DOTALL)
 _PHOTO_NAME = re.compile(r"photo|image|picture|pics?(?![a-z])|img|foto|bild", re.IGNORECASE)
 _PHOTO_KEY = re.compile(r"[0-9]+|[^0-9.+-].{,59}")  # 17, IMG_0017; no measure and no date
@@ -112,6 +113,9 @@ def _guess_role(name: str, column: pd.Series, may_be_image: bool) -> Guess:
         return _NAMED_INDEX
     if guess := _guess_number(name, column, present) or _guess_date(column, present):
         return guess
+    num_pictures = sum("." in cell and _is_picture_file(cell) for cell in present)
+    if num_pictures > (1 - CLEAR_SHARE) * len(present):
+        return LEFT_OUT, f"only {num_pictures} of {len(present)} cells end like picture files; {_NAME_IT}"
     if num_distinct == len(column) and present.str.len().max() <= _MAX_ID_LENGTH:
         return _SHORT_TEXT
     return _guess_label(present)
@@ -132,7 +136,7 @@ def _guess_hidden_photos(name: str, present: pd.Series) -> Guess | None:
         what = "the cells look like paths without the ending of a picture"
     elif has_photo_name and is_distinct and not is_id and _count(_PHOTO_KEY.fullmatch, present) >= num_needed:
         what = "named like photos, nearly every value different" if len(present) >= _MIN_ROWS_TO_COUNT else ""
-    return (LEFT_OUT, f"{what}; if they lead to photos, name the column with --images") if what else None
+    return (LEFT_OUT, f"{what}; {_NAME_IT}") if what else None
 
 
 def _guess_no_single_values(column: pd.Series, present: pd.Series) -> Guess | None:

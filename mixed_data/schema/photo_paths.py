@@ -93,7 +93,11 @@ def is_picture(text: str) -> bool:
 
 
 def show_path(path: str) -> str:
-    """Show a path so that a person recognises it; of a long one the beginning and the end, of a picture its size."""
+    """Show a path so that a person recognises it; of a long one the beginning and the end, of a picture its size.
+
+    A line end in it is written as ``\\n``.
+    """
+    path = path.replace("\n", "\\n").replace("\r", "\\r")
     if is_picture(path):
         return f"{path[:_START_SHOWN]}... ({len(path):,} characters)"
     if len(path) <= _MAX_LENGTH_SHOWN:

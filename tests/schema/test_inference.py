@@ -215,17 +215,19 @@ def test_a_column_with_another_role_is_not_taken_for_the_target():
 
 
 def test_from_nine_tenths_picture_files_on_a_column_holds_images():
-    for num_pictures, role in ((18, "images"), (17, "categorical")):
+    for num_pictures, images in ((18, ("x",)), (17, ())):
         table = pd.DataFrame({"x": ["a.jpg"] * num_pictures + ["none here"] * (20 - num_pictures), "price": 5.0})
         schema = Schema.infer(table)
-        assert getattr(schema, role) == ("x",)
+        assert (schema.images, schema.categorical) == (images, ())
     table["x"] = ["a.jpg"] * 19 + ["none here"]
     assert Schema.infer(table).reasons["x"] == "19 of 20 cells end like picture files"
 
 
 def test_all_files_of_a_cell_must_be_pictures():
     table = pd.DataFrame({"files": ["a.jpg;a.txt", "b.jpg"] * 2, "price": range(4)})
-    assert Schema.infer(table).categorical == ("files",)
+    schema = Schema.infer(table)
+    assert (schema.images, schema.categorical) == ((), ())
+    assert schema.reasons["files"].startswith("only 2 of 4 cells end like picture files; ")
 
 
 def test_inference_reports_all_that_is_wrong_with_the_table_and_the_names():

@@ -119,6 +119,20 @@ def test_a_picture_in_every_cell_is_not_repeated_in_the_reason():
 
 
 @documented(
+    "Roles of photo columns",
+    [
+        Case("half of the cells are a word for none", "left out, no labels", ["{}.jpg", "no photo"], 15),
+        Case("half of the cells are a dash", "left out, no labels", ["{}.jpg", "-"], 15),
+        Case("a fifth of the cells are picture files", "left out, no labels", ["a/{}.png", *"wxyz"], 6),
+    ],
+)
+def test_a_column_with_some_picture_files_holds_no_labels(case: Case) -> None:
+    cells = [case.given[row % len(case.given)].format(row // 10) for row in ROWS]
+    reason = f"only {case.expected} of 30 cells end like picture files; if they lead to photos, name the column with"
+    assert infer("front", cells) == ("left out", f"{reason} --images")
+
+
+@documented(
     "Roles of columns that hold no single values",
     [
         Case("objects", "left out, never the id", [{"lat": row, "lon": 2} for row in ROWS], "the cells (dict) are no"),

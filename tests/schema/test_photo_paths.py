@@ -71,6 +71,7 @@ def test_a_long_path_is_shown_by_its_ends_and_a_picture_by_its_size():
     assert show_path(path).startswith("/home/anna/photos/")
     assert show_path(path).endswith("/photos/17_front.jpg")
     assert show_path("/photos/17.jpg") == "/photos/17.jpg"
+    assert show_path("/photos/1\n7.jpg\r") == "/photos/1\\n7.jpg\\r"
     assert show_path("/9j/4AAQSkZJRg" + "AbC1" * 999) == "/9j/4AAQSkZJRgAbC1AbC1AbC1Ab... (4,010 characters)"
 
 
