@@ -16,6 +16,9 @@ from mixed_data.boosting import make_boosting, make_features
 from mixed_data.preprocessing import MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
 from mixed_data.schema import Schema
 
+NUM_SIMILAR_ROWS = 5
+"""That ``knn`` averages; there have to be as many to train on."""
+
 
 def make_baselines(schema: Schema, options: Mapping[str, Any]) -> dict[str, BaseEstimator]:
     """Return unfitted scikit-learn regressors over a DataFrame, by name.
@@ -44,7 +47,7 @@ def make_baselines(schema: Schema, options: Mapping[str, Any]) -> dict[str, Base
     seed = options.get("random_state", 0)
     pipelines = {
         "ridge": make_pipeline(tabular, RidgeCV(alphas=(0.1, 1.0, 10.0, 100.0))),
-        "knn": make_pipeline(tabular, KNeighborsRegressor(n_neighbors=5, weights="distance")),
+        "knn": make_pipeline(tabular, KNeighborsRegressor(n_neighbors=NUM_SIMILAR_ROWS, weights="distance")),
         "boosting": make_pipeline(make_features(schema, tabular, seed), make_boosting(seed)),
     }
     for name, pipeline in pipelines.items():

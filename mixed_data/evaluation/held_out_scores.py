@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
 from mixed_data.estimator import MixedDataRegressor, StackedRegressor
+from mixed_data.evaluation.baselines import NUM_SIMILAR_ROWS
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
 from mixed_data.evaluation.model_names import BEST, IMAGE, TABLE
 from mixed_data.fusion import FUSIONS
@@ -84,10 +85,15 @@ def evaluate_held_out(
         The held-out predictions, pooled over the splits.
 
     Raises:
-        ValueError: a row is held out in two splits.
+        ValueError: a row is held out in two splits, or there are too few rows to train on.
     """
     if pd.Index(np.concatenate([held_out_rows for _, held_out_rows in splits])).has_duplicates:
         raise ValueError("a row is held out in two splits; every held-out row must be scored exactly once")
+    if (num_rows := min(len(training_rows) for training_rows, _ in splits)) < NUM_SIMILAR_ROWS:
+        raise ValueError(
+            f"expected at least {NUM_SIMILAR_ROWS} rows to train on, got {num_rows} of the {len(table)} rows; add "
+            "rows, or hold fewer of them out"
+        )
     target = table[schema.target]
     done = []
     for fold, (training_rows, held_out_rows) in enumerate(splits):
@@ -153,6 +159,7 @@ def make_networks(
             raise ValueError(
                 f"the schema names no {role} column, so that only the network {other!r} can be trained, not "
                 f"{', '.join(name for name in names if name != other)}; use --networks {other} --fusion {other}"
+                + (", or name the columns of photos with --images" if role == "image" else "")
             )
     networks: dict[str, Any] = {name: MixedDataRegressor(schema, **{**options, **kinds[name]}) for name in names}
     if BEST in networks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from reliability import Case, documented
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import RidgeCV
 
@@ -163,6 +164,18 @@ def test_a_single_split_scores_its_held_out_rows_only_and_in_the_order_of_the_ta
     assert result.metrics["n"] == 3
 
 
+@documented(
+    "Tables",
+    [Case(f"{num_rows} rows to train on", "error before anything is trained", num_rows) for num_rows in (1, 4)],
+)
+def test_too_few_rows_to_train_on_are_refused(case, table):
+    Recorder.fits.clear()
+    splits = [(np.arange(40), np.arange(40, 50)), (np.arange(case.given), np.arange(50, 60))]
+    with pytest.raises(ValueError, match=f"at least 5 rows to train on, got {case.given} of the 60 rows; add rows"):
+        evaluate_held_out("recorder", Recorder(), table, SCHEMA, splits)
+    assert not Recorder.fits
+
+
 def test_a_row_that_is_held_out_twice_is_refused(table):
     Recorder.fits.clear()
     splits = [(np.arange(0, 40), np.arange(40, 60)), (np.arange(0, 40), np.arange(59, 60))]
@@ -197,7 +210,9 @@ def test_an_unknown_network_is_refused_before_anything_is_fitted():
 
 
 def test_networks_without_their_columns_are_refused_with_the_remedy():
-    with pytest.raises(ValueError, match=r"no image column.* not concat; use --networks table --fusion table"):
+    with pytest.raises(
+        ValueError, match=r"no image column.* not concat; use --networks table --fusion table, or name .* --images"
+    ):
         make_networks(SCHEMA.without_images(), ["table", "concat"], {})
     assert list(make_networks(SCHEMA.without_images(), ["table"], {})) == ["table"]
     with pytest.raises(ValueError, match=r"no tabular column.* not table; use --networks image --fusion image"):
