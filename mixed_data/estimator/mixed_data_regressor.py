@@ -175,7 +175,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
     ) -> MixedDataRegressor:
         """Learn from the training rows.
 
-        A `PhotoWarning` says, before the training and counted by reason, which photos cannot be used.
+        A `PhotoWarning` says, before the training and counted by reason, which photos cannot be used, and which column
+        names none.
 
         Args:
             X: the rows, a table of pandas, polars or pyarrow; columns are matched by name, those without a role (also
@@ -201,7 +202,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
         backbone, embedder = self._load_backbone(preprocessor)
         inputs = preprocessor.transform_checked(X, embedder)
-        warn_of_lost_photos(inputs.row_warnings, X)
+        warn_of_lost_photos(inputs.row_warnings, X, schema.images)
         scaled = transformer.transform(target)
         rows: dict[str, Any] = {"training_rows": training_rows, "callbacks": callbacks}
         with seeded(self.random_state):

@@ -123,6 +123,11 @@ def read_training_rows(
     is_guessed = schema is None
     if schema is None:
         schema = _infer_schema(X, cells)
+        if modalities != "tabular" and not schema.images:
+            raise SchemaError(
+                f"no column of X clearly holds paths of photos; name it (schema=Schema.infer(table, images=[...])), or "
+                f"set modalities='tabular':\n{schema.explain()}"
+            )
     name = schema.target or _free_name(X)
     whole = replace(_SCHEMA_FOR[modalities](schema), target=name)
     whole, table = check_and_read(replace(whole, id=None), X.assign(**{name: cells}))

@@ -62,7 +62,7 @@ class RowRegressor(RegressorMixin):
             ValueError: the table does not fit the schema (all problems are listed).
         """
         rows, row_warnings = self._predict(X)
-        warn_of_lost_photos(row_warnings, X)
+        warn_of_lost_photos(row_warnings, to_pandas(X))
         return rows["prediction"].to_numpy()
 
     def predict_interval(self, X: pd.DataFrame, coverage: float = 0.9) -> np.ndarray:
@@ -83,7 +83,7 @@ class RowRegressor(RegressorMixin):
                 few training rows for such a coverage.
         """
         rows, row_warnings = self._predict(X, coverage)
-        warn_of_lost_photos(row_warnings, X)
+        warn_of_lost_photos(row_warnings, to_pandas(X))
         return rows[["lower", "upper"]].to_numpy()
 
     def predict_rows(self, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from mixed_data.preprocessing.photo_problems import PhotoError
 from mixed_data.schema.photo_paths import show_path, split_paths
 
 _MAX_THREADS = 8
+_NONE_NAMED = "no cell of {!r} names a photo"
 _REMEDY = (
     "correct the paths or the folder that they start from (--root), leave the column out of the images (--images), or "
     "go on without these photos (--allow-missing-photos)"
@@ -96,7 +97,7 @@ def check_photos(table: pd.DataFrame, columns: Sequence[str], *, allow_missing_p
     num_lost = Counter(photo.column for photo in lost)
     sentences = dict(zip(num_lost, describe_lost_photos(lost, table), strict=True))
     problems = [
-        sentences.get(column, f"no cell of {column!r} names a photo")
+        sentences.get(column, _NONE_NAMED.format(column))
         for column in columns
         if num_lost[column] == _count_photos(table[column])
     ]
@@ -105,16 +106,19 @@ def check_photos(table: pd.DataFrame, columns: Sequence[str], *, allow_missing_p
     return list(sentences.values())
 
 
-def warn_of_lost_photos(row_warnings: Iterable[Iterable[str]], table: pd.DataFrame) -> None:
+def warn_of_lost_photos(row_warnings: Iterable[Iterable[str]], table: pd.DataFrame, needed: Sequence[str] = ()) -> None:
     """Warn the caller's caller where photos cannot be used: one sentence per column; empty cells are no reason.
 
     Args:
         row_warnings: of each row, see `Inputs`.
         table: the rows.
+        needed: columns of which not every cell may be empty.
     """
     lost = [warning for row in row_warnings for warning in row if isinstance(warning, LostPhoto)]
-    if lost:
-        warnings.warn("; ".join(describe_lost_photos(lost, table)), PhotoWarning, stacklevel=3)
+    sentences = describe_lost_photos(lost, table)
+    sentences += [_NONE_NAMED.format(column) for column in needed if not any(map(split_paths, table[column]))]
+    if sentences:
+        warnings.warn("; ".join(sentences), PhotoWarning, stacklevel=3)
 
 
 @contextmanager

@@ -61,6 +61,24 @@ def test_a_target_without_a_schema_is_read_in_any_form(case: Case, without_train
     np.testing.assert_allclose(regressor.target_transformer_.inverse_transform(scaled), PRICE, rtol=1e-6)
 
 
+NO_PHOTOS = [
+    Case(
+        "photos as objects, without a schema", "error with the role of each column", {"path": "1.jpg"}, "(dict) are no"
+    ),
+    Case(
+        "photos as arrays, without a schema", "error with the role of each column", np.ones((4, 4)), "(ndarray) are no"
+    ),
+    Case("no column of photos, without a schema", "error with the role of each column", None, "photo  every cell is"),
+]
+
+
+@documented(SECTION, NO_PHOTOS)
+def test_without_photos_and_a_schema_the_error_says_what_each_column_is(case: Case) -> None:
+    message = say(lambda: MixedDataRegressor().fit(TABLE.assign(photo=[case.given] * 40), PRICE))
+    assert message.startswith("no column of X clearly holds paths of photos; name it (schema=Schema.infer(")
+    assert case.expected in message
+
+
 NO_TARGETS = [
     Case("y of dates", "error", pd.Series(pd.date_range("2020", periods=40)), "a date or a span of time"),
     Case("y of spans of time", "error", pd.to_timedelta(np.arange(40), unit="D"), "a date or a span of time"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import pandas as pd
+import pyarrow
 import pytest
 from estimator_helpers import make_eye, make_regressor
 from reliability import Case, documented
@@ -78,6 +79,31 @@ def test_predict_warns_once_however_many_rows_are_read_at_a_time(
         warnings.simplefilter("error")
         assert regressor.predict_rows(rows)["warnings"].str.startswith("front: /nowhere/").all()
         regressor.predict(rows.assign(front=None))
+
+
+@documented(
+    "Photos that lead nowhere",
+    [
+        Case("`fit` with a column that names no photo", "one warning", None, "no cell of 'back' names a photo"),
+        Case(
+            "`fit` with an empty column and one of lost photos", "one warning", "/no/1.jpg", "; no cell of 'back' names"
+        ),
+    ],
+)
+def test_fit_says_which_column_names_no_photo(case: Case, rows, without_training) -> None:
+    table = rows.assign(back=None, front=case.given or rows["back"].iloc[0])
+    with pytest.warns(PhotoWarning) as caught:
+        make_regressor(validation_fraction=0.0).fit(table, table["price"])
+    (sentence,) = sentences_of(caught)
+    assert case.expected in sentence
+    assert ("cannot be used" in sentence) == bool(case.given)
+
+
+def test_predict_warns_of_the_photos_of_an_arrow_table(rows, without_training) -> None:
+    regressor = fit_quietly(make_regressor(validation_fraction=0.0), rows)
+    with pytest.warns(PhotoWarning) as caught:
+        regressor.predict(pyarrow.Table.from_pandas(rows))
+    assert sentences_of(caught)[0].startswith(LOST)
 
 
 def test_a_stack_warns_once_before_all_its_fits(rows, monkeypatch):
