@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from mixed_data.cli.option_lists import DECIMAL_OPTION
+from mixed_data.cli.option_lists import DECIMAL_OPTION, UsageError
 from mixed_data.cli.printed_tables import console
 from mixed_data.cli.process_start import start_keras
 from mixed_data.files.whole_files import write_csv
@@ -51,6 +51,7 @@ def _add_bundle_arguments(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Score a bundle on rows with a known target."""
+    _keep_table(options)
     start_keras()
     from mixed_data.files.checked_json import make_plain, write_json
     from mixed_data.runs.bundle_scores import evaluate_bundle
@@ -69,6 +70,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Predict rows into a CSV file, one line per input row, in order."""
+    _keep_table(options)
     start_keras()
     from mixed_data.estimator import load
     from mixed_data.readers.table import read_checked_rows
@@ -87,6 +89,12 @@ def predict(options: argparse.Namespace) -> None:
     num_skipped = int(checked.is_skipped.sum())
     without = f", and {num_skipped} skipped rows without one" if num_skipped else ""
     console.print(f"{len(rows) - num_skipped} predictions in {options.out}{without}")
+
+
+def _keep_table(options: argparse.Namespace) -> None:
+    """Refuse to write the results over the table that they are made from."""
+    if options.out and options.out.exists() and options.data.exists() and options.out.samefile(options.data):
+        raise UsageError(f"--out {options.out} is the table itself (--data), which would be lost; write another file")
 
 
 def _print_warnings(rows: pd.DataFrame) -> None:

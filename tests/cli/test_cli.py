@@ -178,6 +178,17 @@ def test_what_is_wrong_with_the_data_is_one_paragraph_and_exit_code_1(bundle, ne
         main([*command, "--debug"])
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_the_table_is_not_written_over(command, bundle, tmp_path, capsys):
+    table, link = tmp_path / "listings.csv", tmp_path / "link.csv"
+    table.write_text("area\n1\n")
+    link.symlink_to(table)
+    for out in (table, link):
+        assert main([command, str(bundle), "--data", str(table), "--out", str(out)]) == 2
+        assert f"--out {out} is the table itself (--data), which would be lost" in capsys.readouterr().err
+    assert table.read_text() == "area\n1\n"
+
+
 def test_what_is_no_bundle_and_no_file_is_exit_code_1(bundle, held_out, tmp_path, capsys):
     for command in (
         ["evaluate", str(tmp_path), "--data", held_out],
