@@ -37,10 +37,15 @@ def find_missing_columns(roles: Sequence[tuple[str, str | None]], table: pd.Data
     found = f"; the columns are {name_some(map(repr, map(cut, columns)))}"
     for position, (role, name) in enumerate(missing):
         # Comparing a name with all others is slow, and after so many nobody reads on.
-        close = difflib.get_close_matches(name, columns, n=1) if position < _NUM_HINTS else []
+        close = _find_close(str(name), columns) if position < _NUM_HINTS else []
         remedy = f"rename {close[0]!r}, if it is meant" if close else f"add it, or correct the name{found}"
         found = found if close else ""  # Once is enough.
         yield f"the table has no column {name!r} ({role}); {remedy}"
+
+
+def _find_close(name: str, columns: Sequence[str]) -> list[str]:
+    same = [column for column in columns if column.casefold() == name.casefold()]
+    return same or difflib.get_close_matches(name, columns, n=1)
 
 
 def names_of_one_column(table: pd.DataFrame) -> set[str]:

@@ -131,6 +131,12 @@ COLUMNS = [
         lambda t: t.rename(columns={"area": "Area"}),
         "no column 'area' (numeric); rename 'Area'",
     ),
+    Case(
+        "the columns are written in capitals",
+        "error with the likely name",
+        lambda t: t.rename(columns={"area": "AREA"}),
+        "no column 'area' (numeric); rename 'AREA'",
+    ),
     Case("a column is there twice", "error naming it", twice, "more than one column 'area'; rename or remove"),
     Case("no rows", "error", lambda t: t.head(0), "the table has no rows"),
 ]
