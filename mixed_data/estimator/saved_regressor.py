@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from typing import ClassVar, Self
 
+import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
 from mixed_data.bundle import load_bundle, save_bundle
+from mixed_data.estimator.settings import read_target
 from mixed_data.prediction.predicted_rows import RowRegressor
 
 
@@ -17,6 +22,11 @@ class SavedRegressor(RowRegressor):
     """
 
     kind: ClassVar[str]
+
+    def score(self, X: pd.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return R² of the predictions; the cells of ``y`` mean what they mean in `fit`, also as text."""
+        check_is_fitted(self)
+        return super().score(X, read_target(self.preprocessor_.schema_, X, y), sample_weight)
 
     def save(self, path: str | os.PathLike[str], *, metrics: dict[str, float] | None = None) -> None:
         """Write this fitted regressor as a bundle; see `mixed_data.bundle.save_bundle`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from numbers import Integral, Real
 from typing import Any
 
 import keras
@@ -11,10 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from mixed_data.files.first_few import cut
 from mixed_data.fusion import FUSIONS
 from mixed_data.network import IMAGE_BRANCHES
 from mixed_data.network.fused_network import NetworkSettings, choose
 from mixed_data.network.training import TrainingSettings
+from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema, SchemaError
 from mixed_data.schema.column_formats import check_and_read
 from mixed_data.schema.column_problems import find_table_problems
@@ -31,7 +34,23 @@ _SCHEMA_FOR = {
     "image": Schema.only_images,
 }
 _LEAST = {"units": 1, "batch_size": 1, "patience": 0, "weight_decay": 0, "finetune": 0}
+_NEVER_NONE = (
+    "random_state",
+    "batch_size",
+    "units",
+    "patience",
+    "finetune",
+    "learning_rate",
+    "weight_decay",
+    "dropout",
+)
 _SHARES = ("dropout", "image_dropout", "modality_dropout", "validation_fraction")
+_KINDS: tuple[tuple[Any, str, Sequence[str]], ...] = (
+    (Schema, "a Schema", ("schema",)),
+    (MixedDataPreprocessor, "a MixedDataPreprocessor", ("preprocessor",)),
+    (Integral, "a whole number", ("units", "batch_size", "patience", "finetune", "members", "epochs", "random_state")),
+    (Real, "a number", ("learning_rate", "weight_decay", *_SHARES)),
+)
 
 Options = Mapping[str, Any]
 """The arguments of `MixedDataRegressor`, by name."""
@@ -43,6 +62,8 @@ def check_options(options: Options) -> None:
     Raises:
         ValueError: an option is out of range or unknown.
     """
+    if problems := [*_find_wrong_kinds(options)]:
+        raise ValueError(f"MixedDataRegressor: {'; '.join(problems)}")
     problems = [f"{name} must be {low} or more" for name, low in _LEAST.items() if not options[name] >= low]
     problems += [f"{name} must be in [0, 1)" for name in _SHARES if not 0 <= (options[name] or 0) < 1]
     if not options["learning_rate"] > 0:
@@ -57,6 +78,14 @@ def check_options(options: Options) -> None:
     if problems:
         got = {name: options[name] for name in (problem.split()[0] for problem in problems)}
         raise ValueError(f"MixedDataRegressor: {'; '.join(problems)}; got {got}")
+
+
+def _find_wrong_kinds(options: Options) -> Iterator[str]:
+    for kind, what, names in _KINDS:
+        for name in names:
+            option = options.get(name)
+            if not isinstance(option, kind) and (option is not None or name in _NEVER_NONE):
+                yield f"{name} must be {what}, got {cut(repr(option))} ({type(option).__name__})"
 
 
 def check_callbacks(callbacks: object) -> None:
@@ -137,6 +166,14 @@ def read_training_rows(
     if name not in X.columns:
         table = table.drop(columns=name)
     return replace(whole, id=schema.id, target=schema.target), table, target
+
+
+def read_target(schema: Schema, X: Any, y: ArrayLike) -> np.ndarray:
+    """Read a target by the rules of `read_training_rows`, where rows are scored: float64 ``(n,)``."""
+    name = schema.target or "target"
+    formats = {name: schema.formats[name]} if name in schema.formats else {}
+    cells = _read_target(to_pandas(X), y).to_frame(name)
+    return check_and_read(Schema(target=name, formats=formats), cells)[1][name].to_numpy()
 
 
 def _read_target(X: pd.DataFrame, y: Any) -> pd.Series:

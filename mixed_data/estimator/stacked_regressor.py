@@ -96,7 +96,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         """
         check_callbacks(callbacks)
         schema, X, target = read_training_rows(self._schema(), "both", X, y)
-        warn_of_lost_photos([find_lost_photos(X, schema.images)], X, schema.images)
+        warn_of_lost_photos([find_lost_photos(X, schema.images)], X)
         transformer = TargetTransformer(self.network.target_transform).fit(target)
         scaled = transformer.transform(target)
         # They see the target as the transformer leaves it, so that they need no other one.

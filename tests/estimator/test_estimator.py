@@ -295,6 +295,11 @@ def test_bad_arguments_are_refused(sales: pd.DataFrame) -> None:
         ({"target_transform": "sqrt"}, "sqrt"),
         ({"validation_fraction": 1.5}, "1.5"),
         ({"epochs": 0, "batch_size": -3}, "batch_size must be 1 or more; epochs must be 1 or more, or None; got"),
+        ({"epochs": "3"}, r"epochs must be a whole number, got '3' \(str\)"),
+        ({"epochs": 1.5, "units": 4.0}, r"units must be a whole number, got 4.0 \(float\); epochs must be a whole"),
+        ({"random_state": None}, "random_state must be a whole number, got None"),
+        ({"random_state": np.random.RandomState(0)}, "random_state must be a whole number, got RandomState"),
+        ({"dropout": None}, "dropout must be a number, got None"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"image_dropout": 1.0}, r"image_dropout must be in \[0, 1\)"),
         ({"modality_dropout": -0.1}, r"modality_dropout must be in \[0, 1\)"),
@@ -304,3 +309,6 @@ def test_bad_arguments_are_refused(sales: pd.DataFrame) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             fit(make_regressor(**options), sales)
+    for schema, shown in (({"target": "price"}, r"\{'target': 'price'\} \(dict\)"), ("schema.json", "'schema.json'")):
+        with pytest.raises(ValueError, match=f"schema must be a Schema, got {shown}"):
+            MixedDataRegressor(schema).fit(sales, price)

@@ -108,6 +108,37 @@ def test_a_target_that_could_be_two_numbers_is_refused_with_the_remedy() -> None
     assert "may be 160500 or 160.5" in say(lambda: make_plain().fit(TABLE[["kind"]].assign(x=range(40)), text))
 
 
+@documented(
+    SECTION,
+    [
+        Case("`score` with y as text with currency", "as of the numbers", lambda y: y.map("${:,.2f}".format)),
+        Case(
+            "`score` with y as decimal commas", "as of the numbers", lambda y: [f"{cell},00" for cell in y.astype(int)]
+        ),
+        Case("`score` with y as a table of one column", "as of the numbers", lambda y: y.to_frame()),
+        Case("`score` with y as an Arrow array", "as of the numbers", pyarrow.array),
+    ],
+)
+def test_a_score_reads_the_target_as_fit_does(case: Case) -> None:
+    regressor = make_plain().fit(TABLE, PRICE)
+    assert regressor.score(TABLE, case.given(PRICE)) == regressor.score(TABLE, PRICE) != 0
+
+
+@documented(
+    SECTION,
+    [
+        Case(
+            "`score` with y of dates", "error", pd.Series(pd.date_range("2020", periods=40)), "a date or a span of time"
+        ),
+        Case("`score` with an empty cell in y", "error naming the row", [None, *range(39)], "row 0, column 'price'"),
+        Case("`score` with y of another length", "error", [1.0], "expected one target per row, (40,), got shape (1,)"),
+    ],
+)
+def test_a_score_refuses_what_fit_refuses(case: Case) -> None:
+    regressor = make_plain().fit(TABLE, PRICE)
+    assert case.expected in say(lambda: regressor.score(TABLE, case.given))
+
+
 CLASHES = [
     Case(
         "without a schema, a column of X equals y under another name",
