@@ -133,7 +133,8 @@ class Schema:
         7. at least 90 % of the cells are numbers, as a person may write them ("1,200", "$ 1200", "45 %"): numeric
            (``validate`` reports what is none, row by row);
         8. at least 90 % of the cells are dates: dates; left out if nothing tells the order of "1/2/2020";
-        9. more than 10 % of the cells end like picture files: left out, for the others may mean that there is none;
+        9. more than 10 % of the cells end like picture files, or half are numbers, or nearly all are numbers with a
+           unit ("50 m2"), and most are different: left out, for labels of these would be mistakes;
         10. short text (60 characters at most), all values different: id;
         11. more than 90 % of the values are different: left out as free text;
         12. anything else: categorical.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from itertools import islice
@@ -17,7 +18,7 @@ import pandas as pd
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.schema.photo_paths import PICTURE_ENDING, is_address, is_picture, split_paths
 from mixed_data.schema.written_dates import clear_order, count_orders
-from mixed_data.schema.written_numbers import count_formats, parse_numbers
+from mixed_data.schema.written_numbers import FormatCounts, count_formats, parse_numbers
 
 LEFT_OUT = "left out"
 """The role of a column that has none."""
@@ -43,6 +44,7 @@ _PICTURE_FILE = re.compile(rf".*{PICTURE_ENDING.pattern}(?:[?#].*)?[\"'`]*", re.
 _PHOTO_NAME = re.compile(r"photo|image|picture|pics?(?![a-z])|img|foto|bild", re.IGNORECASE)
 _PHOTO_KEY = re.compile(r"[0-9]+|[^0-9.+-].{,59}")  # 17, IMG_0017; no measure and no date
 _PATH = re.compile(r"(?:[A-Za-z]:|\.{0,2}|[^\s\\/]*[^\W\d][^\\/]*)(?:[\\/]+[^\\/]+)+")  # folders, the first no number
+_WITH_UNIT = re.compile(r"[-+]?[0-9][0-9.,'’ ]*((?:sq\.? ?)?[^\W\d_]{1,12}[²³23]?\.?)")  # 50 m², 1,200 sq ft
 _SPANS = (timedelta, np.timedelta64)
 _MIN_ROWS_TO_COUNT = 20  # In fewer rows, values such as 1, 2, 3 may well be rooms.
 _MIN_CODE_LENGTH = 4
@@ -113,6 +115,8 @@ def _guess_role(name: str, column: pd.Series, may_be_image: bool) -> Guess:
         return _NAMED_INDEX
     if guess := _guess_number(name, column, present) or _guess_date(column, present):
         return guess
+    if guess := _guess_spoilt_number(column, present):
+        return guess
     num_pictures = sum("." in cell and _is_picture_file(cell) for cell in present)
     if num_pictures > (1 - CLEAR_SHARE) * len(present):
         return LEFT_OUT, f"only {num_pictures} of {len(present)} cells end like picture files; {_NAME_IT}"
@@ -163,13 +167,35 @@ def _guess_number(name: str, column: pd.Series, present: pd.Series) -> Guess | N
     if present.nunique() < len(present) and _are_padded_codes(present):
         return "codes", f"{len(present.iloc[0])} digits each, some with a leading zero"
     counts = count_formats(column)
-    no_texts = column[[not isinstance(cell, str) for cell in column]]
-    num_numbers = counts.units.total() + int(np.isfinite(parse_numbers(no_texts)[0]).sum())
+    num_numbers = _count_numbers(column, counts)
     if num_numbers >= CLEAR_SHARE * len(present):
         num_odd = max(counts.signs[","], counts.units.total() - counts.units[""])
         others = ", some with separators or signs" if num_odd > (1 - CLEAR_SHARE) * len(present) else ""
         return "numeric", f"{num_numbers} of {len(present)} cells are numbers{others}"
     return None
+
+
+def _guess_spoilt_number(column: pd.Series, present: pd.Series) -> Guess | None:
+    """Leave out numbers with words or units among them, of which an id or as many labels as rows would be made."""
+    if present.nunique() <= len(present) / 2:
+        return None
+    num_numbers = _count_numbers(column, count_formats(column))
+    if len(present) / 2 <= num_numbers < len(present):
+        odd = next((cell for cell in present if not count_formats(pd.Series([cell])).units.total()), "")
+        return (
+            LEFT_OUT,
+            f"only {num_numbers} of {len(present)} cells are numbers; correct or empty others such as {odd!r:.80}",
+        )
+    units = Counter(found.group(1) for found in map(_WITH_UNIT.fullmatch, present) if found)
+    for unit, count in units.most_common(1):
+        if count >= CLEAR_SHARE * len(present):
+            return LEFT_OUT, f"numbers with the unit {unit!r}; write the numbers alone"
+    return None
+
+
+def _count_numbers(column: pd.Series, counts: FormatCounts) -> int:
+    no_texts = column[[not isinstance(cell, str) for cell in column]]
+    return counts.units.total() + int(np.isfinite(parse_numbers(no_texts)[0]).sum())
 
 
 def _counts_up(column: pd.Series) -> bool:
