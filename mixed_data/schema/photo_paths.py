@@ -95,7 +95,7 @@ def is_picture(text: str) -> bool:
 def show_path(path: str) -> str:
     """Show a path so that a person recognises it; of a long one the beginning and the end, of a picture its size.
 
-    A line end in it is written as ``\\n``.
+    A line end in it is written as two characters.
     """
     path = path.replace("\n", "\\n").replace("\r", "\\r")
     if is_picture(path):
