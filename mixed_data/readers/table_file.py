@@ -93,7 +93,10 @@ def _describe_ragged(text: _Text, ragged: Mapping[int, int]) -> str:
     shown = name_some(f"line {text.lines[row]} has {num_cells}" for row, num_cells in ragged.items())
     if len(ragged) == len(text.rows) > 1:
         header = cut(text.separator.join(text.header))
-        remedy = f"remove lines above the names of the columns, and name all columns; the header is read as {header!r}"
+        remedy = (
+            "remove lines above the names of the columns, name all columns, and separate all lines alike; the header "
+            f"is read as {header!r}"
+        )
     else:
         remedy = (
             f"quote cells that hold the separator {text.separator!r}, remove lines that are no rows, or leave these "
