@@ -134,16 +134,19 @@ def _learn_number_formats(
     problems: list[str] = []
     for name, found in counts.items():
         told = known.get(name, UNKNOWN)
+        # What the rest of the table says: the other columns that tell, if they agree, or else the separator.
         others = {sign for sign, count in votes.items() if count > (own.get(name) == sign)}
         elsewhere = others.pop() if len(others) == 1 else None
         if separator == "," and not own and not (is_training and told.decimal):
             elsewhere = "."
         here = own.get(name) or (elsewhere if own or found.signs["?"] else None)
         is_clear = _is_clear(found)
-        is_sure = is_clear or (separator == "," and here == "." and bool(own))  # As in the files of this program.
+        # A file with commas between cells and points in all numbers, as this program writes them, needs no other proof.
+        is_sure = is_clear or (separator == "," and here == "." and bool(own))
         if decimal is None:
             contrary = None if is_sure else told.decimal or elsewhere
             problems += _find_sign_problems(name, columns[name], found, here, contrary)
+        # Clear cells first, then a person's word, then a file that is sure of itself, then training.
         sign = here if is_clear else decimal or (here if is_sure and here else told.decimal or here)
         unit = told.unit or (_clear_unit(found.units) if is_training else "")
         if unit is None or (unit == "%" and found.units["%"] and found.units[""]):
@@ -154,12 +157,8 @@ def _learn_number_formats(
             is_kept = told.is_whole and sign == told.decimal and decimal is None
             formats[name] = NumberFormat(sign, unit, is_kept or (is_new and _is_whole(found, sign)))
             if formats[name] != told:
-                _say(
-                    name,
-                    columns[name],
-                    formats[name],
-                    is_doubtful=separator != "," and bool(found.signs["?"]) and not is_clear,
-                )
+                is_doubtful = separator != "," and bool(found.signs["?"]) and not is_clear
+                _say(name, columns[name], formats[name], is_doubtful=is_doubtful)
     return formats, problems
 
 
