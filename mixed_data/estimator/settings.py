@@ -180,10 +180,8 @@ def _read_target(X: pd.DataFrame, y: Any) -> pd.Series:
     """Return the cells of the target with the index of the rows, and the name that they came with."""
     if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
         y = y.iloc[:, 0]
-    if isinstance(y, np.ma.MaskedArray):
-        y = y.tolist()  # None for what is masked
     if not isinstance(y, pd.Series):
-        cells = y if isinstance(y, np.ndarray) else np.asarray(y, dtype=object)  # Masked cells are missing ones.
+        cells = y if isinstance(y, np.ndarray) else np.asarray(y, dtype=object)  # Masked is missing.
         cells = cells[:, 0] if cells.ndim == 2 and cells.shape[1] == 1 else cells
         name = getattr(y, "name", None)
         y = pd.Series(cells, name=name).infer_objects() if cells.ndim == 1 else cells

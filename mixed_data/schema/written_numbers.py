@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
 from numbers import Real
 
 import numpy as np
@@ -48,8 +47,6 @@ _BODIES = {".": _number_body(".", ","), ",": _number_body(",", ".")}
 _SHAPE = str.maketrans("12345678", "99999999")
 _INNER_ZERO = re.compile("(?<=[0-9])0")
 _SEPARATOR = "\0"  # in no text that a person wrote
-_PYTHON_SIGNS = {sign: str.maketrans(sign, ".", "., '’".replace(sign, "")) for sign in _BODIES}
-_NUM_FIRST = 100  # cells that are searched for a unit
 
 
 @dataclass(frozen=True)
@@ -212,7 +209,6 @@ def parse_numbers(values: pd.Series, written: NumberFormat = PLAIN) -> tuple[np.
     else:
         cells = list(cells_of(values))
         numbers = _plain_numbers(cells, written)
-        numbers = _grouped_numbers(cells, written) if numbers is None else numbers
         if numbers is None:
             texts = {cell: _number_of_text(cell, written) for cell in {cell for cell in cells if isinstance(cell, str)}}
             known = (texts[cell] if isinstance(cell, str) else _number_of(cell) for cell in cells)
@@ -235,45 +231,6 @@ def _plain_numbers(cells: list[object], written: NumberFormat) -> np.ndarray | N
         return np.array([cell or "nan" for cell in cells], dtype=np.float64)
     except (TypeError, ValueError):  # A cell is no text, or no number.
         return None
-
-
-def _grouped_numbers(cells: list[object], written: NumberFormat) -> np.ndarray | None:
-    """Read a column at once in which many texts are of one kind; None where they are not."""
-    texts = [cell if isinstance(cell, str) else "" for cell in cells]
-    first = next((match for cell in texts[:_NUM_FIRST] if (match := _WRITTEN.fullmatch(cell.strip()))), None)
-    unit = (first[2] or first[5] or "") if first else ""
-    if written.decimal is None or _UNITS.get(unit, unit) not in ("", written.unit):
-        return None
-    text = _SEPARATOR.join(texts)
-    for space in _SPACES:
-        text = text.replace(space, " ")
-    rest, count = _joined_pattern(written, unit).subn("", text)
-    texts = text.split(_SEPARATOR)
-    if not count or len(texts) != len(cells):
-        return None
-    odd = {text: _number_of_text(text, written) for text in set(rest.split(_SEPARATOR))}
-    text = (text.replace(unit, "") if unit else text).replace(f"{written.decimal}-", "")
-    plain = text.translate(_PYTHON_SIGNS[written.decimal]).split(_SEPARATOR)
-    try:
-        read = [odd.get(text, number) for text, number in zip(texts, plain, strict=True)]
-        numbers = np.array(read, dtype=np.float64)
-    except ValueError:  # Cents such as ",--".
-        return None
-    for row, cell in enumerate(cells):
-        if not isinstance(cell, str):
-            numbers[row] = _number_of(cell)
-    return numbers
-
-
-@lru_cache(maxsize=64)
-def _joined_pattern(written: NumberFormat, unit: str) -> re.Pattern[str]:
-    """Return the pattern of one number among joined texts, with this unit before or behind it, perhaps."""
-    beside, other = re.escape(unit), f"[^{_SEPARATOR}]*"
-    units = (f"(?!{other}{beside}{other}{beside})", f"(?:{beside} ?)?", f"(?: ?{beside})?") if unit else ("", "", "")
-    start, end = f"(?<![^{_SEPARATOR}])", f"(?![^{_SEPARATOR}])"
-    decimal = str(written.decimal)
-    doubtful = f"(?!{other}{re.escape(decimal)})" if written.is_whole else ""
-    return re.compile(f"{start}{doubtful}{units[0]}-?{units[1]}(?:{_BODIES[decimal].pattern}){units[2]}{end}")
 
 
 def _number_of_text(text: str, written: NumberFormat) -> float:
