@@ -251,7 +251,6 @@ def without_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str,
             return {"loss": [], "val_loss": []}
 
     monkeypatch.setattr("mixed_data.estimator.mixed_data_regressor.Training", Untrained)
-    monkeypatch.setattr("mixed_data.estimator.network_fit.Training", Untrained)
     with eagerly():
         yield calls
 

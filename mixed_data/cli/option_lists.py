@@ -32,7 +32,6 @@ NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
     "image_branch": (str, "branch that reads the pictures: cnn, or pretrained"),
     "backbone": (str, "of pretrained: a model of keras.applications, MobileNetV2 by default"),
     "image_weights": (str, "of the backbone: imagenet (downloaded once), or a .weights.h5 file"),
-    "finetune": (int, "how many of the backbone's last blocks are trained on"),
     "units": (int, "width of each branch's vector"),
     "dropout": (float, "dropout of the tabular branch"),
     "image_dropout": (float, "dropout of the image branch"),

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.bundle import Backbones
-from mixed_data.estimator.network_fit import build_for, finetune, load_backbone
+from mixed_data.estimator.network_fit import build_for, load_backbone
 from mixed_data.estimator.out_of_fold import (
     LEVEL,
     SPREAD,
@@ -37,7 +37,6 @@ from mixed_data.estimator.settings import (
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.network.fused_network import make_predictor
 from mixed_data.network.member_predictions import predict_members, read_member_weights
-from mixed_data.network.pretrained_backbones import make_embedder
 from mixed_data.network.training import JIT_COMPILE, Training, seeded
 from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
@@ -68,7 +67,6 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         backbone: for "pretrained", the name of a model in `keras.applications`, such as "MobileNetV2",
             "EfficientNetV2B0" or "ConvNeXtTiny".
         image_weights: of the backbone: "imagenet" (Keras downloads them once) or the path of a ``.weights.h5`` file.
-        finetune: how many of the backbone's last blocks are trained on, after the rest; 0 for none.
         units: width of each branch's vector.
         dropout: of the tabular branch.
         image_dropout: of the image branch. None means 0.3 for "pretrained"; for "cnn" 0.6 from 1,000 rows on and 0.8
@@ -128,7 +126,6 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         image_branch: str = "cnn",
         backbone: str = "MobileNetV2",
         image_weights: str | os.PathLike[str] | None = "imagenet",
-        finetune: int = 0,
         units: int = 64,
         dropout: float = 0.15,
         image_dropout: float | None = None,
@@ -153,7 +150,6 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         self.image_branch = image_branch
         self.backbone = backbone
         self.image_weights = image_weights
-        self.finetune = finetune
         self.units = units
         self.dropout = dropout
         self.image_dropout = image_dropout
@@ -209,11 +205,6 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
             network, components, arrays = build_for(inputs, network_settings, backbone, training_rows)
             training = Training(network, arrays, scaled, training_settings, validation_rows=validation_rows, **rows)
             history = training.losses(network.fit(**training.arguments))
-        if self.finetune and components is not None and backbone is not None:
-            pixels = preprocessor.transform_checked(X)
-            backbone = finetune(network, components, backbone, self.finetune, pixels, scaled, training_settings, **rows)
-            embedder = make_embedder(backbone)
-            inputs = preprocessor.transform_checked(X, embedder)
         model = make_predictor(network, components)
         self.set_parts(NetworkParts(model, preprocessor, transformer, backbone, embedder, history))
         if self.intervals:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 import keras
 import numpy as np
 
 from mixed_data.network import PrincipalComponents
-from mixed_data.network.fused_network import NetworkSettings, build_network, put_backbone_before
-from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, make_embedder, unfreeze
-from mixed_data.network.training import Training, TrainingSettings, seeded
+from mixed_data.network.fused_network import NetworkSettings, build_network
+from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, make_embedder
+from mixed_data.network.training import seeded
 from mixed_data.preprocessing import Inputs
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 NUM_COMPONENTS = 64
 """Principal components per view of what a pretrained backbone saw."""
-
-FINETUNE_EPOCHS = 5
-FINETUNE_RATE = 0.01
-"""Learning rate of fine-tuning, as a share of the first training's: large steps would undo what ImageNet taught."""
 
 
 @lru_cache(maxsize=2)
@@ -61,55 +55,3 @@ def build_for(
         components.adapt(inputs["images"][training_rows], inputs["image_mask"][training_rows])
         arrays["images"] = components.project(inputs["images"], inputs["image_mask"])
     return build_network(inputs["tabular"].shape[1], arrays["images"].shape[1:], settings), components, arrays
-
-
-def finetune(
-    network: keras.Model,
-    components: PrincipalComponents,
-    frozen: keras.Model,
-    num_blocks: int,
-    pixels: Inputs,
-    scaled: np.ndarray,
-    settings: TrainingSettings,
-    *,
-    training_rows: np.ndarray,
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> keras.Model:
-    """Train a trained network on together with the last blocks of its backbone, a few epochs with small steps.
-
-    Args:
-        network: trained on the frozen backbone's vectors; changed in place.
-        components: adapted to those; unchanged.
-        frozen: the backbone; unchanged.
-        num_blocks: how many of the backbone's last blocks learn.
-        pixels: inputs of all rows, photos as pixels.
-        scaled: transformed target of all rows.
-        settings: of the first training.
-        training_rows: positions.
-        callbacks: of the user.
-
-    Returns:
-        The changed backbone.
-    """
-    with seeded(settings.random_state):
-        backbone = keras.models.clone_model(frozen)
-        backbone.set_weights(frozen.get_weights())
-        unfreeze(backbone, num_blocks)
-        together = put_backbone_before(network, components, backbone)
-        training = Training(
-            together,
-            pixels,
-            scaled,
-            replace(
-                settings,
-                epochs=FINETUNE_EPOCHS,
-                learning_rate=settings.learning_rate * FINETUNE_RATE,
-                weight_decay=0.0,
-                patience=0,
-            ),
-            training_rows=training_rows,
-            validation_rows=np.arange(0),
-            callbacks=callbacks,
-        )
-        training.losses(together.fit(**training.arguments))
-    return backbone

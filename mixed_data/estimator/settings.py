@@ -33,13 +33,12 @@ _SCHEMA_FOR = {
     "tabular": Schema.without_images,
     "image": Schema.only_images,
 }
-_LEAST = {"units": 1, "batch_size": 1, "patience": 0, "weight_decay": 0, "finetune": 0}
+_LEAST = {"units": 1, "batch_size": 1, "patience": 0, "weight_decay": 0}
 _NEVER_NONE = (
     "random_state",
     "batch_size",
     "units",
     "patience",
-    "finetune",
     "learning_rate",
     "weight_decay",
     "dropout",
@@ -48,7 +47,7 @@ _SHARES = ("dropout", "image_dropout", "modality_dropout", "validation_fraction"
 _KINDS: tuple[tuple[Any, str, Sequence[str]], ...] = (
     (Schema, "a Schema", ("schema",)),
     (MixedDataPreprocessor, "a MixedDataPreprocessor", ("preprocessor",)),
-    (Integral, "a whole number", ("units", "batch_size", "patience", "finetune", "members", "epochs", "random_state")),
+    (Integral, "a whole number", ("units", "batch_size", "patience", "members", "epochs", "random_state")),
     (Real, "a number", ("learning_rate", "weight_decay", *_SHARES)),
 )
 
@@ -70,8 +69,6 @@ def check_options(options: Options) -> None:
         problems.append("learning_rate must be above 0")
     counts = {name: options[name] for name in ("members", "epochs") if options[name] is not None}
     problems += [f"{name} must be 1 or more, or None" for name, count in counts.items() if not count >= 1]
-    if options["finetune"] and options["image_branch"] != "pretrained":
-        problems.append("finetune needs image_branch='pretrained'")
     choose(FUSIONS, options["fusion"], "fusion")
     choose(IMAGE_BRANCHES, options["image_branch"], "image_branch")
     choose(_SCHEMA_FOR, options["modalities"], "modalities")

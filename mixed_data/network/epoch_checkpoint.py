@@ -28,7 +28,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
     the losses. The order of the rows follows from the seed and the number of epochs. `keras.callbacks.BackupAndRestore`
     keeps variables, optimizer and epoch only, in two files that a crash may leave at different epochs.
 
-    Given to `mixed_data.network.training.train` among the callbacks. Where one fit trains twice, as with fine-tuning,
+    Given to `mixed_data.network.training.train` among the callbacks. Where one fit trains twice, as that of a stack,
     each training gets a file of its own; so make a new object for every fit.
 
     Args:

@@ -168,31 +168,5 @@ def make_predictor(network: keras.Model, components: PrincipalComponents | None 
     return keras.Model(inputs, network(repeated), name="predictor")
 
 
-def put_backbone_before(network: keras.Model, components: PrincipalComponents, backbone: keras.Model) -> keras.Model:
-    """Make of a network on vectors one on pixels, to train both together; the weights are shared, not copied.
-
-    Args:
-        network: from `build_network`, with vectors as images.
-        components: adapted.
-        backbone: from `mixed_data.network.pretrained_backbones.build_backbone`.
-
-    Returns:
-        A Keras model like a network on pixels: every input has an axis of size 1 after ``n``, images are uint8
-        ``(n, 1, V, H, W, 3)``.
-    """
-    inputs = {
-        name: keras.Input((1, *tensor.shape[2:]), dtype=tensor.dtype, name=name)
-        for name, tensor in network.input.items()
-    }
-    num_views, width = components.mean.shape
-    size = backbone.input.shape[1:]
-    inputs["images"] = keras.Input((1, num_views, *size), dtype="uint8", name="images")
-    vectors = backbone(ops.reshape(inputs["images"], (-1, *size)))
-    mask = inputs["image_mask"]
-    projected = components([ops.reshape(vectors, (-1, num_views, width)), mask[:, 0]])
-    row = {**inputs, "images": ops.expand_dims(projected, 1)}
-    return keras.Model(inputs, network({name: _for_members(row[name], network.input[name].shape[1]) for name in row}))
-
-
 def _for_members(tensor: KerasTensor, members: int) -> KerasTensor:
     return tensor if tensor.shape[1] == members else ops.repeat(tensor, members, axis=1)

@@ -6,7 +6,6 @@ import hashlib
 import inspect
 import json
 import os
-import re
 from types import ModuleType
 from typing import Any
 
@@ -61,36 +60,6 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tupl
 def block_sizes(backbone: keras.Model) -> tuple[int, int]:
     """How many of a vector's features come from the middle layer and how many from the last."""
     return backbone.get_layer("middle").output.shape[-1], backbone.get_layer("last").output.shape[-1]
-
-
-def unfreeze(backbone: keras.Model, num_blocks: int) -> None:
-    """Make the last blocks of a backbone trainable; batch normalisation stays frozen.
-
-    A block is what the backbone's layers of one number in their names make, as in "block_16_expand" or
-    "block6h_project_conv"; the layers behind the last of them are one block more.
-
-    Args:
-        backbone: from `build_backbone`; its digest changes with its weights.
-        num_blocks: 1 or more.
-
-    Raises:
-        ValueError: there are not so many blocks.
-    """
-    application = next(layer for layer in backbone.layers if isinstance(layer, keras.Model))
-    blocks: list[tuple[str, list[keras.layers.Layer]]] = []
-    for layer in application.layers:
-        found = re.match(r".*?(block_?\d+[a-z]?(_block\d+)?|stage_\d+_block_\d+)(?=_)", layer.name)
-        key = found.group(0) if found else "rest"
-        if not blocks or blocks[-1][0] != key:
-            blocks.append((key, []))
-        blocks[-1][1].append(layer)
-    blocks = [block for block in blocks if any(layer.weights for layer in block[1])]
-    if not 1 <= num_blocks <= len(blocks):
-        raise ValueError(f"finetune: expected 0 to {len(blocks)} blocks of {application.name}, got {num_blocks}")
-    backbone.trainable = application.trainable = True
-    unfrozen = {layer for _, members in blocks[-num_blocks:] for layer in members}
-    for layer in application.layers:
-        layer.trainable = layer in unfrozen and not isinstance(layer, layers.BatchNormalization)
 
 
 def make_embedder(backbone: keras.Model, *, cached: bool = True) -> PhotoEmbedder:

@@ -1,4 +1,4 @@
-"""The regressor over a frozen backbone, here with random weights, and its fine-tuning."""
+"""The regressor over a frozen backbone, here with random weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_helpers import NUM_ROWS, SCHEMA, eagerly, fit, make_eye, network_of
+from estimator_helpers import NUM_ROWS, SCHEMA, fit, make_eye
 from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor, network_fit
@@ -33,14 +33,6 @@ def make_regressor(**options: Any) -> MixedDataRegressor:
 def regressor(sales: pd.DataFrame) -> MixedDataRegressor:
     """Give a fitted regressor; no test fits it again."""
     return fit(make_regressor(), sales)
-
-
-@pytest.fixture(scope="module")
-def tuned(sales: pd.DataFrame) -> MixedDataRegressor:
-    """Give a regressor whose backbone's last block was trained on; no test fits it again."""
-    with pytest.MonkeyPatch.context() as patch, eagerly():
-        patch.setattr(network_fit, "FINETUNE_EPOCHS", 1)
-        return fit(make_regressor(finetune=1, learning_rate=0.1, epochs=1, random_state=1), sales[:24])
 
 
 def components_of(regressor: MixedDataRegressor) -> PrincipalComponents:
@@ -185,7 +177,7 @@ def test_a_table_only_network_asks_for_no_weights(
     sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network_fit, "build_backbone", lambda *_: pytest.fail("a backbone was built"))
-    regressor = fit(make_regressor(modalities="tabular", image_weights="imagenet", finetune=1), sales)
+    regressor = fit(make_regressor(modalities="tabular", image_weights="imagenet"), sales)
     assert regressor.embedder_ is None
     assert regressor.predict(sales[:2]).shape == (2,)
 
@@ -197,54 +189,3 @@ def test_what_cannot_be_had_is_refused(sales: pd.DataFrame, tmp_path: Path) -> N
     ):
         with pytest.raises(ValueError, match=message):
             fit(make_regressor(**options), sales[:8])
-
-
-# Fine-tuning
-
-
-def test_fine_tuning_changes_the_last_block_and_nothing_before(
-    tuned: MixedDataRegressor, regressor: MixedDataRegressor
-) -> None:
-    backbone, frozen = tuned.backbone_, regressor.backbone_
-    changed = {
-        weight.path
-        for weight, old in zip(backbone.weights, frozen.get_weights(), strict=True)
-        if not np.array_equal(keras.ops.convert_to_numpy(weight), old)
-    }
-    assert changed == {"Conv_1/kernel"}
-    assert digest_backbone(backbone) != digest_backbone(frozen)
-    assert frozen.trainable_weights == []
-    again, _ = make_regressor()._load_backbone(regressor.preprocessor_)
-    assert digest_backbone(again) == digest_backbone(frozen)
-
-
-def test_a_fine_tuned_regressor_predicts_each_row_by_itself(tuned: MixedDataRegressor, sales: pd.DataFrame) -> None:
-    assert_rows_are_independent(tuned, sales[:24])
-    vectors = tuned.read_rows(sales[:2])["images"]
-    expected = tuned.backbone_.predict_on_batch(
-        MixedDataPreprocessor.transform(tuned.preprocessor_, sales[:2])["images"][0]
-    )
-    np.testing.assert_allclose(vectors[0], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
-
-
-def test_fine_tuning_trains_from_where_the_network_stands_with_small_steps(
-    sales: pd.DataFrame, without_training: list[dict[str, Any]]
-) -> None:
-    regressor = fit(make_regressor(finetune=2, learning_rate=0.5), sales[:24])
-    first, second = without_training
-    assert second["learning_rate"] == pytest.approx(0.5 * network_fit.FINETUNE_RATE)
-    assert second["epochs"] == network_fit.FINETUNE_EPOCHS
-    assert {name: second[name] for name in ("loss", "batch_size", "random_state")} == {
-        name: first[name] for name in ("loss", "batch_size", "random_state")
-    }
-    np.testing.assert_array_equal(second["training_rows"], first["training_rows"])
-    np.testing.assert_array_equal(second["target"], first["target"])
-    assert second["inputs"]["images"].shape == (24, 2, 32, 32, 3)
-    assert network_of(regressor).get_layer("fusion").built
-
-
-def test_more_blocks_than_the_backbone_has_are_refused(
-    sales: pd.DataFrame, without_training: list[dict[str, Any]]
-) -> None:
-    with pytest.raises(ValueError, match="finetune: expected 0 to 18 blocks of MobileNetV2, got 19"):
-        fit(make_regressor(finetune=19), sales[:8])

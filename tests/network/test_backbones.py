@@ -1,4 +1,4 @@
-"""Backbones: what a photo's vector is, which weights are trained, and how backbones are told apart.
+"""Backbones: what a photo's vector is, and how backbones are told apart.
 
 Random weights do for most of it; with ImageNet's, the preprocessing is checked.
 """
@@ -15,7 +15,7 @@ import pytest
 from network_helpers import photo_layout, read, run
 from reliability import Case, documented
 
-from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, digest_backbone, unfreeze
+from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, digest_backbone
 
 SIZE = (32, 64)
 BLOCK_SIZES = {"MobileNetV2": (576, 1280), "EfficientNetV2B0": (672, 1280), "ConvNeXtTiny": (384, 768)}
@@ -25,19 +25,6 @@ AFTER_MIDDLE = {
     "EfficientNetV2B0": "block6a_dwconv2",
     "ConvNeXtTiny": "convnext_tiny_downsampling_block_2",
 }
-# What unfreezing one, two, three … blocks adds; and how many there are.
-EFFICIENT = ["expand_conv", "dwconv2", "se_reduce", "se_expand", "project_conv"]
-CONVNEXT = ["depthwise_conv", "layernorm", "pointwise_conv_1", "pointwise_conv_2", "layer_scale"]
-LAST_BLOCKS = {
-    "MobileNetV2": [
-        ["Conv_1"],
-        ["block_16_expand", "block_16_depthwise", "block_16_project"],
-        ["block_15_expand", "block_15_depthwise", "block_15_project"],
-    ],
-    "EfficientNetV2B0": [["top_conv"], [f"block6h_{part}" for part in EFFICIENT]],
-    "ConvNeXtTiny": [["layer_normalization"], [f"convnext_tiny_stage_3_block_2_{part}" for part in CONVNEXT]],
-}
-NUM_BLOCKS = {"MobileNetV2": 18, "EfficientNetV2B0": 23, "ConvNeXtTiny": 23}
 
 
 class Seen(NamedTuple):
@@ -60,7 +47,6 @@ def mobilenet(small: keras.Model) -> Iterator[keras.Model]:
     weights = small.get_weights()
     yield small
     small.set_weights(weights)
-    small.trainable = False
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +90,6 @@ def vectors_by_hand(name: str, weights: list[np.ndarray] | Path, photos: np.ndar
     return np.concatenate([np.sign(mean) * np.sqrt(np.abs(mean)) for mean in means], axis=1)
 
 
-def trained_layers(model: keras.Model) -> set[str]:
-    return {weight.path.split("/")[-2] for weight in model.trainable_weights}
-
-
 # Vectors
 
 
@@ -137,56 +119,11 @@ def test_a_backbone_is_frozen(seen: Seen) -> None:
     assert seen.model.trainable_weights == []
 
 
-def test_batch_normalization_keeps_its_statistics_in_training(mobilenet: keras.Model) -> None:
-    before = mobilenet.get_weights()
-    unfreeze(mobilenet, 2)
-    run(mobilenet, make_photos(), training=True)
-    for old, new in zip(before, mobilenet.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
-
-
 def test_a_saved_backbone_is_the_same(mobilenet: keras.Model, tmp_path: Path) -> None:
     mobilenet.save(tmp_path / "backbone.keras")
     loaded = keras.saving.load_model(tmp_path / "backbone.keras", safe_mode=True)
     assert digest_backbone(loaded) == digest_backbone(mobilenet)
     assert block_sizes(loaded) == block_sizes(mobilenet)
-
-
-# Fine-tuning
-
-
-def test_exactly_the_last_blocks_are_unfrozen_and_no_batch_normalization(seen: Seen) -> None:
-    name, model = seen.name, seen.model
-    expected: set[str] = set()
-    for number, block in enumerate(LAST_BLOCKS[name], start=1):
-        expected |= set(block)
-        unfreeze(model, NUM_BLOCKS[name])
-        unfreeze(model, number)  # fewer than before
-        trained = {layer for layer in trained_layers(model) if not layer.startswith("layer_normalization")}
-        trained |= {"layer_normalization"} if trained != trained_layers(model) else set()  # Keras counts these
-        assert trained == expected
-    unfreeze(model, NUM_BLOCKS[name])
-    normalizations = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
-    assert bool(normalizations) == (name != "ConvNeXtTiny")
-    assert not any(layer.trainable_weights for layer in normalizations)
-    with_gradient = len(model.trainable_weights) + sum(len(layer.weights) for layer in normalizations)
-    num_constants = sum(
-        len(layer.weights) for layer in all_layers(model) if isinstance(layer, keras.layers.Normalization)
-    )
-    assert with_gradient == len(model.weights) - num_constants
-    model.trainable = False
-
-
-def all_layers(model: keras.Model) -> list[keras.Layer]:
-    inner = next(layer for layer in model.layers if isinstance(layer, keras.Model))
-    return inner.layers
-
-
-def test_more_blocks_than_there_are_and_none_are_refused(seen: Seen) -> None:
-    name, model = seen.name, seen.model
-    for number in (0, -1, NUM_BLOCKS[name] + 1):
-        with pytest.raises(ValueError, match=f"expected 0 to {NUM_BLOCKS[name]} blocks of {name}, got {number}"):
-            unfreeze(model, number)
 
 
 # Digests
@@ -203,9 +140,6 @@ def test_a_digest_changes_with_any_weight_and_only_with_what_is_computed(mobilen
         weight.assign(changed)
         assert digest_backbone(model) != digest, weight.path
         weight.assign(before)
-    for number in (18, 1):
-        unfreeze(model, number)
-        assert digest_backbone(model) == digest
     assert len(digest) == 64
 
 

@@ -27,7 +27,7 @@ from network_helpers import (
 
 from mixed_data.fusion import FUSIONS
 from mixed_data.network import IMAGE_BRANCHES, PrincipalComponents
-from mixed_data.network.fused_network import make_predictor, put_backbone_before
+from mixed_data.network.fused_network import make_predictor
 
 every_image_branch = pytest.mark.parametrize("image_branch", IMAGE_BRANCHES)
 # Every fusion, once with each image branch where it takes the views.
@@ -145,54 +145,6 @@ def test_predictor_puts_the_components_before_the_network(modalities: str, tmp_p
     predictor.save(tmp_path / "predictor.keras")
     loaded = keras.saving.load_model(tmp_path / "predictor.keras", safe_mode=True)
     np.testing.assert_array_equal(run(loaded, rows), run(predictor, rows))
-
-
-# A backbone before the network
-
-
-def make_backbone() -> keras.Model:
-    photos = keras.Input((4, 6, 3), dtype="uint8")
-    pixels = keras.layers.Rescaling(1 / 255)(photos)
-    vector = keras.layers.Dense(WIDTH, activation="tanh", name="seen")(keras.layers.Flatten()(pixels))
-    return keras.Model(photos, vector)
-
-
-def make_pixels(num_rows: int = 30) -> Arrays:
-    rows = make_rows("pretrained", num_rows=num_rows)
-    rows["images"] = np.random.default_rng(5).integers(0, 256, (num_rows, 2, 4, 6, 3), dtype="uint8")
-    return rows
-
-
-@pytest.mark.parametrize("modalities", ["both", "image"])
-def test_network_behind_a_backbone_predicts_what_it_does_on_the_vectors(modalities: str) -> None:
-    network = make_random_network(members=3, image_branch="pretrained", modalities=modalities)
-    backbone, pixels = make_backbone(), make_pixels()
-    pixels = {name: pixels[name] for name in network.input}
-    vectors = run(backbone, pixels["images"].reshape(-1, 4, 6, 3)).reshape(30, 2, WIDTH)
-    components = PrincipalComponents(9)
-    components.adapt(vectors, pixels["image_mask"])
-    together = put_backbone_before(network, components, backbone)
-    assert {name: tensor.shape[1] for name, tensor in together.input.items()} == dict.fromkeys(pixels, 1)
-    assert together.input["images"].dtype == "uint8"
-    assert together.output_shape == (None, 3)
-    prediction = run(together, give_members(together, pixels))
-    expected = run(make_predictor(network, components), {**pixels, "images": vectors})
-    np.testing.assert_allclose(prediction, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_backbone_and_network_learn_together_and_the_components_stay() -> None:
-    network = make_random_network(members=3, image_branch="pretrained")
-    components, _ = make_components()
-    backbone, pixels = make_backbone(), make_pixels()
-    together = put_backbone_before(network, components, backbone)
-    learning = [*backbone.trainable_weights, *network.trainable_weights]
-    assert {weight.path for weight in together.trainable_weights} == {weight.path for weight in learning}
-    before, kept = [read(weight) for weight in learning], components.get_weights()
-    train_step(together, give_members(together, pixels), np.full((30, 3), 10.0), rate=0.1)
-    for old, weight in zip(before, learning, strict=True):
-        assert not np.array_equal(read(weight), old), weight.path
-    for old, new in zip(kept, components.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
 
 
 # For training only
