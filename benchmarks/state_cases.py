@@ -134,7 +134,8 @@ def _write_manifest(folder: Path, file: Path) -> None:
     settings = MixedDataRegressor().get_params(deep=False)
     parameters = {name: value for name, value in settings.items() if name not in ("schema", "preprocessor")}
     history = {"loss": [1.0, None], "val_loss": []}
-    entry = {"backend": "jax", "parameters": parameters, "backbone": digest_file(file), "history": history}
+    backbones = [{"file": digest_file(file), "suffix": ".keras", "settings": {}}]
+    entry = {"backend": "jax", "parameters": parameters, "backbones": backbones, "history": history}
     write_manifest(
         folder,
         kind="network",

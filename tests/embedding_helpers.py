@@ -12,11 +12,11 @@ import keras
 import numpy as np
 from PIL import Image
 
-from mixed_data.network.pretrained_backbones import make_embedder
-from mixed_data.preprocessing.photo_vectors import find_cache
+from mixed_data.network.pretrained_backbones import KerasBackbone
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder, find_cache
 
 HEIGHT, WIDTH, NUM_FEATURES = 8, 6, 5
-DECODING = {"height": HEIGHT, "width": WIDTH, "resize": "crop", "max_pixels": 10_000}
+DECODING = {"resize": "crop", "max_pixels": 10_000}
 
 
 def make_backbone(seed: int = 0) -> keras.Model:
@@ -25,6 +25,10 @@ def make_backbone(seed: int = 0) -> keras.Model:
     x = keras.layers.Rescaling(1 / 255)(photos)
     x = keras.layers.Conv2D(16, 3, activation="tanh")(x)
     return keras.Model(photos, keras.layers.Dense(NUM_FEATURES)(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+def make_embedder(*backbones: keras.Model, cached: bool = True) -> PhotoEmbedder:
+    return PhotoEmbedder(tuple(map(KerasBackbone, backbones)), cached=cached)
 
 
 def draw_photos(folder: Path, number: int, seed: int = 0) -> list[str]:

@@ -86,13 +86,14 @@ def embed_photos(table: pd.DataFrame, columns: tuple[str, ...], weights: Path) -
     Returns:
         float32 of shape ``(n, views * features)``, zeros for a photo that cannot be used.
     """
-    from mixed_data.network.pretrained_backbones import build_backbone, make_embedder
+    from mixed_data.network.pretrained_backbones import KerasBackbone, build_backbone
     from mixed_data.preprocessing.images import MAX_PIXELS
     from mixed_data.preprocessing.photo_decoding import PhotoError
+    from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
-    embedder = make_embedder(build_backbone(BACKBONE, weights, (BACKBONE_SIZE, BACKBONE_SIZE)))
+    embedder = PhotoEmbedder((KerasBackbone(build_backbone(BACKBONE, weights, (BACKBONE_SIZE, BACKBONE_SIZE))),))
     paths = table[list(columns)].to_numpy().ravel()
-    vectors = embedder.embed(paths, height=BACKBONE_SIZE, width=BACKBONE_SIZE, resize="stretch", max_pixels=MAX_PIXELS)
+    vectors = embedder.embed(paths, resize="stretch", max_pixels=MAX_PIXELS)
     nothing = np.zeros(embedder.num_features, dtype="float32")
     found = [nothing if isinstance(vectors[path], PhotoError) else vectors[path] for path in paths]
     return np.stack(found).reshape(len(table), -1)

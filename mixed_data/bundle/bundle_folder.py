@@ -7,7 +7,7 @@ bundle/
   preprocessing.json   what `MixedDataPreprocessor` learned, the schema included
   target.json          what `TargetTransformer` learned
   intervals.json       what `IntervalCalibrator` learned, where there are intervals
-  backbone.keras       the frozen network that reads the photos, where there is one
+  backbone_0.keras     the frozen network that reads the photos, where there is one
   README.md            the model card, where there is one
   golden/              golden.json, the cells of the golden rows, and their photos
   folds/               of a cross-validated run: a bundle of each model that was scored; they share the backbone

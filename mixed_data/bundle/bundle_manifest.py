@@ -26,7 +26,7 @@ from mixed_data.files.checked_json import (
 from mixed_data.files.digests import digest_file
 
 FORMAT = "mixed_data.bundle"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 _MANIFEST_FILE = "manifest.json"
 _MOST_FILES = 10_000
 MOST_BYTES = 4 * 2**30

@@ -97,8 +97,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
 
     Attributes:
         model_: the fitted Keras model, from `make_predictor`.
-        backbone_: the Keras model that reads the photos for an image branch over a backbone, else None.
-        embedder_: the `PhotoEmbedder` of that backbone, else None.
+        embedder_: the `PhotoEmbedder` of an image branch over a backbone, else None.
         calibrator_: the fitted `IntervalCalibrator`, or None.
         preprocessor_: the fitted `MixedDataPreprocessor`.
         target_transformer_: the fitted `TargetTransformer`.
@@ -196,17 +195,17 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         training_rows, validation_rows = set_aside(self.validation_fraction, X, target, schema, self.random_state)
         preprocessor = self._make_preprocessor(schema).fit_checked(X.iloc[training_rows])
         transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
-        backbone, embedder = self._load_backbone(preprocessor)
+        embedder = self._load_embedder(preprocessor)
         inputs = preprocessor.transform_checked(X, embedder)
         warn_of_lost_photos(inputs.row_warnings, X, schema.images)
         scaled = transformer.transform(target)
         rows: dict[str, Any] = {"training_rows": training_rows, "callbacks": callbacks}
         with seeded(self.random_state):
-            network, components, arrays = build_for(inputs, network_settings, backbone, training_rows)
+            network, components, arrays = build_for(inputs, network_settings, embedder, training_rows)
             training = Training(network, arrays, scaled, training_settings, validation_rows=validation_rows, **rows)
             history = training.losses(network.fit(**training.arguments))
         model = make_predictor(network, components)
-        self.set_parts(NetworkParts(model, preprocessor, transformer, backbone, embedder, history))
+        self.set_parts(NetworkParts(model, preprocessor, transformer, embedder, history))
         if self.intervals:
             self.calibrator_ = self._calibrate(X, target, schema, inputs, validation_rows)
         return self
@@ -231,7 +230,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         if self.schema is None or not self.schema.images:
             return
         preprocessor = self._make_preprocessor(self.schema.only_images()).fit(table)
-        _, embedder = self._load_backbone(preprocessor)
+        embedder = self._load_embedder(preprocessor)
         if embedder is not None:
             embedder = replace(embedder, on_progress=on_progress)
             for start in range(0, len(table), NUM_ROWS_AT_ONCE):
@@ -242,15 +241,14 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
             return MixedDataPreprocessor(schema, **SUITED_PREPROCESSING.get(self.image_branch, {}))
         return clone(self.preprocessor).set_params(schema=schema)
 
-    def _load_backbone(
-        self, preprocessor: MixedDataPreprocessor
-    ) -> tuple[keras.Model, PhotoEmbedder] | tuple[None, None]:
+    def _load_embedder(self, preprocessor: MixedDataPreprocessor) -> PhotoEmbedder | None:
         """Return what reads photos; nothing for a branch that reads pixels."""
         if self.image_branch != "pretrained" or self.modalities == "tabular":
-            return None, None
+            return None
         size = preprocessor.image_size
         weights = None if self.image_weights is None else os.fspath(self.image_weights)
-        return load_backbone(self.backbone, weights, size if isinstance(size, tuple) else (size, size))
+        backbone = load_backbone(self.backbone, weights, size if isinstance(size, tuple) else (size, size))
+        return PhotoEmbedder((backbone,))
 
     def _calibrate(
         self, X: pd.DataFrame, target: np.ndarray, schema: Schema, inputs: Inputs, validation_rows: np.ndarray
@@ -270,7 +268,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         self.model_.jit_compile = JIT_COMPILE
         self.preprocessor_ = parts.preprocessor
         self.target_transformer_ = parts.transformer
-        self.backbone_, self.embedder_ = parts.backbone, parts.embedder
+        self.embedder_ = parts.embedder
         self.history_ = parts.history
         self.calibrator_ = None
         self.feature_names_in_ = parts.preprocessor.feature_names_in_
@@ -319,9 +317,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
 
     def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
         """Write this fitted regressor's part of a bundle; see `mixed_data.bundle.Bundled`."""
-        parts = NetworkParts(
-            self.model_, self.preprocessor_, self.target_transformer_, self.backbone_, self.embedder_, self.history_
-        )
+        parts = NetworkParts(self.model_, self.preprocessor_, self.target_transformer_, self.embedder_, self.history_)
         return {".": write_network(self.get_params(deep=False), parts, folder, backbones)}
 
     @classmethod

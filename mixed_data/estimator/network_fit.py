@@ -9,7 +9,7 @@ import numpy as np
 
 from mixed_data.network import PrincipalComponents
 from mixed_data.network.fused_network import NetworkSettings, build_network
-from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, make_embedder
+from mixed_data.network.pretrained_backbones import KerasBackbone, build_backbone
 from mixed_data.network.training import seeded
 from mixed_data.preprocessing import Inputs
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
@@ -19,8 +19,8 @@ NUM_COMPONENTS = 64
 
 
 @lru_cache(maxsize=2)
-def load_backbone(name: str, weights: str | None, size: tuple[int, int]) -> tuple[keras.Model, PhotoEmbedder]:
-    """Return a frozen backbone and its embedder, one for all fits of a process.
+def load_backbone(name: str, weights: str | None, size: tuple[int, int]) -> KerasBackbone:
+    """Return a frozen backbone, one for all fits of a process.
 
     It takes seconds to build, and nobody changes it.
 
@@ -30,28 +30,27 @@ def load_backbone(name: str, weights: str | None, size: tuple[int, int]) -> tupl
         size: likewise.
     """
     with seeded(0):  # random weights (None) are the same in every process
-        backbone = build_backbone(name, weights, size)
-    return backbone, make_embedder(backbone)
+        return KerasBackbone(build_backbone(name, weights, size))
 
 
 def build_for(
-    inputs: Inputs, settings: NetworkSettings, backbone: keras.Model | None, training_rows: np.ndarray
+    inputs: Inputs, settings: NetworkSettings, embedder: PhotoEmbedder | None, training_rows: np.ndarray
 ) -> tuple[keras.Model, PrincipalComponents | None, dict[str, np.ndarray]]:
     """Build the network for some rows.
 
     Args:
         inputs: of all rows.
         settings: of the network.
-        backbone: what made vectors of the photos, if anything did.
+        embedder: what made vectors of the photos, if anything did.
         training_rows: positions of the rows that components are learned from.
 
     Returns:
-        The network, untrained; the components that stand before it if there is a backbone; and what it reads: the
+        The network, untrained; the components that stand before it if there is an embedder; and what it reads: the
         inputs, with the components in place of the vectors, once for all epochs instead of in every step.
     """
     components, arrays = None, dict(inputs)
-    if backbone is not None:
-        components = PrincipalComponents(NUM_COMPONENTS, block_sizes(backbone), name="components")
+    if embedder is not None:
+        components = PrincipalComponents(NUM_COMPONENTS, embedder.block_sizes, name="components")
         components.adapt(inputs["images"][training_rows], inputs["image_mask"][training_rows])
         arrays["images"] = components.project(inputs["images"], inputs["image_mask"])
     return build_network(inputs["tabular"].shape[1], arrays["images"].shape[1:], settings), components, arrays

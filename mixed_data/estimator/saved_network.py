@@ -14,9 +14,11 @@ from typing import Any
 import keras
 
 from mixed_data.bundle import Backbones
+from mixed_data.estimator.saved_backbones import read_backbones, write_backbones
 from mixed_data.files.checked_json import (
     NUMBER,
     OBJECT,
+    OBJECTS,
     TEXT,
     Kind,
     check_fields,
@@ -25,16 +27,13 @@ from mixed_data.files.checked_json import (
     read_json,
     write_json,
 )
-from mixed_data.files.digests import digest_file
 from mixed_data.network.checked_keras_files import read_keras, write_keras
 from mixed_data.network.fused_network import INPUT_NAMES
-from mixed_data.network.pretrained_backbones import make_embedder
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
-_BACKBONE_FILE = "backbone.keras"
 _NETWORK_FILE = "model.keras"
-_FIELDS = {"backend": TEXT, "parameters": OBJECT, "backbone": TEXT, "history": OBJECT}
+_FIELDS = {"backend": TEXT, "parameters": OBJECT, "backbones": OBJECTS, "history": OBJECT}
 _STAND_ELSEWHERE = ("schema", "preprocessor")  # parameters that preprocessing.json holds
 _TEXTS_OR_NULL = ("image_weights", "loss")
 _SETTING = Kind(
@@ -53,15 +52,13 @@ class NetworkParts:
         model: from `make_predictor`.
         preprocessor: fitted.
         transformer: fitted.
-        backbone: that reads the photos, or None.
-        embedder: of that backbone, or None.
+        embedder: that reads the photos, or None.
         history: losses per epoch.
     """
 
     model: keras.Model
     preprocessor: MixedDataPreprocessor
     transformer: TargetTransformer
-    backbone: keras.Model | None
     embedder: PhotoEmbedder | None
     history: dict[str, Any]
 
@@ -80,12 +77,7 @@ def write_network(
     Returns:
         What the manifest says of it.
     """
-    backbone = ""
-    if parts.backbone is not None and parts.embedder is not None:
-        if parts.embedder.digest not in backbones:
-            write_keras(parts.backbone, folder / _BACKBONE_FILE)
-            backbones[parts.embedder.digest] = digest_file(folder / _BACKBONE_FILE)
-        backbone = backbones[parts.embedder.digest]
+    entries = [] if parts.embedder is None else write_backbones(parts.embedder.backbones, folder, backbones)
     # Without the optimizer, whose state is twice the size of the network, and which another backend may not know.
     network = keras.models.clone_model(parts.model)
     network.set_weights(parts.model.get_weights())
@@ -96,7 +88,7 @@ def write_network(
     if isinstance(kept["image_weights"], os.PathLike):
         kept["image_weights"] = os.fspath(kept["image_weights"])
     backend = keras.backend.backend()
-    entry = {"backend": backend, "parameters": kept, "backbone": backbone, "history": parts.history}
+    entry = {"backend": backend, "parameters": kept, "backbones": entries, "history": parts.history}
     return check_entry(make_plain(entry), parameters, folder)
 
 
@@ -113,13 +105,12 @@ def read_network(folder: Path, entry: Mapping[str, Any], places: Sequence[Path])
     """
     preprocessor = MixedDataPreprocessor.load(folder / "preprocessing.json")
     transformer = TargetTransformer.from_state(read_json(folder / "target.json"))
-    backbone = embedder = None
-    if entry["backbone"]:
-        backbone = _read_backbone([folder, *places], entry["backbone"], preprocessor)
-        embedder = make_embedder(backbone, cached=False)
+    embedder = None
+    if entry["backbones"]:
+        embedder = PhotoEmbedder(read_backbones(entry["backbones"], [folder, *places]), cached=False)
     model = read_keras(folder / _NETWORK_FILE)
     _check_shapes(model, entry["parameters"]["modalities"], preprocessor, embedder)
-    return NetworkParts(model, preprocessor, transformer, backbone, embedder, entry["history"])
+    return NetworkParts(model, preprocessor, transformer, embedder, entry["history"])
 
 
 def check_entry(entry: Any, parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -142,20 +133,6 @@ def check_entry(entry: Any, parameters: Mapping[str, Any], folder: Path) -> dict
     check_fields(entry["parameters"], f"{what}, parameters", kinds)
     check_fields(entry["history"], f"{what}, history", dict.fromkeys(entry["history"], _LOSSES))
     return entry
-
-
-def _read_backbone(places: Sequence[Path], digest: str, preprocessor: MixedDataPreprocessor) -> keras.Model:
-    for file in (place / _BACKBONE_FILE for place in places):
-        if not file.is_symlink() and file.is_file() and digest_file(file) == digest:
-            backbone = read_keras(file)
-            height, width = preprocessor.images_.get_state()["size"]
-            if _input_shapes(backbone) != {"photos": [None, height, width, 3]} or len(backbone.output_shape) != 2:
-                raise ValueError(
-                    f"{file.name} turns {_input_shapes(backbone)} into {backbone.output_shape}; expected photos of "
-                    f"{height} x {width} pixels, as preprocessing.json makes them, into vectors"
-                )
-            return backbone
-    raise ValueError(f"{places[0]}: the backbone that reads the photos is missing or was changed")
 
 
 def _check_shapes(

@@ -6,15 +6,20 @@ import hashlib
 import inspect
 import json
 import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
+import numpy as np
 from keras import layers, ops
 
-from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+from mixed_data.network.checked_keras_files import read_keras, write_keras
 
 _LAYOUT = "channels_last"  # Photos are (H, W, 3), whatever `keras.config.image_data_format()` says.
+_BLOCKS = ("middle", "last")
 
 
 def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tuple[int, int]) -> keras.Model:
@@ -32,8 +37,8 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tupl
         size: height and width of the photos in pixels.
 
     Returns:
-        A frozen model from uint8 ``(n, H, W, 3)``, RGB, to float32 ``(n, D)``, with the sizes of the two layers in
-        `block_sizes`. D is 1,856 for MobileNetV2.
+        A frozen model from uint8 ``(n, H, W, 3)``, RGB, to float32 ``(n, D)``; D is 1,856 for MobileNetV2. The features
+        of each of the two layers come from an `Identity` layer of its own, in `_BLOCKS`.
 
     Raises:
         ValueError: there is no such model, or the weights cannot be had or do not fit.
@@ -51,21 +56,62 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tupl
     pixels = module.preprocess_input(ops.cast(photos, "float32"), data_format=_LAYOUT)
     straight, mirrored = two_layers(pixels), two_layers(ops.flip(pixels, axis=2))
     vectors = []
-    for block, (one, other) in zip(("middle", "last"), zip(straight, mirrored, strict=True), strict=True):
+    for block, (one, other) in zip(_BLOCKS, zip(straight, mirrored, strict=True), strict=True):
         mean = ops.mean((one + other) / 2, axis=(1, 2))
         vectors.append(layers.Identity(name=block)(ops.sign(mean) * ops.sqrt(ops.abs(mean))))
     return keras.Model(photos, ops.concatenate(vectors, axis=-1), name=f"{name}_backbone")
 
 
-def block_sizes(backbone: keras.Model) -> tuple[int, int]:
-    """How many of a vector's features come from the middle layer and how many from the last."""
-    return backbone.get_layer("middle").output.shape[-1], backbone.get_layer("last").output.shape[-1]
+@dataclass(frozen=True)
+class KerasBackbone:
+    """A Keras model as a `mixed_data.preprocessing.photo_vectors.Backbone`.
 
+    Attributes:
+        model: from uint8 ``(n, H, W, 3)``, RGB, to float32 ``(n, D)``, such as `build_backbone` makes; never changed.
+    """
 
-def make_embedder(backbone: keras.Model, *, cached: bool = True) -> PhotoEmbedder:
-    """Return what reads photo files with a backbone; ``cached`` as of `PhotoEmbedder`."""
-    digest = digest_backbone(backbone)
-    return PhotoEmbedder(backbone.predict_on_batch, digest, backbone.output.shape[-1], cached=cached)
+    model: keras.Model
+    suffix: ClassVar[str] = ".keras"
+    settings: ClassVar[dict[str, Any]] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells backbones apart by what they compute."""
+        return digest_backbone(self.model)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the photos, in pixels."""
+        return self.model.input.shape[1:3]
+
+    @property
+    def block_sizes(self) -> tuple[int, ...]:
+        """How many of a vector's features come from each layer of the network that is read."""
+        blocks = [layer.output.shape[-1] for layer in self.model.layers if layer.name in _BLOCKS]
+        return tuple(blocks) or (self.model.output.shape[-1],)
+
+    def compute(self, photos: np.ndarray) -> np.ndarray:
+        """Turn photos into vectors."""
+        return self.model.predict_on_batch(photos)
+
+    def write(self, file: Path) -> None:
+        """Write the model."""
+        write_keras(self.model, file)
+
+    @classmethod
+    def read(cls, file: Path) -> KerasBackbone:
+        """Read what `write` wrote.
+
+        Raises:
+            ValueError: the file holds something else.
+        """
+        model = read_keras(file)
+        shapes = (model.input_shape, model.output_shape)
+        is_backbone = all(isinstance(shape, tuple) for shape in shapes) and list(map(len, shapes)) == [4, 2]
+        backbone = cls(model)
+        if not is_backbone or shapes[0][3] != 3 or sum(backbone.block_sizes) != shapes[1][1]:
+            raise ValueError(f"{file.name} turns {shapes[0]} into {shapes[1]}; expected photos into vectors")
+        return backbone
 
 
 def digest_backbone(backbone: keras.Model) -> str:

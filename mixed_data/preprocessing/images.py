@@ -211,9 +211,8 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
 
     def _embed(self, embedder: PhotoEmbedder, cells: list[list[object]]) -> _Fetch:
         """Have all photos of the table turned into vectors at once, and return what hands them out."""
-        height, width = _height_and_width(self.size)
         paths = [path for column in cells for cell in column for path in _read_paths(cell)[0]]
-        vectors = embedder.embed(paths, height=height, width=width, resize=self.resize, max_pixels=self.max_pixels)
+        vectors = embedder.embed(paths, resize=self.resize, max_pixels=self.max_pixels)
 
         def fetch(path: str, place: np.ndarray) -> None:
             vector = vectors[path]

@@ -25,6 +25,7 @@ from mixed_data.readers.table import read_rows
 from mixed_data.schema import Schema
 
 ROOT = Path(__file__).resolve().parents[2]
+LOST = {"file": "0" * 64, "suffix": ".keras", "settings": {}}
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +189,7 @@ def test_an_added_file_is_named(copy):
 def test_another_format_or_version_is_refused_with_both(copy, changes):
     edit_manifest(copy, **changes)
     with pytest.raises(
-        BundleError, match=r"expected a manifest of format 'mixed_data.bundle', version 4, got"
+        BundleError, match=r"expected a manifest of format 'mixed_data.bundle', version 5, got"
     ) as error:
         load(copy)
     assert str(next(iter(changes.values()))) in str(error.value)
@@ -220,8 +221,12 @@ def test_golden_rows_that_are_predicted_differently_are_refused(copy):
     [
         ({"parameters": {"colour": "red"}}, "colour"),
         ({"parameters": {"modalities": "smell"}}, "smell"),
-        ({"backbone": "0" * 64}, "backbone .* is missing"),
-        ({"backbone": None}, "'backbone' must be"),
+        ({"backbones": [LOST]}, "backbone 0, which reads the photos, is missing"),
+        ({"backbones": [LOST | {"suffix": "/../x.keras"}]}, r"backbone 0: expected"),
+        ({"backbones": [LOST | {"settings": {"scaling": "raw"}}]}, r"backbone 0: expected"),
+        ({"backbones": [{}]}, r"backbone 0: 'file' is missing"),
+        ({"backbones": [LOST] * 17}, "at most 16 backbones, got 17"),
+        ({"backbones": None}, "'backbones' must be"),
         ({"history": []}, "'history' must be"),
         ({"colour": "red"}, "'colour' is unknown"),
     ],

@@ -112,7 +112,7 @@ def test_a_stacks_bundle_holds_two_networks_trees_and_weights_and_no_pickle(
     found = [file.relative_to(saved).as_posix() for file in saved.rglob("*") if file.is_file()]
     assert sorted(found) == sorted(names)
     manifest = json.loads((saved / "manifest.json").read_text("utf-8"))
-    assert (manifest["kind"], manifest["version"], manifest["metrics"]) == ("stack", 4, {"mape": 1.5})
+    assert (manifest["kind"], manifest["version"], manifest["metrics"]) == ("stack", 5, {"mape": 1.5})
     stack = json.loads((saved / "stack.json").read_text("utf-8"))
     assert stack == {"random_state": 3, "weights": {name: list(w) for name, w in fitted_stack.stack.weights_.items()}}
     with zipfile.ZipFile(saved / "trees.skops") as archive:
@@ -135,14 +135,14 @@ def test_two_networks_and_the_models_of_folds_share_one_backbone(
     save_bundle(stack, tmp_path / "bundle", folds=[stack])
     files = [file.relative_to(tmp_path / "bundle").as_posix() for file in (tmp_path / "bundle").rglob("*.keras")]
     networks = [f"{place}{name}/model.keras" for place in ("", "folds/0/") for name in ("network", "photos")]
-    assert sorted(files) == sorted(["network/backbone.keras", *networks])
+    assert sorted(files) == sorted(["network/backbone_0.keras", *networks])
     for path in (tmp_path / "bundle", tmp_path / "bundle" / "folds" / "0"):
         loaded = load(path)
         np.testing.assert_array_equal(loaded.predict(sales[:5]), stack.predict(sales[:5]))
         for part in (loaded.network_, loaded.photos_):
             assert part.embedder_.cached  # as of a fitted one: no photo is read twice
-    (tmp_path / "bundle" / "network" / "backbone.keras").unlink()
-    with pytest.raises(BundleError, match="backbone that reads the photos is missing or was changed"):
+    (tmp_path / "bundle" / "network" / "backbone_0.keras").unlink()
+    with pytest.raises(BundleError, match="backbone 0, which reads the photos, is missing or was changed"):
         load(tmp_path / "bundle" / "folds" / "0")
 
 

@@ -225,7 +225,7 @@ def claim_pixels(side: int) -> Attack:
 
 MANIFESTS = [
     Case(
-        "a bundle of another format version", REFUSED, change_manifest(lambda m: m.update(version=3)), "version 4, got"
+        "a bundle of another format version", REFUSED, change_manifest(lambda m: m.update(version=3)), "version 5, got"
     ),
     Case(
         "a bundle of an unknown kind",

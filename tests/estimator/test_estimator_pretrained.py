@@ -16,7 +16,6 @@ from sklearn.base import clone
 from mixed_data.estimator import MixedDataRegressor, network_fit
 from mixed_data.network import PrincipalComponents
 from mixed_data.network.member_predictions import NUM_ROWS_PER_STEP
-from mixed_data.network.pretrained_backbones import block_sizes, digest_backbone
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
@@ -103,7 +102,7 @@ def test_the_network_reads_components_that_were_learned_from_vectors_of_the_phot
     assert isinstance(regressor.embedder_, PhotoEmbedder)
     components = components_of(regressor)
     assert components.num_components == network_fit.NUM_COMPONENTS == 64
-    assert tuple(components.blocks) == block_sizes(regressor.backbone_) == (576, 1280)
+    assert tuple(components.blocks) == regressor.embedder_.block_sizes == (576, 1280)
     expected = PrincipalComponents(64, (576, 1280))
     expected.adapt(inputs["images"], inputs["image_mask"])
     for weight, same in zip(components.get_weights(), expected.get_weights(), strict=True):
@@ -146,7 +145,7 @@ def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_state_alone(
     state = random.getstate()
     fit(again, sales)
     assert random.getstate() == state
-    assert digest_backbone(again.backbone_) == digest_backbone(regressor.backbone_)
+    assert again.embedder_.digest == regressor.embedder_.digest
     np.testing.assert_array_equal(again.predict(sales), regressor.predict(sales))
     assert again.history_ == regressor.history_
 

@@ -11,8 +11,8 @@ from estimator_helpers import make_eye, make_regressor
 from reliability import Case, documented
 
 from mixed_data.estimator import MixedDataRegressor, StackedRegressor, out_of_fold
+from mixed_data.network.pretrained_backbones import KerasBackbone
 from mixed_data.preprocessing.lost_photos import PhotoWarning
-from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 LOST = (
     "20 of 20 photos of 'front' cannot be used: 20 no such file; the first: /nowhere/0.jpg: no such file: there is no "
@@ -47,9 +47,8 @@ def fit_quietly(regressor: MixedDataRegressor, table: pd.DataFrame) -> MixedData
 )
 def test_fit_warns_once_before_it_trains(case: Case, rows, without_training, monkeypatch) -> None:
     monkeypatch.setattr(out_of_fold, "NUM_FOLDS", 2)
-    eye = make_eye((16, 16))
-    embedder = PhotoEmbedder(lambda photos: photos.mean(axis=(1, 2)).repeat(2, axis=1), "eye", 6, cached=False)
-    monkeypatch.setattr("mixed_data.estimator.mixed_data_regressor.load_backbone", lambda *arguments: (eye, embedder))
+    eye = KerasBackbone(make_eye((16, 16)))
+    monkeypatch.setattr("mixed_data.estimator.mixed_data_regressor.load_backbone", lambda *arguments: eye)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PhotoWarning)
         make_regressor(validation_fraction=0.0, **case.given).fit(rows, rows["price"])

@@ -15,7 +15,7 @@ import pytest
 from network_helpers import photo_layout, read, run
 from reliability import Case, documented
 
-from mixed_data.network.pretrained_backbones import block_sizes, build_backbone, digest_backbone
+from mixed_data.network.pretrained_backbones import KerasBackbone, build_backbone, digest_backbone
 
 SIZE = (32, 64)
 BLOCK_SIZES = {"MobileNetV2": (576, 1280), "EfficientNetV2B0": (672, 1280), "ConvNeXtTiny": (384, 768)}
@@ -94,7 +94,7 @@ def vectors_by_hand(name: str, weights: list[np.ndarray] | Path, photos: np.ndar
 
 
 def test_a_vector_is_as_wide_as_its_two_blocks(seen: Seen) -> None:
-    assert block_sizes(seen.model) == BLOCK_SIZES[seen.name]
+    assert KerasBackbone(seen.model).block_sizes == BLOCK_SIZES[seen.name]
     assert seen.model.output_shape == (None, sum(BLOCK_SIZES[seen.name]))
     assert seen.model.input_shape == (None, *SIZE, 3)
     assert seen.model.input.dtype == "uint8"
@@ -123,7 +123,7 @@ def test_a_saved_backbone_is_the_same(mobilenet: keras.Model, tmp_path: Path) ->
     mobilenet.save(tmp_path / "backbone.keras")
     loaded = keras.saving.load_model(tmp_path / "backbone.keras", safe_mode=True)
     assert digest_backbone(loaded) == digest_backbone(mobilenet)
-    assert block_sizes(loaded) == block_sizes(mobilenet)
+    assert KerasBackbone(loaded).block_sizes == KerasBackbone(mobilenet).block_sizes == (576, 1280)
 
 
 # Digests

@@ -18,9 +18,17 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from embedding_helpers import DECODING, HEIGHT, NUM_FEATURES, WIDTH, count_cached, draw_photos, make_backbone
+from embedding_helpers import (
+    DECODING,
+    HEIGHT,
+    NUM_FEATURES,
+    WIDTH,
+    count_cached,
+    draw_photos,
+    make_backbone,
+    make_embedder,
+)
 
-from mixed_data.network.pretrained_backbones import make_embedder
 from mixed_data.preprocessing import ImagePreprocessor, photo_vectors
 from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
 from mixed_data.preprocessing.photo_vectors import NUM_PHOTOS_PER_STEP, find_cache

@@ -276,7 +276,7 @@ def test_a_damaged_state_is_refused(change):
 
 
 class MeanColours:
-    """An embedder whose vectors are the mean red, green and blue, and what it was asked for."""
+    """An embedder whose vectors are the mean red, green and blue of 8 x 6 pixels, and what it was asked for."""
 
     num_features = 3
 
@@ -291,7 +291,7 @@ class MeanColours:
     @staticmethod
     def look(path: str, **decoding: object) -> np.ndarray | PhotoError:
         try:
-            return load_photo(path, **decoding).mean(axis=(0, 1)).astype("float32")
+            return load_photo(path, 8, 6, **decoding).mean(axis=(0, 1)).astype("float32")
         except PhotoError as error:
             return error
 
@@ -317,7 +317,7 @@ def test_an_embedder_puts_vectors_in_place_of_the_pixels_and_leaves_mask_and_war
     np.testing.assert_allclose(vectors, images.mean(axis=(2, 3)), rtol=1e-6)
     ((paths, decoding),) = embedder.calls
     assert set(paths) >= {a, b, c, "none.png", str(tmp_path / "broken.png")}
-    assert decoding == {"height": 8, "width": 6, "resize": "pad", "max_pixels": 300}
+    assert decoding == {"resize": "pad", "max_pixels": 300}
 
 
 def test_a_row_of_vectors_does_not_depend_on_the_other_rows(tmp_path):
