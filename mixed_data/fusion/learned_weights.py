@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -15,19 +15,16 @@ from keras import ops
 from mixed_data.fusion.base_fusion import Fusion
 from mixed_data.members import Shape
 
-# Of three or more learned weights the largest is at most this many times the smallest. The gradient of a
-# softmax shrinks with the weight, so a branch pushed further down would hardly come back.
-_LARGEST_RATIO = 1000.0
-
 
 class WeightedFusion(Fusion):
     """Base class of fusions with one weight per input; keeps the weights, leaves ``merge`` to the subclass.
 
-    Two inputs share one number, alpha: the weights are alpha and 1 - alpha. Three or more learn one logit
-    each, and the weights are their softmax. Both are bounded twice: by a constraint after each optimizer
-    step, and in the forward pass, where the value is bounded while the gradient passes unchanged ("straight
-    through"). So a checkpoint that holds -0.5, or a training loop that ignores constraints, still gives
-    weights inside [0, 1], and an alpha that was driven to 0 or 1 comes back when the data say so.
+    Two inputs share one number, alpha: the weights are alpha and 1 - alpha. Three or more learn one number each.
+    The numbers are the weights themselves, not logits, so that a small weight moves as fast as a large one and every
+    optimizer finds the best ones. They are bounded twice: by a constraint after each optimizer step, which takes the
+    nearest weights that are allowed, and in the forward pass, where the value is bounded while the gradient passes
+    unchanged ("straight through"). So a checkpoint that holds -0.5, or a training loop that ignores constraints, still
+    gives weights inside [0, 1], and a weight that was driven to 0 or 1 comes back when the data say so.
 
     Args:
         alpha: weight of the first of two inputs, or one weight per input, summing to 1. ``None`` starts all
@@ -43,7 +40,8 @@ class WeightedFusion(Fusion):
             without ``alpha``; when built, if the number of weights is not the number of inputs.
 
     Reference:
-        Straight-through gradient: Bengio, Léonard and Courville (2013), arXiv:1308.3432.
+        Straight-through gradient: Bengio, Léonard and Courville (2013), arXiv:1308.3432. The nearest point of the
+        simplex: Duchi, Shalev-Shwartz, Singer and Chandra (2008), doi:10.1145/1390156.1390191.
     """
 
     def __init__(
@@ -79,11 +77,16 @@ class WeightedFusion(Fusion):
         self._starting_weights = self._weights_for(len(shapes))
         if not self.learnable:
             return
-        if len(shapes) == 2:
-            self._add_variable("alpha", self._starting_weights[0], UnitInterval())
-        else:
-            floor = self._starting_weights.max() / _LARGEST_RATIO
-            self._add_variable("logits", np.log(np.maximum(self._starting_weights, floor)), BoundedLogits())
+        is_pair = len(shapes) == 2
+        start = self._starting_weights[0] if is_pair else self._starting_weights
+        self._bound = UnitInterval() if is_pair else Simplex()
+        self._variable = self.add_weight(
+            name="alpha",
+            shape=self.weight_shape(*start.shape),
+            initializer=lambda shape, dtype: ops.convert_to_tensor(np.broadcast_to(start, shape), dtype=dtype),
+            constraint=self._bound,
+            autocast=False,  # Mixed precision must not round it.
+        )
 
     def fusion_weights(self) -> np.ndarray:
         """Report the weights in use now; see ``WeightedSum`` for what they do and do not mean.
@@ -132,26 +135,20 @@ class WeightedFusion(Fusion):
             )
         return np.array(weights)
 
-    def _add_variable(self, name: str, start: np.ndarray, bound: keras.constraints.Constraint) -> None:
-        """Add the variable behind the weights; mixed precision must not round it."""
-        self._bound = bound
-        self._variable = self.add_weight(
-            name=name,
-            shape=self.weight_shape(*start.shape),
-            initializer=lambda shape, dtype: ops.convert_to_tensor(np.broadcast_to(start, shape), dtype=dtype),
-            constraint=bound,
-            autocast=False,
-        )
-
     def _bounded_weights(self) -> Any:
         """Tensor ([members,] number of inputs) of the weights, in the variable dtype."""
         if self._variable is None:
             fixed = np.broadcast_to(self._starting_weights, self.weight_shape(self._starting_weights.size))
             return ops.convert_to_tensor(fixed, dtype=self.variable_dtype)
-        bounded = _straight_through(self._variable, self._bound)
-        if len(self._starting_weights) == 2:
-            return ops.stack([bounded, 1 - bounded], axis=-1)
-        return ops.softmax(bounded, axis=-1)
+        value = ops.convert_to_tensor(self._variable)
+        bounded = ops.stop_gradient(self._bound(value))
+        is_pair = len(self._starting_weights) == 2
+        if not is_pair:
+            # The gradient without what would move all weights alike: Adam would take that for the whole.
+            value = value - ops.mean(value, axis=-1, keepdims=True)
+        # The bracket is exactly zero, so the value is exactly the bounded one; another order would round it.
+        weights = bounded + (value - ops.stop_gradient(value))
+        return ops.stack([weights, 1 - weights], axis=-1) if is_pair else weights
 
 
 @keras.saving.register_keras_serializable(package="mixed_data")
@@ -164,23 +161,19 @@ class UnitInterval(keras.constraints.Constraint):
 
 
 @keras.saving.register_keras_serializable(package="mixed_data")
-class BoundedLogits(keras.constraints.Constraint):
-    """Shifts each row of logits so that the largest is 0 and raises the others to at least -log(1000).
+class Simplex(keras.constraints.Constraint):
+    """Moves each row of weights to the nearest one whose weights are at least 0 and sum to 1.
 
-    The shift changes no softmax weight and stops the logits from drifting away together. The bound keeps the
-    smallest weight at a thousandth of the largest or more, so its gradient stays large enough to come back.
+    All weights are lowered by one number, and those below 0 become 0. The number is the largest of those that would
+    bring the sum of the k greatest weights to 1, for all k.
     """
 
     def __call__(self, w: Any) -> Any:
-        """Return the shifted and bounded logits."""
-        return ops.maximum(w - ops.max(w, axis=-1, keepdims=True), -math.log(_LARGEST_RATIO))
-
-
-def _straight_through(variable: keras.Variable, bound: Callable[[Any], Any]) -> Any:
-    """Return the value ``bound(variable)`` with the gradient of ``variable`` itself."""
-    value = ops.convert_to_tensor(variable)
-    # The bracket is exactly zero, so the value is exactly the bounded one; another order would round it.
-    return ops.stop_gradient(bound(value)) + (value - ops.stop_gradient(value))
+        """Return the nearest weights."""
+        w = w - ops.max(w, axis=-1, keepdims=True)  # Changes nothing but the rounding.
+        reaches = ops.cast(w[..., None, :] >= w[..., :, None], w.dtype)
+        excess = ops.sum(reaches * w[..., None, :], axis=-1) - 1
+        return ops.relu(w - ops.max(excess / ops.sum(reaches, axis=-1), axis=-1, keepdims=True))
 
 
 def _checked_alpha(name: str, alpha: float | Sequence[float] | None) -> float | tuple[float, ...] | None:

@@ -25,9 +25,7 @@ class WeightedSum(WeightedFusion):
     - Training from another seed gives another alpha. Report its spread over several seeds, and beside it an
       ablation: the error with one branch only. That, not alpha, says what a branch is worth.
 
-    With three or more inputs the largest learned weight is at most 1,000 times the smallest (a smaller one in
-    ``alpha`` is raised to that to start from): a softmax pushed further would hardly come back. Exclude the
-    variables ``alpha`` and ``logits`` from weight decay: it would pull alpha to 0, whatever the data say.
+    Exclude the variable ``alpha`` from weight decay: it would pull alpha to 0, whatever the data say.
 
     Args:
         alpha: weight of the first of two inputs, or one weight per input, summing to 1. ``None`` starts all

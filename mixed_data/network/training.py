@@ -110,7 +110,7 @@ def make_optimizer(*, learning_rate: float, weight_decay: float, num_steps: int)
     """
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=num_steps)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
-    others = ["alpha", "logits", "bias", "gamma", "beta", "scale", "shift", "missing"]
+    others = ["alpha", "bias", "gamma", "beta", "scale", "shift", "missing"]
     # TensorFlow looks for these in the whole path of a variable, where a layer may be called "gamma".
     optimizer.exclude_from_weight_decay(var_names=[rf"(^|/){name}(:\d+)?$" for name in others])
     return optimizer
