@@ -17,7 +17,7 @@ KERAS_LINE = "---- Keras line ----"
 ROOMS = [
     *["__version__", "files", "metrics", "schema"],
     *["split", "readers", "preprocessing"],
-    *["boosting", "intervals", "audit", "prediction", "bundle"],
+    *["boosting", "kernels", "intervals", "audit", "prediction", "bundle"],
     KERAS_LINE,
     *["members", "fusion", "network", "estimator"],
     *["evaluation", "report", "runs", "cli", "__main__"],

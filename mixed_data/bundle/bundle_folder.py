@@ -13,8 +13,8 @@ bundle/
   folds/               of a cross-validated run: a bundle of each model that was scored; they share the backbone
 ```
 
-That of a stack has two networks in folders, ``network/`` and ``photos/``, and beside them ``trees.skops`` (the trees),
-``features.json`` (how they read the table) and ``stack.json`` (how much each counts).
+That of a stack has no network. In its place are ``kernels.npz`` (the kernel machines), ``trees.npz`` (the trees),
+``features.json`` (how trees read the table) and ``stack.json`` (how much each counts).
 
 There is no pickle in it. The golden rows are made up (cells around the learned medians and levels, photos of coloured
 clouds), so that a bundle never gives away a row it was trained on. `load_bundle` predicts them again, from the photo
@@ -39,6 +39,7 @@ from mixed_data.bundle.golden_rows import compare_golden, read_golden_rows, writ
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.whole_files import exchange, name_unwritten
 from mixed_data.intervals import IntervalCalibrator
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 Backbones = dict[str, str]
 """Digest of a backbone -> digest of the file that it stands in, so that several networks share one file."""
@@ -52,12 +53,12 @@ class Bundled(Protocol):
 
     Attributes:
         kind: its name in the manifest.
-        networks_: folder in the bundle -> each network in it that reads photos by an embedder of its own.
+        embedder_: what reads the photos, or None.
         fusion_weights_: branch -> weight of the fusion.
     """
 
     kind: str
-    networks_: dict[str, Any]
+    embedder_: PhotoEmbedder | None
     fusion_weights_: dict[str, float]
 
     def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
@@ -147,9 +148,8 @@ def load_bundle(path: str | os.PathLike[str], kinds: Mapping[str, Any]) -> Any:
         regressor = _assemble(path, manifest, kinds)
         predicted = _predict_golden(regressor, path / "golden")
         problem = compare_golden(manifest["golden_predictions"], predicted)
-        for network in regressor.networks_.values():
-            if network.embedder_ is not None:  # only the golden photos had to be computed here and now
-                network.embedder_ = replace(network.embedder_, cached=True)
+        if regressor.embedder_ is not None:  # only the golden photos had to be computed here and now
+            regressor.embedder_ = replace(regressor.embedder_, cached=True)
     except Exception as error:  # A stranger's files may be wrong in any way, and Keras raises errors of all kinds.
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise BundleError(f"{path} cannot be loaded: {kind}{error!s:.2000}") from error

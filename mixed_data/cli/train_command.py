@@ -30,7 +30,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     study.add_argument(
         "--preset",
         choices=("best",),
-        help="best: the most accurate, a stack of a network on pretrained vision and gradient boosting (needs "
+        help="best: the most accurate, a stack of gradient boosting and kernel machines on pretrained vision (needs "
         "--image-weights, or a network connection once)",
     )
     study.add_argument("--folds", type=int, default=0, help="grouped K-fold over all rows; default: one hold-out split")
@@ -41,7 +41,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=int,
         default=1,
-        help="inner fits at the same time, of best and of intervals; default: %(default)s",
+        help="inner fits at the same time, of intervals; default: %(default)s",
     )
 
 

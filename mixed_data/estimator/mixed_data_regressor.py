@@ -193,9 +193,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         schema, X, target = read_training_rows(self.schema, self.modalities, X, y)
         network_settings, training_settings = resolve_settings(options, len(X))
         training_rows, validation_rows = set_aside(self.validation_fraction, X, target, schema, self.random_state)
-        preprocessor = self._make_preprocessor(schema).fit_checked(X.iloc[training_rows])
+        preprocessor, embedder = self.make_reading(schema, X.iloc[training_rows])
         transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
-        embedder = self._load_embedder(preprocessor)
         inputs = preprocessor.transform_checked(X, embedder)
         warn_of_lost_photos(inputs.row_warnings, X, schema.images)
         scaled = transformer.transform(target)
@@ -235,6 +234,11 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
             embedder = replace(embedder, on_progress=on_progress)
             for start in range(0, len(table), NUM_ROWS_AT_ONCE):
                 preprocessor.transform_checked(table.iloc[start : start + NUM_ROWS_AT_ONCE], embedder)
+
+    def make_reading(self, schema: Schema, rows: pd.DataFrame) -> tuple[MixedDataPreprocessor, PhotoEmbedder | None]:
+        """Return the preprocessor, fitted on training rows, and what reads their photos, if they are no pixels."""
+        preprocessor = self._make_preprocessor(schema).fit_checked(rows)
+        return preprocessor, self._load_embedder(preprocessor)
 
     def _make_preprocessor(self, schema: Schema) -> MixedDataPreprocessor:
         if self.preprocessor is None:
@@ -309,11 +313,6 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
     def predict_members(self, inputs: Inputs) -> np.ndarray:
         """Predict rows that `read_rows` has read, by every member; see `mixed_data.network.member_predictions`."""
         return predict_members(self.model_, inputs)
-
-    @property
-    def networks_(self) -> dict[str, MixedDataRegressor]:
-        """Folder in a bundle -> the network that stands there."""
-        return {".": self}
 
     def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
         """Write this fitted regressor's part of a bundle; see `mixed_data.bundle.Bundled`."""

@@ -84,12 +84,7 @@ def write_network(
     write_keras(network, folder / _NETWORK_FILE)
     parts.preprocessor.save(folder / "preprocessing.json")
     write_json(folder / "target.json", parts.transformer.get_state())
-    kept = {name: value for name, value in parameters.items() if name not in _STAND_ELSEWHERE}
-    if isinstance(kept["image_weights"], os.PathLike):
-        kept["image_weights"] = os.fspath(kept["image_weights"])
-    backend = keras.backend.backend()
-    entry = {"backend": backend, "parameters": kept, "backbones": entries, "history": parts.history}
-    return check_entry(make_plain(entry), parameters, folder)
+    return make_entry(parameters, entries, parts.history, folder)
 
 
 def read_network(folder: Path, entry: Mapping[str, Any], places: Sequence[Path]) -> NetworkParts:
@@ -111,6 +106,18 @@ def read_network(folder: Path, entry: Mapping[str, Any], places: Sequence[Path])
     model = read_keras(folder / _NETWORK_FILE)
     _check_shapes(model, entry["parameters"]["modalities"], preprocessor, embedder)
     return NetworkParts(model, preprocessor, transformer, embedder, entry["history"])
+
+
+def make_entry(
+    parameters: dict[str, Any], backbones: list[dict[str, Any]], history: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Return what the manifest says of a regressor; arguments as in `NetworkParts` and `check_entry`."""
+    kept = {name: value for name, value in parameters.items() if name not in _STAND_ELSEWHERE}
+    if isinstance(kept["image_weights"], os.PathLike):
+        kept["image_weights"] = os.fspath(kept["image_weights"])
+    backend = keras.backend.backend()
+    entry = {"backend": backend, "parameters": kept, "backbones": backbones, "history": history}
+    return check_entry(make_plain(entry), parameters, folder)
 
 
 def check_entry(entry: Any, parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -1,67 +1,77 @@
-"""A network and gradient-boosted trees together, each as much as it is worth."""
+"""Boosted trees and kernel machines on what a pretrained backbone saw, each as much as it is worth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
-from sklearn.linear_model import LinearRegression
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.boosting import BoostedTrees
-from mixed_data.boosting.saved_trees import read_trees, write_trees
 from mixed_data.bundle import Backbones
 from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
-from mixed_data.estimator.out_of_fold import SPREAD, Splits, calibrate, inner_splits, predict_out_of_fold
+from mixed_data.estimator.out_of_fold import calibrate
+from mixed_data.estimator.saved_backbones import read_backbones, write_backbones
+from mixed_data.estimator.saved_network import check_entry, make_entry
 from mixed_data.estimator.saved_regressor import SavedRegressor
-from mixed_data.estimator.settings import check_callbacks, read_training_rows
-from mixed_data.files.checked_json import INTEGER, NUMBERS, OBJECT, check_fields, read_json, write_json
-from mixed_data.intervals import IntervalCalibrator
-from mixed_data.prediction.missing_patterns import PATTERNS, PHOTO_PATTERN, name_patterns
+from mixed_data.estimator.settings import check_callbacks, read_training_rows, with_target
+from mixed_data.files.checked_json import NUMBER, OBJECT, check_fields, read_json, write_json
+from mixed_data.kernels import KernelMachines
+from mixed_data.prediction.missing_patterns import PATTERNS, name_patterns
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
-from mixed_data.preprocessing.lost_photos import find_lost_photos, warn_of_lost_photos, without_photo_warnings
+from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema import Schema
+from mixed_data.split import find_groups, k_fold
 
 PHOTOS = "<prediction from the photos>"
-_MEMBERS = ("network", "trees")
-_DIFFICULTY = ("level", SPREAD, "disagreement")
+_NUM_FOLDS = 5
+_NUM_FITS_OF_TREES = 2
+_MEMBERS = ("trees", "kernel")
+_DIFFICULTY = ("level", "disagreement")
 _SMALLEST_DISAGREEMENT = 0.02
-_STACK_FILE = "stack.json"
+_STACK_FILE, _KERNELS_FILE = "stack.json", "kernels.npz"
 
 
 class StackedRegressor(SavedRegressor, BaseEstimator):
-    """A weighted sum of a fused network and of boosted trees that are told what the photos alone predict.
+    """A weighted sum of boosted trees and of kernel machines, for a table with photos. No network is trained.
 
-    Trees read a small table better than networks do, and networks read photos. Every training row is predicted by
-    networks that have not seen it (grouped folds): what the one on the photos alone predicts is one more column for the
-    trees; and on such predictions, all on the transformed target, non-negative least squares learn how much network and
-    trees count (stacked regression; whatever does not help gets no weight). Rows without photos, or without a table,
-    have weights of their own; for a row without any cell, what the photos predict stands in for the trees. On the
-    houses each of the two alone is worse. Takes twelve fits of a network; `joblib.parallel_config` says how many at a
-    time.
+    A pretrained backbone turns the photos into vectors. Kernel machines learn from vectors and columns together, and
+    from each alone (`mixed_data.kernels`). Trees learn from the columns and from what the photos alone predict; of
+    training rows that is the prediction by machines that have not seen the row's group. The weight of the trees in the
+    sum is the one with the smallest absolute error on rows that neither had seen (stacked regression, grouped folds).
+
+    Rows without photos, and rows without a table, have weights and intervals of their own. Without photos, the trees
+    are told what the columns let expect of the photos, and the kernel machine on the columns takes the place of the
+    mixed one. Without a table, the photos' prediction is the answer; without both, the mean is.
 
     (`sklearn.ensemble.StackingRegressor` keeps none of the predictions that it learns from; intervals, and weights of
     rows with something missing, need them.)
 
     Args:
-        network: unfitted, with a schema of both modalities; its settings are those of both networks.
+        schema: which column plays which role, columns and photos among them; None infers it from the rows given to
+            `fit`.
+        preprocessor: as for `MixedDataRegressor`, as are the other arguments.
+        backbone: that reads the photos.
+        image_weights: of the backbone.
+        target_transform: "auto", "log" or "identity".
         intervals: whether `fit` also learns how far off predictions are, for `predict_interval`.
         random_state: seed of the folds and the trees.
 
     Attributes:
-        network_: the fitted `MixedDataRegressor` of both modalities; on the transformed target, as all three.
-        photos_: that on the photos alone.
+        machines_: the fitted `KernelMachines`; on the transformed target, as the trees.
         trees_: the fitted `BoostedTrees`.
-        weights_: pattern -> weight of network and trees.
-        preprocessor_: the fitted `MixedDataPreprocessor` of the network.
-        member_weights_: of the network, as are `fusion_weights_` and `history_`; see `MixedDataRegressor`.
+        weights_: pattern -> weight of the trees; the kernel machine has the rest.
+        preprocessor_: the fitted `MixedDataPreprocessor`.
+        embedder_: the `PhotoEmbedder` of the backbone.
         target_transformer_: the fitted `TargetTransformer`.
         calibrator_: the fitted `IntervalCalibrator`, or None.
 
@@ -72,8 +82,22 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
     kind = "stack"
     modalities = "both"
 
-    def __init__(self, network: MixedDataRegressor, *, intervals: bool = False, random_state: int = 0) -> None:
-        self.network = network
+    def __init__(
+        self,
+        schema: Schema | None = None,
+        *,
+        preprocessor: MixedDataPreprocessor | None = None,
+        backbone: str = "MobileNetV2",
+        image_weights: str | os.PathLike[str] | None = "imagenet",
+        target_transform: str = "auto",
+        intervals: bool = False,
+        random_state: int = 0,
+    ) -> None:
+        self.schema = schema
+        self.preprocessor = preprocessor
+        self.backbone = backbone
+        self.image_weights = image_weights
+        self.target_transform = target_transform
         self.intervals = intervals
         self.random_state = random_state
 
@@ -85,201 +109,196 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         Args:
             X: the rows.
             y: target ``(n,)``, target units.
-            callbacks: Keras callbacks for the two networks that are kept, e.g. a progress bar.
+            callbacks: not called, since nothing here is trained in epochs; there because networks have them.
 
         Returns:
             self.
 
         Raises:
-            ValueError: the schema lacks columns or photos, not one row has a photo, or as for
-                `MixedDataRegressor.fit`.
+            ValueError: the schema lacks columns or photos, not one row has both, or as for `MixedDataRegressor.fit`.
         """
         check_callbacks(callbacks)
-        schema, X, target = read_training_rows(self._schema(), "both", X, y)
-        warn_of_lost_photos([find_lost_photos(X, schema.images)], X)
-        transformer = TargetTransformer(self.network.target_transform).fit(target)
+        schema, X, target = read_training_rows(self.schema, "both", X, y)
+        if not schema.features or not schema.images:
+            raise ValueError(f"StackedRegressor needs a schema with columns and photos, got {schema}")
+        preprocessor, found = self._make_reader().make_reading(schema, X)
+        embedder = cast(PhotoEmbedder, found)  # A pretrained branch has one.
+        inputs = preprocessor.transform_checked(X, embedder)
+        warn_of_lost_photos(inputs.row_warnings, X, schema.images)
+        if not np.any(name_patterns(inputs, "both") == "all"):
+            raise ValueError("StackedRegressor needs training rows that have both cells and photos, got none")
+        transformer = TargetTransformer(self.target_transform).fit(target)
         scaled = transformer.transform(target)
-        # They see the target as the transformer leaves it, so that they need no other one.
-        network = clone(self.network).set_params(schema=schema, target_transform="identity", intervals=False)
-        photos = clone(network).set_params(modalities="image")
-        splits = inner_splits(X, target, schema, self.random_state)
-        by_network = predict_out_of_fold(network, X, scaled, schema, splits)
-        by_photos = predict_out_of_fold(photos, X, scaled, schema.only_images(), splits)
-        predicted = self._join(by_network, by_photos)
-        predicted["trees"] = self._predict_trees_out_of_fold(X, scaled, predicted, splits)
-        told = X.assign(**{PHOTOS: _of_each_row(predicted, len(X))})
-        with without_photo_warnings():
-            network.fit(X, scaled, callbacks)
-            photos.fit(X, scaled, callbacks)
-        trees = self.make_trees().fit(told, scaled)
-        self.set_parts(network, photos, trees, transformer, _learn_weights(predicted, scaled))
+        groups = find_groups(with_target(X, target, schema), schema)
+        splits = k_fold(groups, min(_NUM_FOLDS, len(np.unique(groups))), random_state=self.random_state)
+        machines, held_out = KernelMachines.learn(
+            inputs, scaled, groups=groups, splits=splits, blocks=embedder.block_sizes, random_state=self.random_state
+        )
+        told = X.assign(**{PHOTOS: _tell(inputs, held_out)})
+        imputed = X.assign(**{PHOTOS: held_out["imputed"]})
+        by_trees = {"told": np.empty(len(X)), "imputed": np.empty(len(X))}
+        for training_rows, held_out_rows in splits:
+            trees = self._make_trees(schema).fit(told.iloc[training_rows], scaled[training_rows])
+            for name, rows in (("told", told), ("imputed", imputed)):
+                by_trees[name][held_out_rows] = trees.predict(rows.iloc[held_out_rows])
+        trees = self._make_trees(schema).fit(told, scaled)
+        predicted = _predict_patterns(inputs, held_out, by_trees)
+        weights = {
+            str(pattern): _learn_weight(rows["trees"].to_numpy(), rows["kernel"].to_numpy(), scaled[rows["row"]])
+            for pattern, rows in predicted.groupby("pattern")
+        }
+        self._set_parts(preprocessor, embedder, transformer, machines, trees, weights)
         if self.intervals:
-            self.calibrator_ = self._calibrate(target, predicted)
+            predicted = _weigh(predicted, weights)
+            predicted["prediction"] = transformer.inverse_transform(predicted["level"].to_numpy())
+            self.calibrator_ = calibrate(target, predicted, transformer, inputs=_DIFFICULTY, seed=self.random_state)
         return self
 
-    def set_parts(
-        self,
-        network: MixedDataRegressor,
-        photos: MixedDataRegressor,
-        trees: BoostedTrees,
-        transformer: TargetTransformer,
-        weights: dict[str, tuple[float, float]],
-    ) -> None:
-        """Make this a fitted regressor, without intervals, of parts that `fit` or a loaded bundle brings."""
-        self.network_ = network
-        self.photos_ = photos
-        self.trees_ = trees
-        self.target_transformer_ = transformer
-        self.weights_ = weights
-        self.calibrator_ = None
-        self.preprocessor_: MixedDataPreprocessor = network.preprocessor_
-        self.member_weights_, self.fusion_weights_ = network.member_weights_, network.fusion_weights_
-        self.history_ = network.history_
-        self.feature_names_in_ = network.feature_names_in_
-        self.n_features_in_ = network.n_features_in_
-
-    def make_trees(self) -> BoostedTrees:
-        """Return the unfitted trees."""
-        preprocessor = self.network.preprocessor
-        settings = {} if preprocessor is None else preprocessor.get_params(deep=False)
-        schema = replace(self._schema(), target=None)
-        shared = {name: settings[name] for name in TabularPreprocessor().get_params() if name in settings}
-        tabular = TabularPreprocessor(**{**shared, "schema": schema})
-        return BoostedTrees(schema, tabular, extra=(PHOTOS,), random_state=self.random_state)
-
-    def _schema(self) -> Schema:
-        schema = self.network.schema
-        if not isinstance(schema, Schema) or not schema.features or not schema.images:
-            raise ValueError(f"StackedRegressor needs a network whose schema has columns and photos, got {schema}")
-        if self.network.modalities != "both":
-            raise ValueError(f"StackedRegressor needs a network of both modalities, got {self.network.modalities!r}")
-        return schema
-
     def describe_rows(self, table: pd.DataFrame) -> tuple[Inputs, np.ndarray, np.ndarray]:
-        """Read and predict rows; hard ones are told by the prediction, the network's spread, and how far both disagree.
-
-        Both networks read the photos alike, unless their backbones were fine-tuned: then they are read twice.
-        """
+        """Read and predict rows; hard ones are told by the prediction, and by how far trees and machines disagree."""
         check_is_fitted(self)
-        inputs, own, difficulty = self.network_.describe_rows(table)
-        is_shared = _reading_of(self.network_) == _reading_of(self.photos_)
-        seen, _ = self.photos_.describe_inputs(inputs if is_shared else self.photos_.read_rows(table))
-        pattern, by_photos = name_patterns(inputs, "both"), self.photos_.target_transformer_.inverse_transform(seen)
-        predicted = pd.DataFrame(
-            {
-                "pattern": pattern,
-                "network": self.network_.target_transformer_.inverse_transform(own),
-                "trees": _stand_in(pattern, self.trees_.predict(table.assign(**{PHOTOS: by_photos})), by_photos),
-                SPREAD: difficulty[:, 1],
-            }
-        )
-        predicted = _weigh(predicted, self.weights_)
+        inputs = self.preprocessor_.transform_checked(table, self.embedder_)
+        found = self.machines_.predict(inputs)
+        by_trees = self.trees_.predict(table.assign(**{PHOTOS: _tell(inputs, found)}))
+        predicted = _weigh(_choose(name_patterns(inputs, "both"), found, by_trees), self.weights_)
         return inputs, predicted["level"].to_numpy(), predicted[list(_DIFFICULTY)].to_numpy()
-
-    @property
-    def networks_(self) -> dict[str, MixedDataRegressor]:
-        """Folder in a bundle -> the network that stands there."""
-        return {"network": self.network_, "photos": self.photos_}
 
     def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
         """Write this fitted regressor's part of a bundle; see `mixed_data.bundle.Bundled`."""
-        entries: dict[str, Any] = {}
-        for name, network in self.networks_.items():
-            (folder / name).mkdir()
-            entries[name] = network.write_parts(folder / name, backbones)["."]
-        write_trees(self.trees_, folder)
+        self.preprocessor_.save(folder / "preprocessing.json")
         write_json(folder / "target.json", self.target_transformer_.get_state())
-        weights = {pattern: list(weights) for pattern, weights in self.weights_.items()}
-        write_json(folder / _STACK_FILE, {"random_state": int(self.random_state), "weights": weights})
-        return entries
+        write_json(folder / _STACK_FILE, {"weights": self.weights_})
+        self.machines_.write(folder / _KERNELS_FILE)
+        self.trees_.write(folder)
+        entries = write_backbones(self.embedder_.backbones, folder, backbones)
+        return {".": make_entry(self.get_params(deep=False), entries, {}, folder)}
 
     @classmethod
     def read_parts(cls, folder: Path, entries: dict[str, Any], places: Sequence[Path]) -> StackedRegressor:
         """Read what `write_parts` wrote; see `mixed_data.bundle.Bundled`."""
-        if set(entries) != {"network", "photos"}:
-            raise ValueError(f"expected a stack of two networks, got {list(entries)[:3]!r:.200}")
-        places = [place / name for place in (folder, *places) for name in (".", "network", "photos")]
-        network, photos = (
-            MixedDataRegressor.read_parts(folder / name, {".": entries[name]}, places) for name in ("network", "photos")
-        )
-        random_state, weights = read_weights(folder / _STACK_FILE)
+        if list(entries) != ["."]:
+            raise ValueError(f"expected a stack, got {list(entries)[:3]!r:.200}")
+        entry = check_entry(entries["."], cls().get_params(deep=False), folder)
+        preprocessor = MixedDataPreprocessor.load(folder / "preprocessing.json")
         transformer = TargetTransformer.from_state(read_json(folder / "target.json"))
-        unfitted = clone(network).set_params(target_transform=transformer.method)
-        stack = cls(unfitted, intervals=(folder / "intervals.json").exists(), random_state=random_state)
-        trees = read_trees(stack.make_trees(), folder)
-        stack.set_parts(network, photos, trees, transformer, weights)
+        embedder = PhotoEmbedder(read_backbones(entry["backbones"], [folder, *places]), cached=False)
+        unfitted = MixedDataPreprocessor(**preprocessor.get_params(deep=False))
+        stack = cls(preprocessor.schema, preprocessor=unfitted, **entry["parameters"])
+        machines = KernelMachines.read(
+            folder / _KERNELS_FILE,
+            num_views=len(preprocessor.views_),
+            num_features=sum(embedder.block_sizes),
+            num_columns=len(preprocessor.get_feature_names_out()),
+        )
+        trees = stack._make_trees(preprocessor.schema_).restore(folder)
+        stack._set_parts(preprocessor, embedder, transformer, machines, trees, read_weights(folder / _STACK_FILE))
         return stack
 
-    def _join(self, by_network: pd.DataFrame, by_photos: pd.DataFrame) -> pd.DataFrame:
-        """Give each row and pattern the network's prediction and that from the photos."""
-        found = by_photos.set_index(["row", "pattern"])["prediction"]
-        wanted = pd.MultiIndex.from_arrays([by_network["row"], by_network["pattern"].map(PHOTO_PATTERN)])
-        columns = {"network": by_network["prediction"], PHOTOS: found.loc[wanted].to_numpy()}
-        return by_network[["row", "pattern", SPREAD]].assign(**columns)
+    def _set_parts(
+        self,
+        preprocessor: MixedDataPreprocessor,
+        embedder: PhotoEmbedder,
+        transformer: TargetTransformer,
+        machines: KernelMachines,
+        trees: BoostedTrees,
+        weights: dict[str, float],
+    ) -> None:
+        """Make this a fitted regressor, without intervals, of parts that `fit` or a bundle brings."""
+        self.preprocessor_, self.embedder_, self.target_transformer_ = preprocessor, embedder, transformer
+        self.machines_, self.trees_, self.weights_ = machines, trees, weights
+        self.calibrator_ = None
+        self.feature_names_in_ = preprocessor.feature_names_in_
+        self.n_features_in_ = preprocessor.n_features_in_
 
-    def _predict_trees_out_of_fold(
-        self, X: pd.DataFrame, scaled: np.ndarray, predicted: pd.DataFrame, splits: Splits
-    ) -> np.ndarray:
-        """Predict the rows and patterns of ``predicted`` by trees that have not seen the row."""
-        told = X.assign(**{PHOTOS: _of_each_row(predicted, len(X))})
-        by_trees = np.empty(len(predicted))
-        for training_rows, held_out_rows in splits:
-            trees = self.make_trees().fit(told.iloc[training_rows], scaled[training_rows])
-            asked = np.flatnonzero(predicted["row"].isin(held_out_rows))
-            rows = X.iloc[predicted["row"].iloc[asked]].assign(**{PHOTOS: predicted[PHOTOS].to_numpy()[asked]})
-            by_trees[asked] = trees.predict(rows)
-        return _stand_in(predicted["pattern"].to_numpy(), by_trees, predicted[PHOTOS].to_numpy())
+    @property
+    def fusion_weights_(self) -> dict[str, float]:
+        """Member -> its weight in the sum, for rows that lack nothing."""
+        check_is_fitted(self)
+        return {"trees": self.weights_["all"], "kernel": 1 - self.weights_["all"]}
 
-    def _calibrate(self, target: np.ndarray, predicted: pd.DataFrame) -> IntervalCalibrator:
-        weighed = _weigh(predicted, self.weights_)
-        weighed["prediction"] = self.target_transformer_.inverse_transform(weighed["level"].to_numpy())
-        return calibrate(target, weighed, self.target_transformer_, inputs=_DIFFICULTY, seed=self.random_state)
+    def _make_reader(self) -> MixedDataRegressor:
+        """Return an unfitted regressor that reads rows as this one is to."""
+        return MixedDataRegressor(image_branch="pretrained", **self.get_params(deep=False))
 
-
-def _stand_in(pattern: np.ndarray, by_trees: np.ndarray, by_photos: np.ndarray) -> np.ndarray:
-    """Return what the trees predict; for rows without any cell, what the photos do."""
-    return np.where(np.isin(pattern, [name for name in PATTERNS if "tabular" in PATTERNS[name]]), by_photos, by_trees)
-
-
-def _of_each_row(predicted: pd.DataFrame, num_rows: int) -> np.ndarray:
-    """Return what the photos predict for each row as it is, with all that it has: the first of its patterns."""
-    return predicted.drop_duplicates("row").set_index("row")[PHOTOS].loc[range(num_rows)].to_numpy()
-
-
-def _learn_weights(predicted: pd.DataFrame, scaled: np.ndarray) -> dict[str, tuple[float, float]]:
-    weights = {}
-    for pattern, rows in predicted.groupby("pattern"):
-        # No intercept: the target's mean is 0, and both know it.
-        regression = LinearRegression(positive=True, fit_intercept=False)
-        network, trees = regression.fit(rows[list(_MEMBERS)].to_numpy(), scaled[rows["row"]]).coef_
-        weights[str(pattern)] = (float(network), float(trees))
-    if "all" not in weights:
-        raise ValueError("StackedRegressor needs training rows that have both cells and photos, got none")
-    return weights
+    def _make_trees(self, schema: Schema) -> BoostedTrees:
+        settings = {} if self.preprocessor is None else self.preprocessor.get_params(deep=False)
+        shared = {name: settings[name] for name in TabularPreprocessor().get_params() if name in settings}
+        schema = replace(schema, target=None)
+        return BoostedTrees(
+            schema,
+            TabularPreprocessor(**{**shared, "schema": schema}),
+            extra=(PHOTOS,),
+            num_fits=_NUM_FITS_OF_TREES,
+            random_state=self.random_state,
+        )
 
 
-def _weigh(predicted: pd.DataFrame, weights: dict[str, tuple[float, float]]) -> pd.DataFrame:
-    """Add the stack's prediction, and by how much network and trees disagree (logarithm)."""
-    of_rows = np.array([weights[pattern] for pattern in predicted["pattern"]]).reshape(-1, 2)
-    members = predicted[list(_MEMBERS)].to_numpy()
-    disagreement = np.log(np.abs(members[:, 0] - members[:, 1]) + _SMALLEST_DISAGREEMENT)
-    return predicted.assign(level=(of_rows * members).sum(axis=1), disagreement=disagreement)
+def _tell(inputs: Inputs, found: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return what the photos of each row predict; of a row without any, what its columns let expect of them."""
+    return np.where(inputs["image_mask"].any(axis=1), found["photos"], found["imputed"])
 
 
-def _reading_of(network: MixedDataRegressor) -> tuple[dict[str, Any], str]:
-    """Return what decides how a network reads photos."""
-    embedder = network.embedder_
-    return network.preprocessor_.images_.get_state(), "" if embedder is None else embedder.digest
+def _choose(pattern: np.ndarray, found: Mapping[str, np.ndarray], by_trees: np.ndarray) -> pd.DataFrame:
+    """Return what trees and kernel machine say of each row, by what the row has."""
+    nothing = np.zeros(len(pattern))
+    kernels = {"all": found["mixed"], "no photos": found["table"], "no table": found["photos"], "nothing": nothing}
+    kernel, trees = np.empty(len(pattern)), by_trees.copy()
+    for name, of_pattern in kernels.items():
+        rows = pattern == name
+        kernel[rows] = of_pattern[rows]
+        if "tabular" in PATTERNS[name]:
+            trees[rows] = of_pattern[rows]
+    return pd.DataFrame({"pattern": pattern, "trees": trees, "kernel": kernel})
 
 
-def read_weights(file: Path) -> tuple[int, dict[str, tuple[float, float]]]:
-    """Read the seed of a stack, and how much network and trees count in each pattern.
+def _predict_patterns(
+    inputs: Inputs, held_out: Mapping[str, np.ndarray], by_trees: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """Predict each row as it is, and as if photos, cells and both were missing.
+
+    Args:
+        inputs: of the rows.
+        held_out: of each of `mixed_data.kernels.kernel_machines.MACHINES`, predictions of rows that it had not seen.
+        by_trees: likewise, "told" by the photos and by what is "imputed" for them.
+    """
+    own = name_patterns(inputs, "both")
+    parts = []
+    for pattern, missing in PATTERNS.items():
+        rows = np.flatnonzero([set(PATTERNS[name]) <= set(missing) for name in own])
+        of_trees = by_trees["imputed" if "image" in missing else "told"][rows]
+        found = {name: predicted[rows] for name, predicted in held_out.items()}
+        parts.append(_choose(np.full(len(rows), pattern, dtype=object), found, of_trees).assign(row=rows))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _learn_weight(trees: np.ndarray, kernel: np.ndarray, target: np.ndarray) -> float:
+    """Return the weight of the trees with the smallest mean absolute error: a weighted median, within [0, 1]."""
+    difference = trees - kernel
+    apart = difference != 0
+    if not apart.any():
+        return 0.5
+    best = (target - kernel)[apart] / difference[apart]
+    order = np.argsort(best, kind="stable")
+    counts = np.cumsum(np.abs(difference[apart])[order])
+    return float(np.clip(best[order[np.searchsorted(counts, counts[-1] / 2)]], 0.0, 1.0))
+
+
+def _weigh(predicted: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
+    """Add the stack's prediction, and by how much trees and machine disagree (logarithm)."""
+    share = np.array([weights[pattern] for pattern in predicted["pattern"]])
+    trees, kernel = (predicted[name].to_numpy() for name in _MEMBERS)
+    disagreement = np.log(np.abs(trees - kernel) + _SMALLEST_DISAGREEMENT)
+    return predicted.assign(level=share * trees + (1 - share) * kernel, disagreement=disagreement)
+
+
+def read_weights(file: Path) -> dict[str, float]:
+    """Read how much the trees count in each pattern.
 
     Raises:
         ValueError: the file holds something else.
     """
-    state = check_fields(read_json(file), file.name, {"random_state": INTEGER, "weights": OBJECT})
-    weights = check_fields(state["weights"], f"{file.name}, weights", dict.fromkeys(PATTERNS, NUMBERS))
-    if any(len(pair) != 2 for pair in weights.values()):
-        raise ValueError(f"{file.name}: expected two weights for each of {list(PATTERNS)}, got {weights!s:.300}")
-    return state["random_state"], {pattern: (pair[0], pair[1]) for pattern, pair in weights.items()}
+    state = check_fields(read_json(file), file.name, {"weights": OBJECT})
+    weights = check_fields(state["weights"], f"{file.name}, weights", dict.fromkeys(PATTERNS, NUMBER))
+    if not all(0 <= weight <= 1 for weight in weights.values()):
+        raise ValueError(f"{file.name}: expected weights between 0 and 1, got {weights}")
+    return {pattern: float(weight) for pattern, weight in weights.items()}

@@ -41,7 +41,7 @@ def make_candidates(
 
     - ``median``, ``ridge``, ``knn``, ``boosting``: see `make_baselines`.
     - ``table``, ``image`` and fusions: the networks asked for, and the main one.
-    - ``best``: if asked for, network and boosting together; see `StackedRegressor`.
+    - ``best``: if asked for, boosted trees and kernel machines together; see `StackedRegressor`.
     - ``placebo``: the main network with the photos of whole rows shuffled; see `shuffle_photos`.
     - ``without COLUMN``: the main network without one of its image columns.
 
@@ -69,6 +69,5 @@ def make_candidates(
     if views and len(schema.images) > 1:
         for column in schema.images:
             rest = replace(schema, images=tuple(name for name in schema.images if name != column))
-            without = {"network__schema" if main == BEST else "schema": rest}
-            candidates[name_without(column)] = Candidate(clone(plain).set_params(**without))
+            candidates[name_without(column)] = Candidate(clone(plain).set_params(schema=rest))
     return candidates

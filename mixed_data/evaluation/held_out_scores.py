@@ -26,9 +26,6 @@ from mixed_data.schema import Schema
 COVERAGE = 0.9
 """Share of the true values that the intervals in a run's files are to hold."""
 
-# Of the network in the stack: smallest error on the houses' repeats 20 and 21, which are for tuning.
-_FUSION_OF_BEST = "film"
-
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 Watch = Callable[[str, int], Sequence[keras.callbacks.Callback]]
 """Called before each fit with the model's name and the fold; returns callbacks for a network."""
@@ -150,7 +147,7 @@ def make_networks(
     Raises:
         ValueError: a name is unknown, or a network needs columns of a kind that the schema does not have.
     """
-    kinds = {TABLE: {"modalities": "tabular"}, IMAGE: {"modalities": "image"}, BEST: {"fusion": _FUSION_OF_BEST}}
+    kinds = {TABLE: {"modalities": "tabular"}, IMAGE: {"modalities": "image"}, BEST: {}}
     kinds |= {name: {"fusion": name} for name in FUSIONS}
     if unknown := [name for name in names if name not in kinds]:
         raise ValueError(f"networks: expected names of {list(kinds)}, got {', '.join(map(repr, unknown))}")
@@ -161,7 +158,12 @@ def make_networks(
                 f"{', '.join(name for name in names if name != other)}; use --networks {other} --fusion {other}"
                 + (", or name the columns of photos with --images" if role == "image" else "")
             )
-    networks: dict[str, Any] = {name: MixedDataRegressor(schema, **{**options, **kinds[name]}) for name in names}
-    if BEST in networks:
-        networks[BEST] = StackedRegressor(networks[BEST], random_state=options.get("random_state", 0))
-    return networks
+    networks: dict[str, Any] = {
+        name: MixedDataRegressor(schema, **{**options, **kinds[name]}) for name in names if name != BEST
+    }
+    if BEST in names:
+        if options.get("image_branch") != "pretrained":
+            raise ValueError("networks: 'best' reads photos by a pretrained backbone; use --image-branch pretrained")
+        known = StackedRegressor().get_params(deep=False)
+        networks[BEST] = StackedRegressor(schema, **{name: options[name] for name in options if name in known})
+    return {name: networks[name] for name in names}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import keras
 import numpy as np
 from keras import KerasTensor, layers, ops
-from sklearn.decomposition import PCA
 
+from mixed_data.kernels.view_components import learn_components
 from mixed_data.members import MemberDense
 from mixed_data.network.view_layers import OrMissing, Shape, ViewEmbedding
 
@@ -89,20 +88,8 @@ class PrincipalComponents(keras.layers.Layer):
         """
         if not self.built:
             self.build([vectors.shape, mask.shape])
-        mean, kernel = (np.zeros(weight.shape, dtype="float64") for weight in (self.mean, self.kernel))
-        edges = np.cumsum([0, *(self.blocks or [vectors.shape[-1]])])
-        for view in range(vectors.shape[1]):
-            rows = vectors[mask[:, view], view].astype("float64")
-            num_components = min(self.num_components, len(rows) - 1, vectors.shape[-1])
-            if num_components < 1 or not np.ptp(rows, axis=0).any():
-                continue  # nothing to learn from, or one photo in all rows: the view stays zero
-            mean[view] = rows.mean(axis=0)
-            rows -= mean[view]
-            scales = np.ones(vectors.shape[-1])
-            for start, end in pairwise(edges):
-                scales[start:end] = 1 / max(np.sqrt(np.mean(np.sum(rows[:, start:end] ** 2, axis=1))), 1e-12)
-            pca = PCA(num_components, random_state=0).fit(rows * scales)
-            kernel[view, :, :num_components] = scales[:, None] * pca.components_.T
+        blocks = self.blocks or [vectors.shape[-1]]
+        mean, kernel = learn_components(vectors, mask, self.num_components, blocks)
         self.mean.assign(mean)
         self.kernel.assign(kernel)
         square = np.mean(self.project(vectors, mask)[mask] ** 2) if mask.any() else 0.0

@@ -20,7 +20,7 @@ BASELINES = {
     BOOSTING: "gradient-boosted trees on the columns",
 }
 UNIMODAL = {TABLE: "network, columns only", IMAGE: "network, photos only"}
-_OTHERS = {PLACEBO: "main network, photos shuffled among the rows", BEST: "networks and trees, stacked"}
+_OTHERS = {PLACEBO: "main network, photos shuffled among the rows", BEST: "trees and kernel machines, stacked"}
 _PATTERNS = {
     "all": "as they are",
     "no photos": "all photos hidden",

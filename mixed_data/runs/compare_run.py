@@ -75,7 +75,7 @@ def compare_models(
         table: all rows, with the target.
         schema: roles of the columns.
         fusion: of the network that the questions are about.
-        networks: "table", "image", "best" and names of fusions; all by default.
+        networks: "table", "image", "best" and names of fusions; all by default, "best" with a pretrained backbone.
         views: whether to leave out each image column once.
         intervals: whether the main network and "best" learn intervals.
         repeats: of the whole cross-validation.
@@ -97,7 +97,8 @@ def compare_models(
             ``resume`` began with other settings, data or versions.
         MissingPhotosError: not one photo of an image column can be used, and a network reads photos.
     """
-    names, main = choose_networks(schema, networks, fusion, default=(TABLE, IMAGE, *FUSIONS, BEST))
+    stack = (BEST,) if options.get("image_branch") == "pretrained" else ()
+    names, main = choose_networks(schema, networks, fusion, default=(TABLE, IMAGE, *FUSIONS, *stack))
     protocol = Protocol(repeats, folds, random_state)
     settings = {"networks": names, "main": main, "views": views, "intervals": intervals, **vars(protocol), **options}
     candidates = make_candidates(

@@ -73,4 +73,3 @@ def test_learned_weights_are_the_best_for_every_seed_start_and_correlation(
     model.fit(inputs, target, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
     expected = np.repeat([best_weights(covariance) for covariance in covariances], members // 2, axis=0)
     np.testing.assert_allclose(layer.fusion_weights(), expected, atol=0.02)
-    print(np.abs(layer.fusion_weights() - expected).max())
