@@ -273,7 +273,7 @@ def _learn_projection(
 
 def _learn_scales(columns: np.ndarray) -> np.ndarray:
     """Return the scale of each column, float32 ``(d,)``: of those that hold only 0 and 1 as levels, else as numbers."""
-    is_level = np.isin(columns, (0, 1)).all(axis=0)
+    is_level = np.asarray(np.isin(columns, (0, 1)).all(axis=0))
     variances = columns.astype("float64").var(axis=0)
     scales = np.zeros(len(is_level))
     for width, chosen in ((_LEVEL_WIDTH, is_level), (_NUMBER_WIDTH, ~is_level)):
