@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mixed_data.preprocessing.pixel_conventions import SCALING_HELP
 from mixed_data.schema.bad_rows import BAD_ROW_POLICIES
 
 
@@ -21,6 +22,13 @@ FUSION_NAMES = (
 
 NETWORK_NAMES = ("table", "image", "best", *FUSION_NAMES)
 
+
+def read_names(text: str) -> str | list[str]:
+    """Read one name or path, or several that are separated by commas; a file's name may hold commas."""
+    names = [text] if Path(text).is_file() else [name.strip() for name in text.split(",")]
+    return names[0] if len(names) == 1 else names
+
+
 DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
     "sample": ("rows", "seed", "photo_signal"),
     "houses": (),
@@ -30,8 +38,16 @@ DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
 NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
     "normalize": (bool, "put branches on one scale before the fusion"),
     "image_branch": (str, "branch that reads the pictures: cnn, or pretrained"),
-    "backbone": (str, "of pretrained: a model of keras.applications, MobileNetV2 by default"),
-    "image_weights": (str, "of the backbone: imagenet (downloaded once), or a .weights.h5 file"),
+    "backbone": (
+        read_names,
+        "of pretrained: models of keras.applications (MobileNetV2 by default), .keras and .onnx files",
+    ),
+    "image_weights": (
+        read_names,
+        "of models of keras.applications: imagenet (downloaded once), or a .weights.h5 file for each",
+    ),
+    "backbone_scaling": (read_names, f"how .keras and .onnx files expect their pixels: {SCALING_HELP}"),
+    "flip_average": (bool, "whether backbones read the mirror image of each photo too"),
     "units": (int, "width of each branch's vector"),
     "dropout": (float, "dropout of the tabular branch"),
     "image_dropout": (float, "dropout of the image branch"),
@@ -120,6 +136,8 @@ def add_study_arguments(parser: argparse.ArgumentParser, what: str) -> argparse.
     network = parser.add_argument_group("network and preprocessing (same names as in Python)")
     for name, (kind, text) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items():
         how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        if kind is read_names:
+            how["metavar"] = "NAME[,NAME…]"
         network.add_argument(f"--{name.replace('_', '-')}", help=text, **how)
     return study
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.bundle import Backbones
-from mixed_data.estimator.network_fit import build_for, load_backbone
+from mixed_data.estimator.network_fit import build_for
 from mixed_data.estimator.out_of_fold import (
     LEVEL,
     SPREAD,
@@ -25,6 +24,7 @@ from mixed_data.estimator.out_of_fold import (
     predict_out_of_fold,
     predict_patterns,
 )
+from mixed_data.estimator.photo_backbones import Names, load_embedder, resolve_backbones
 from mixed_data.estimator.saved_network import NetworkParts, check_entry, read_network, write_network
 from mixed_data.estimator.saved_regressor import SavedRegressor
 from mixed_data.estimator.settings import (
@@ -64,9 +64,13 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         normalize: put both branches on one scale before the fusion, so that its weights can be compared.
         image_branch: a name in `mixed_data.network.IMAGE_BRANCHES`: "cnn" learns to see from the photos given,
             "pretrained" reads them with a frozen network that has seen a million others, once per photo.
-        backbone: for "pretrained", the name of a model in `keras.applications`, such as "MobileNetV2",
-            "EfficientNetV2B0" or "ConvNeXtTiny".
-        image_weights: of the backbone: "imagenet" (Keras downloads them once) or the path of a ``.weights.h5`` file.
+        backbone: for "pretrained", the name of a model in `keras.applications`, such as "MobileNetV2", or the path of a
+            ``.keras`` or ``.onnx`` file; or a list of these, whose vectors are put side by side.
+        image_weights: of models of `keras.applications`: "imagenet" (Keras downloads them once), or for each of them
+            the path of a ``.weights.h5`` file.
+        backbone_scaling: how files expect their pixels, a name in
+            `mixed_data.preprocessing.pixel_conventions.PIXEL_SCALINGS`; one, or one for each file.
+        flip_average: whether a backbone reads the mirror image of each photo too, and the mean counts.
         units: width of each branch's vector.
         dropout: of the tabular branch.
         image_dropout: of the image branch. None means 0.3 for "pretrained"; for "cnn" 0.6 from 1,000 rows on and 0.8
@@ -123,8 +127,10 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         fusion: str = "weighted_sum",
         normalize: bool = False,
         image_branch: str = "cnn",
-        backbone: str = "MobileNetV2",
-        image_weights: str | os.PathLike[str] | None = "imagenet",
+        backbone: Names = "MobileNetV2",
+        image_weights: Names | None = "imagenet",
+        backbone_scaling: str | Sequence[str] | None = None,
+        flip_average: bool = True,
         units: int = 64,
         dropout: float = 0.15,
         image_dropout: float | None = None,
@@ -149,6 +155,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         self.image_branch = image_branch
         self.backbone = backbone
         self.image_weights = image_weights
+        self.backbone_scaling = backbone_scaling
+        self.flip_average = flip_average
         self.units = units
         self.dropout = dropout
         self.image_dropout = image_dropout
@@ -250,9 +258,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         if self.image_branch != "pretrained" or self.modalities == "tabular":
             return None
         size = preprocessor.image_size
-        weights = None if self.image_weights is None else os.fspath(self.image_weights)
-        backbone = load_backbone(self.backbone, weights, size if isinstance(size, tuple) else (size, size))
-        return PhotoEmbedder((backbone,))
+        backbones = resolve_backbones(self.get_params(deep=False))
+        return load_embedder(backbones, size if isinstance(size, tuple) else (size, size))
 
     def _calibrate(
         self, X: pd.DataFrame, target: np.ndarray, schema: Schema, inputs: Inputs, validation_rows: np.ndarray

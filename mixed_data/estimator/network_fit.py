@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import keras
 import numpy as np
 
 from mixed_data.network import PrincipalComponents
 from mixed_data.network.fused_network import NetworkSettings, build_network
-from mixed_data.network.pretrained_backbones import KerasBackbone, build_backbone
-from mixed_data.network.training import seeded
 from mixed_data.preprocessing import Inputs
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 NUM_COMPONENTS = 64
 """Principal components per view of what a pretrained backbone saw."""
-
-
-@lru_cache(maxsize=2)
-def load_backbone(name: str, weights: str | None, size: tuple[int, int]) -> KerasBackbone:
-    """Return a frozen backbone, one for all fits of a process.
-
-    It takes seconds to build, and nobody changes it.
-
-    Args:
-        name: see `build_backbone`.
-        weights: likewise.
-        size: likewise.
-    """
-    with seeded(0):  # random weights (None) are the same in every process
-        return KerasBackbone(build_backbone(name, weights, size))
 
 
 def build_for(

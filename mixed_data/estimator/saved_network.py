@@ -14,12 +14,14 @@ from typing import Any
 import keras
 
 from mixed_data.bundle import Backbones
+from mixed_data.estimator.photo_backbones import list_names
 from mixed_data.estimator.saved_backbones import read_backbones, write_backbones
 from mixed_data.files.checked_json import (
     NUMBER,
     OBJECT,
     OBJECTS,
     TEXT,
+    TEXTS,
     Kind,
     check_fields,
     make_plain,
@@ -35,10 +37,11 @@ from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 _NETWORK_FILE = "model.keras"
 _FIELDS = {"backend": TEXT, "parameters": OBJECT, "backbones": OBJECTS, "history": OBJECT}
 _STAND_ELSEWHERE = ("schema", "preprocessor")  # parameters that preprocessing.json holds
-_TEXTS_OR_NULL = ("image_weights", "loss")
+_NAMES = ("backbone", "image_weights", "backbone_scaling")
 _SETTING = Kind(
     "a number, true, false or null", lambda value: isinstance(value, bool) or optional(NUMBER).accepts(value)
 )
+_TEXTS = Kind("a text, a list of texts or null", lambda value: optional(TEXT).accepts(value) or TEXTS.accepts(value))
 _LOSSES = Kind(
     "a list of numbers or nulls", lambda value: isinstance(value, list) and all(map(optional(NUMBER).accepts, value))
 )
@@ -113,8 +116,10 @@ def make_entry(
 ) -> dict[str, Any]:
     """Return what the manifest says of a regressor; arguments as in `NetworkParts` and `check_entry`."""
     kept = {name: value for name, value in parameters.items() if name not in _STAND_ELSEWHERE}
-    if isinstance(kept["image_weights"], os.PathLike):
-        kept["image_weights"] = os.fspath(kept["image_weights"])
+    for name in _NAMES:
+        if kept[name] is not None and not isinstance(kept[name], str):
+            names = list_names(kept[name])
+            kept[name] = names[0] if isinstance(kept[name], os.PathLike) else names
     backend = keras.backend.backend()
     entry = {"backend": backend, "parameters": kept, "backbones": backbones, "history": history}
     return check_entry(make_plain(entry), parameters, folder)
@@ -134,7 +139,7 @@ def check_entry(entry: Any, parameters: Mapping[str, Any], folder: Path) -> dict
     what = f"{folder}: the manifest's entry"
     entry = check_fields(entry, what, _FIELDS)
     kinds = {name: TEXT if isinstance(value, str) else _SETTING for name, value in parameters.items()}
-    kinds |= dict.fromkeys(_TEXTS_OR_NULL, optional(TEXT))
+    kinds |= {"loss": optional(TEXT)} | dict.fromkeys(_NAMES, _TEXTS)
     for name in _STAND_ELSEWHERE:
         del kinds[name]
     check_fields(entry["parameters"], f"{what}, parameters", kinds)

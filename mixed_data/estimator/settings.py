@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from mixed_data.estimator.photo_backbones import resolve_backbones
 from mixed_data.files.first_few import cut
 from mixed_data.fusion import FUSIONS
 from mixed_data.network import IMAGE_BRANCHES
@@ -72,6 +73,8 @@ def check_options(options: Options) -> None:
     choose(FUSIONS, options["fusion"], "fusion")
     choose(IMAGE_BRANCHES, options["image_branch"], "image_branch")
     choose(_SCHEMA_FOR, options["modalities"], "modalities")
+    if options["image_branch"] == "pretrained" and options["modalities"] != "tabular":
+        resolve_backbones(options)
     if problems:
         got = {name: options[name] for name in (problem.split()[0] for problem in problems)}
         raise ValueError(f"MixedDataRegressor: {'; '.join(problems)}; got {got}")

@@ -29,9 +29,9 @@ _MOST_PER_ROW = 2**26
 """Numbers in any tensor of the network for one row or photo: a photo of 1,000 x 1,000 pixels in 64 channels."""
 
 _LAYERS = (
-    "Activation Add AveragePooling2D BatchNormalization Concatenate Conv2D Cropping2D Dense DepthwiseConv2D Dropout "
-    "Flatten GlobalAveragePooling2D Identity InputLayer LayerNormalization MaxPooling2D Multiply Normalization ReLU "
-    "Rescaling Reshape SeparableConv2D ZeroPadding2D"
+    "Activation Add AveragePooling2D BatchNormalization Concatenate Conv2D Cropping1D Cropping2D Dense DepthwiseConv2D "
+    "Dropout Flatten GlobalAveragePooling2D Identity InputLayer LayerNormalization MaxPooling2D Multiply Normalization "
+    "ReLU Rescaling Reshape SeparableConv2D ZeroPadding2D"
 )
 _OPERATIONS = (
     "Absolute Add Concatenate ExpandDims Flip GetItem Mean Multiply Repeat Reshape Sign Sqrt Stack Subtract TrueDivide "

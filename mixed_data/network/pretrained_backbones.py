@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +20,13 @@ from keras import layers, ops
 from mixed_data.network.checked_keras_files import read_keras, write_keras
 
 _LAYOUT = "channels_last"  # Photos are (H, W, 3), whatever `keras.config.image_data_format()` says.
-_BLOCKS = ("middle", "last")
+BLOCKS = ("middle", "last", "class_token", "patches", "vector")
+"""Names of the layers that give the parts of a vector, in order."""
 
 
-def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tuple[int, int]) -> keras.Model:
+def build_backbone(
+    name: str, weights: str | os.PathLike[str] | None, size: tuple[int, int], *, flip_average: bool = True
+) -> keras.Model:
     """Build a network that turns photos into vectors, with pretrained weights.
 
     A vector holds, for every channel, the mean over the photo of two layers: the last one, and the last one of twice
@@ -35,10 +39,11 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tupl
         weights: "imagenet" lets Keras download them, once; the path of a ``.weights.h5`` file of the model without
             its top needs no network; None leaves random weights.
         size: height and width of the photos in pixels.
+        flip_average: whether a vector is the mean of the photo's and its mirror image's.
 
     Returns:
         A frozen model from uint8 ``(n, H, W, 3)``, RGB, to float32 ``(n, D)``; D is 1,856 for MobileNetV2. The features
-        of each of the two layers come from an `Identity` layer of its own, in `_BLOCKS`.
+        of each of the two layers come from an `Identity` layer of its own, in `BLOCKS`.
 
     Raises:
         ValueError: there is no such model, or the weights cannot be had or do not fit.
@@ -49,17 +54,46 @@ def build_backbone(name: str, weights: str | os.PathLike[str] | None, size: tupl
     """
     module, make = _find_application(name)
     application = _load(make, name, weights, size)
-    middle = _middle_layer(application)
+    middle = find_middle_layer(application)
+    if middle is None:
+        height, width = application.output.shape[1:3]
+        raise ValueError(
+            f"{application.name} has no layer of {2 * height} x {2 * width} for photos of {size[0]} x {size[1]} "
+            "pixels; give sides that are multiples of 32"
+        )
     two_layers = keras.Model(application.input, [middle.output, application.output], name=name)
-    two_layers.trainable = False
     photos = keras.Input((*size, 3), dtype="uint8", name="photos")
     pixels = module.preprocess_input(ops.cast(photos, "float32"), data_format=_LAYOUT)
-    straight, mirrored = two_layers(pixels), two_layers(ops.flip(pixels, axis=2))
-    vectors = []
-    for block, (one, other) in zip(_BLOCKS, zip(straight, mirrored, strict=True), strict=True):
-        mean = ops.mean((one + other) / 2, axis=(1, 2))
-        vectors.append(layers.Identity(name=block)(ops.sign(mean) * ops.sqrt(ops.abs(mean))))
+    vectors = pool_maps(two_layers, pixels, BLOCKS[:2], flip_average=flip_average)
     return keras.Model(photos, ops.concatenate(vectors, axis=-1), name=f"{name}_backbone")
+
+
+def pool_maps(
+    network: keras.Model, pixels: keras.KerasTensor, blocks: Sequence[str], *, flip_average: bool
+) -> list[keras.KerasTensor]:
+    """Return the signed root of the mean over the photo of each map that a network makes.
+
+    Args:
+        network: from ``(n, H, W, 3)`` to a list of maps ``(n, h, w, C)``; frozen here.
+        pixels: as the network expects them.
+        blocks: names of the layers that are to give them, one per map.
+        flip_average: whether to average photo and mirror image.
+    """
+    vectors = []
+    for block, maps in zip(blocks, see_both_ways(network, pixels, flip_average=flip_average), strict=True):
+        mean = ops.mean(maps, axis=(1, 2))
+        vectors.append(layers.Identity(name=block)(ops.sign(mean) * ops.sqrt(ops.abs(mean))))
+    return vectors
+
+
+def see_both_ways(network: keras.Model, pixels: keras.KerasTensor, *, flip_average: bool) -> list[keras.KerasTensor]:
+    """Return what a network, frozen here, makes of photos, or the mean of that and what it makes of mirror images."""
+    network.trainable = False
+    straight = network(pixels)
+    if not flip_average:
+        return straight
+    mirrored = network(ops.flip(pixels, axis=2))
+    return [(one + other) / 2 for one, other in zip(straight, mirrored, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -87,8 +121,8 @@ class KerasBackbone:
     @property
     def block_sizes(self) -> tuple[int, ...]:
         """How many of a vector's features come from each layer of the network that is read."""
-        blocks = [layer.output.shape[-1] for layer in self.model.layers if layer.name in _BLOCKS]
-        return tuple(blocks) or (self.model.output.shape[-1],)
+        found = {layer.name: layer.output.shape[-1] for layer in self.model.layers if layer.name in BLOCKS}
+        return tuple(found[name] for name in BLOCKS if name in found) or (self.model.output.shape[-1],)
 
     def compute(self, photos: np.ndarray) -> np.ndarray:
         """Turn photos into vectors."""
@@ -145,7 +179,10 @@ def _find_application(name: str) -> tuple[ModuleType, Any]:
     for _, module in inspect.getmembers(keras.applications, inspect.ismodule):
         if name in names and hasattr(module, "preprocess_input") and hasattr(module, name):
             return module, getattr(module, name)
-    raise ValueError(f"backbone: expected a model of keras.applications, one of {', '.join(names)}; got {name!r}")
+    raise ValueError(
+        f"backbone: expected a .keras or .onnx file, or a model of keras.applications, one of {', '.join(names)}; got "
+        f"{name!r}"
+    )
 
 
 def _load(make: Any, name: str, weights: str | os.PathLike[str] | None, size: tuple[int, int]) -> keras.Model:
@@ -168,17 +205,12 @@ def _load(make: Any, name: str, weights: str | os.PathLike[str] | None, size: tu
         keras.config.set_image_data_format(layout)
 
 
-def _middle_layer(application: keras.Model) -> keras.Operation:
+def find_middle_layer(network: keras.Model) -> keras.Operation | None:
     """Return the last layer with twice the output's resolution; a sum is an operation, but no `keras.layers.Layer`."""
-    height, width = application.output.shape[1:3]
+    height, width = network.output.shape[1:3]
     doubled = [
         layer
-        for layer in application.operations
+        for layer in network.operations
         if isinstance(layer.output, keras.KerasTensor) and layer.output.shape[1:3] == (2 * height, 2 * width)
     ]
-    if not doubled:
-        raise ValueError(
-            f"{application.name} has no layer of {2 * height} x {2 * width} for photos of "
-            f"{application.input.shape[1]} x {application.input.shape[2]} pixels; give sides that are multiples of 32"
-        )
-    return doubled[-1]
+    return doubled[-1] if doubled else None

@@ -47,13 +47,20 @@ def describe_run(
         **(started or {}),
         "main": main,
         "schema": schema.to_dict(),
-        "settings": {name: _write_setting(value) for name, value in settings.items()},
+        "settings": {name: _write_setting(value) for name, value in settings.items()} | _digest_files(settings),
         "versions": {"mixed_data": __version__, "python": platform.python_version(), **versions},
         "directory": os.getcwd(),
         "processors": joblib.cpu_count(),
         "table": _digest_table(table, schema),
         "photos": _digest_photos(table, schema),
     }
+
+
+def _digest_files(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of every file that the options of backbones name: a network, or its weights."""
+    options = [settings.get(name) for name in ("backbone", "image_weights")]
+    names = [name for option in options for name in (option if isinstance(option, list | tuple) else [option])]
+    return {f"file {name}": digest_file(name) for name in names if name is not None and os.path.isfile(name)}
 
 
 def _digest_table(table: pd.DataFrame, schema: Schema) -> str:

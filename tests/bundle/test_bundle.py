@@ -26,6 +26,8 @@ from mixed_data.schema import Schema
 
 ROOT = Path(__file__).resolve().parents[2]
 LOST = {"file": "0" * 64, "suffix": ".keras", "settings": {}}
+EYE = {"scaling": "raw", "size": [8, 8], "flip_average": True}
+LOST_ONNX = {"file": "0" * 64, "suffix": ".onnx", "settings": EYE}
 
 
 @pytest.fixture(scope="module")
@@ -222,8 +224,11 @@ def test_golden_rows_that_are_predicted_differently_are_refused(copy):
         ({"parameters": {"colour": "red"}}, "colour"),
         ({"parameters": {"modalities": "smell"}}, "smell"),
         ({"backbones": [LOST]}, "backbone 0, which reads the photos, is missing"),
-        ({"backbones": [LOST | {"suffix": "/../x.keras"}]}, r"backbone 0: expected"),
-        ({"backbones": [LOST | {"settings": {"scaling": "raw"}}]}, r"backbone 0: expected"),
+        ({"backbones": [LOST | {"suffix": "/../x.keras"}]}, "expected a file of .keras or .onnx, got '/../x.keras'"),
+        ({"backbones": [LOST | {"settings": {"scaling": "raw"}}]}, "backbone 0, settings: 'scaling' is unknown"),
+        ({"backbones": [LOST | {"suffix": ".onnx"}]}, "backbone 0, settings: 'scaling' is missing"),
+        ({"backbones": [LOST_ONNX]}, "backbone 0, which reads the photos, is missing"),
+        ({"backbones": [LOST_ONNX | {"settings": EYE | {"size": [8, 10**6]}}]}, "'size' must be height and width"),
         ({"backbones": [{}]}, r"backbone 0: 'file' is missing"),
         ({"backbones": [LOST] * 17}, "at most 16 backbones, got 17"),
         ({"backbones": None}, "'backbones' must be"),

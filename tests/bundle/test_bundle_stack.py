@@ -20,7 +20,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
 from mixed_data.bundle import BundleError, save_bundle
-from mixed_data.estimator import MixedDataRegressor, StackedRegressor, load, network_fit
+from mixed_data.estimator import MixedDataRegressor, StackedRegressor, load, photo_backbones
 from mixed_data.preprocessing import MixedDataPreprocessor
 
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
@@ -123,15 +123,15 @@ def test_a_stacks_bundle_holds_two_networks_trees_and_weights_and_no_pickle(
 def test_two_networks_and_the_models_of_folds_share_one_backbone(
     sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(network_fit, "build_backbone", lambda name, weights, size: make_eye(size))
-    network_fit.load_backbone.cache_clear()
+    monkeypatch.setattr(photo_backbones, "build_backbone", lambda name, weights, size, **_: make_eye(size))
+    photo_backbones.load_backbone.cache_clear()
     preprocessor = MixedDataPreprocessor(SCHEMA, image_size=8)
     network = MixedDataRegressor(
         SCHEMA, preprocessor=preprocessor, image_branch="pretrained", image_weights=None, members=1, units=4
     )
     with little_work():
         stack = StackedRegressor(network).fit(sales[:16], sales["price"][:16])
-    network_fit.load_backbone.cache_clear()
+    photo_backbones.load_backbone.cache_clear()
     save_bundle(stack, tmp_path / "bundle", folds=[stack])
     files = [file.relative_to(tmp_path / "bundle").as_posix() for file in (tmp_path / "bundle").rglob("*.keras")]
     networks = [f"{place}{name}/model.keras" for place in ("", "folds/0/") for name in ("network", "photos")]

@@ -13,7 +13,7 @@ import pytest
 from estimator_helpers import NUM_ROWS, SCHEMA, fit, make_eye
 from sklearn.base import clone
 
-from mixed_data.estimator import MixedDataRegressor, network_fit
+from mixed_data.estimator import MixedDataRegressor, network_fit, photo_backbones
 from mixed_data.network import PrincipalComponents
 from mixed_data.network.member_predictions import NUM_ROWS_PER_STEP
 from mixed_data.preprocessing import MixedDataPreprocessor
@@ -140,7 +140,7 @@ def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_state_alone(
     again = clone(regressor)
     assert not hasattr(again, "model_")
     assert again.get_params()["image_weights"] is None
-    network_fit.load_backbone.cache_clear()  # as in another process
+    photo_backbones.load_backbone.cache_clear()  # as in another process
     random.seed(5)
     state = random.getstate()
     fit(again, sales)
@@ -155,18 +155,18 @@ def test_without_a_preprocessor_photos_are_read_at_the_size_that_suits(
 ) -> None:
     asked: list[Any] = []
 
-    def build(name: str, weights: str | None, size: tuple[int, int]) -> keras.Model:
-        asked.append((name, weights, size))
+    def build(name: str, weights: str | None, size: tuple[int, int], *, flip_average: bool) -> keras.Model:
+        asked.append((name, weights, size, flip_average))
         return make_eye(size)
 
-    monkeypatch.setattr(network_fit, "build_backbone", build)
-    network_fit.load_backbone.cache_clear()
+    monkeypatch.setattr(photo_backbones, "build_backbone", build)
+    photo_backbones.load_backbone.cache_clear()
     regressor = MixedDataRegressor(
         SCHEMA, image_branch="pretrained", backbone="Eye", image_weights=Path("eye.weights.h5")
     )
     fit(regressor, sales[:20])
-    network_fit.load_backbone.cache_clear()
-    assert asked == [("Eye", "eye.weights.h5", (320, 320))]
+    photo_backbones.load_backbone.cache_clear()
+    assert asked == [("Eye", "eye.weights.h5", (320, 320), True)]
     assert regressor.preprocessor_.resize == "stretch"
     assert regressor.model_.output_shape == (None, 8)
     assert regressor.predict(sales[:2]).shape == (2,)
@@ -175,7 +175,7 @@ def test_without_a_preprocessor_photos_are_read_at_the_size_that_suits(
 def test_a_table_only_network_asks_for_no_weights(
     sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network_fit, "build_backbone", lambda *_: pytest.fail("a backbone was built"))
+    monkeypatch.setattr(photo_backbones, "build_backbone", lambda *_, **__: pytest.fail("a backbone was built"))
     regressor = fit(make_regressor(modalities="tabular", image_weights="imagenet"), sales)
     assert regressor.embedder_ is None
     assert regressor.predict(sales[:2]).shape == (2,)
@@ -183,7 +183,10 @@ def test_a_table_only_network_asks_for_no_weights(
 
 def test_what_cannot_be_had_is_refused(sales: pd.DataFrame, tmp_path: Path) -> None:
     for options, message in (
-        ({"backbone": "LeNet"}, "backbone: expected a model of keras.applications, .*; got 'LeNet'"),
+        (
+            {"backbone": "LeNet"},
+            "backbone: expected a .keras or .onnx file, or a model of keras.applications, .*'LeNet'",
+        ),
         ({"image_weights": str(tmp_path / "no.weights.h5")}, "give image_weights the path of"),
     ):
         with pytest.raises(ValueError, match=message):

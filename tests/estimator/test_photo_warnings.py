@@ -48,7 +48,7 @@ def fit_quietly(regressor: MixedDataRegressor, table: pd.DataFrame) -> MixedData
 def test_fit_warns_once_before_it_trains(case: Case, rows, without_training, monkeypatch) -> None:
     monkeypatch.setattr(out_of_fold, "NUM_FOLDS", 2)
     eye = KerasBackbone(make_eye((16, 16)))
-    monkeypatch.setattr("mixed_data.estimator.mixed_data_regressor.load_backbone", lambda *arguments: eye)
+    monkeypatch.setattr("mixed_data.estimator.photo_backbones.load_backbone", lambda *arguments: eye)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PhotoWarning)
         make_regressor(validation_fraction=0.0, **case.given).fit(rows, rows["price"])
