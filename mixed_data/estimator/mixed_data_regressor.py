@@ -217,14 +217,6 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
             self.calibrator_ = self._calibrate(X, target, schema, inputs, validation_rows)
         return self
 
-    def set_params(self, **params: Any) -> MixedDataRegressor:
-        """Set parameters; those after ``preprocessor__`` also where the preprocessor is None, as the default one's."""
-        nested = {name: value for name, value in params.items() if name.startswith("preprocessor__")}
-        super().set_params(**{name: value for name, value in params.items() if name not in nested})
-        if nested and self.preprocessor is None:
-            self.preprocessor = self._make_preprocessor(self.schema or Schema())
-        return super().set_params(**nested)
-
     def embed_photos(self, table: pd.DataFrame, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Have a pretrained backbone read all photos before anything is fitted; later fits find the vectors kept.
 

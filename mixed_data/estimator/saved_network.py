@@ -139,7 +139,7 @@ def check_entry(entry: Any, parameters: Mapping[str, Any], folder: Path) -> dict
     what = f"{folder}: the manifest's entry"
     entry = check_fields(entry, what, _FIELDS)
     kinds = {name: TEXT if isinstance(value, str) else _SETTING for name, value in parameters.items()}
-    kinds |= {"loss": optional(TEXT)} | dict.fromkeys(_NAMES, _TEXTS)
+    kinds |= {name: optional(TEXT) for name in ("loss",) if name in kinds} | dict.fromkeys(_NAMES, _TEXTS)
     for name in _STAND_ELSEWHERE:
         del kinds[name]
     check_fields(entry["parameters"], f"{what}, parameters", kinds)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar, Self
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -12,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from mixed_data.bundle import load_bundle, save_bundle
 from mixed_data.estimator.settings import read_target
 from mixed_data.prediction.predicted_rows import RowRegressor
+from mixed_data.preprocessing import MixedDataPreprocessor
+from mixed_data.schema import Schema
 
 
 class SavedRegressor(RowRegressor):
@@ -22,6 +25,20 @@ class SavedRegressor(RowRegressor):
     """
 
     kind: ClassVar[str]
+    schema: Schema | None
+    preprocessor: MixedDataPreprocessor | None
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; those after ``preprocessor__`` also where the preprocessor is None, as the default one's."""
+        nested = {name: value for name, value in params.items() if name.startswith("preprocessor__")}
+        super().set_params(**{name: value for name, value in params.items() if name not in nested})
+        if nested and self.preprocessor is None:
+            self.preprocessor = self._make_preprocessor(self.schema or Schema())
+        return super().set_params(**nested)
+
+    @abstractmethod
+    def _make_preprocessor(self, schema: Schema) -> MixedDataPreprocessor:
+        """Return the unfitted preprocessor for a schema."""
 
     def score(self, X: pd.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R² of the predictions; the cells of ``y`` mean what they mean in `fit`, also as text."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +18,11 @@ from mixed_data.boosting import BoostedTrees
 from mixed_data.bundle import Backbones
 from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
 from mixed_data.estimator.out_of_fold import calibrate
+from mixed_data.estimator.photo_backbones import Names
 from mixed_data.estimator.saved_backbones import read_backbones, write_backbones
 from mixed_data.estimator.saved_network import check_entry, make_entry
 from mixed_data.estimator.saved_regressor import SavedRegressor
-from mixed_data.estimator.settings import check_callbacks, read_training_rows, with_target
+from mixed_data.estimator.settings import check_callbacks, check_options, read_training_rows, with_target
 from mixed_data.files.checked_json import NUMBER, OBJECT, check_fields, read_json, write_json
 from mixed_data.kernels import KernelMachines
 from mixed_data.prediction.missing_patterns import PATTERNS, name_patterns
@@ -59,9 +59,11 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
     Args:
         schema: which column plays which role, columns and photos among them; None infers it from the rows given to
             `fit`.
-        preprocessor: as for `MixedDataRegressor`, as are the other arguments.
-        backbone: that reads the photos.
-        image_weights: of the backbone.
+        preprocessor: as for `MixedDataRegressor` with a pretrained backbone, as are the others.
+        backbone: that reads the photos; or several.
+        image_weights: of backbones.
+        backbone_scaling: of backbones that are files.
+        flip_average: whether photo and mirror image are averaged.
         target_transform: "auto", "log" or "identity".
         intervals: whether `fit` also learns how far off predictions are, for `predict_interval`.
         random_state: seed of the folds and the trees.
@@ -87,8 +89,10 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         schema: Schema | None = None,
         *,
         preprocessor: MixedDataPreprocessor | None = None,
-        backbone: str = "MobileNetV2",
-        image_weights: str | os.PathLike[str] | None = "imagenet",
+        backbone: Names = "MobileNetV2",
+        image_weights: Names | None = "imagenet",
+        backbone_scaling: str | Sequence[str] | None = None,
+        flip_average: bool = True,
         target_transform: str = "auto",
         intervals: bool = False,
         random_state: int = 0,
@@ -97,6 +101,8 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         self.preprocessor = preprocessor
         self.backbone = backbone
         self.image_weights = image_weights
+        self.backbone_scaling = backbone_scaling
+        self.flip_average = flip_average
         self.target_transform = target_transform
         self.intervals = intervals
         self.random_state = random_state
@@ -117,6 +123,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         Raises:
             ValueError: the schema lacks columns or photos, not one row has both, or as for `MixedDataRegressor.fit`.
         """
+        check_options(self._make_reader().get_params(deep=False))
         check_callbacks(callbacks)
         schema, X, target = read_training_rows(self.schema, "both", X, y)
         if not schema.features or not schema.images:
@@ -219,6 +226,9 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
     def _make_reader(self) -> MixedDataRegressor:
         """Return an unfitted regressor that reads rows as this one is to."""
         return MixedDataRegressor(image_branch="pretrained", **self.get_params(deep=False))
+
+    def _make_preprocessor(self, schema: Schema) -> MixedDataPreprocessor:
+        return self._make_reader()._make_preprocessor(schema)
 
     def _make_trees(self, schema: Schema) -> BoostedTrees:
         settings = {} if self.preprocessor is None else self.preprocessor.get_params(deep=False)
