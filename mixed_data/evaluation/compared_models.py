@@ -22,10 +22,12 @@ class Candidate:
     Attributes:
         estimator: unfitted regressor over a DataFrame.
         prepare: what is done to the table before each fit; None leaves it as it is.
+        hide: whether held-out rows are also predicted with modalities hidden.
     """
 
     estimator: BaseEstimator
     prepare: Prepare | None = None
+    hide: bool = False
 
 
 def make_candidates(
@@ -59,7 +61,9 @@ def make_candidates(
     names = list(dict.fromkeys([*networks, main]))
     models = {**make_baselines(schema, options), **make_networks(schema, names, options)}
     candidates = {
-        name: Candidate(model.set_params(intervals=True) if intervals and name in (main, BEST) else model)
+        name: Candidate(
+            model.set_params(intervals=True) if intervals and name in (main, BEST) else model, hide=name == main
+        )
         for name, model in models.items()
     }
     if main == TABLE:

@@ -11,7 +11,7 @@ import pandas as pd
 from mixed_data.evaluation.model_differences import Evidence
 from mixed_data.evaluation.repeated_folds import RepeatedRun
 from mixed_data.evaluation.run_folder import RunFolder
-from mixed_data.files.checked_json import write_json
+from mixed_data.files.checked_json import make_plain, write_json
 from mixed_data.files.whole_files import write_csv
 from mixed_data.intervals import coverage_table
 from mixed_data.schema import Schema
@@ -54,6 +54,7 @@ def write_results(
     write_json(folder.ablation, ablation)
     write_json(folder.findings, [str(finding) for finding in run.findings])
     write_json(folder.weights, run.mean_weights)
+    write_json(folder.missing, make_plain(list(run.missing)))
     write_csv(folder.held_out, table)
 
 

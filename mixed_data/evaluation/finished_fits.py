@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,10 @@ _FIELDS = {
     "weights": OBJECT,
     "member_weights": _LIST,
     "seconds": NUMBER,
+    "hidden": OBJECT,
 }
 _COLUMNS = {"prediction": NUMBERS, "images_used": INTEGERS, "warnings": TEXTS, "fold": INTEGERS}
+_HIDDEN = {"row": INTEGERS, "pattern": TEXTS, "prediction": NUMBERS}
 _ENDS = {"lower": NUMBERS, "upper": NUMBERS}
 
 
@@ -71,11 +73,13 @@ class Fit:
         rows: what it predicted for the held-out rows, indexed by their positions; see `HeldOut.rows`.
         model: the fitted model, or what stands in for it.
         seconds: wall time of fitting and predicting.
+        hidden: what it predicted with modalities hidden, if that was asked for; see `HeldOut.hidden`.
     """
 
     rows: pd.DataFrame
     model: Any
     seconds: float
+    hidden: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 class FinishedFits:
@@ -117,7 +121,7 @@ class FinishedFits:
         if name == self._main:
             save_bundle(fit.model, self._path(name, fold, ".bundle"))
         else:
-            fit = Fit(fit.rows, said, fit.seconds)
+            fit = replace(fit, model=said)
         state = {
             "model": name,
             "fold": fold,
@@ -126,6 +130,7 @@ class FinishedFits:
             "weights": said.fusion_weights_,
             "member_weights": None if said.member_weights_ is None else said.member_weights_.tolist(),
             "seconds": fit.seconds,
+            "hidden": fit.hidden.reset_index(names="row").to_dict("list") if len(fit.hidden) else {},
         }
         write_json(self._path(name, fold, ".json"), state)
         for epochs in self.watch_epochs(name, fold):
@@ -156,10 +161,11 @@ class FinishedFits:
             if any(len(values) != len(rows) for values in columns.values()):
                 return None
             predicted = pd.DataFrame(columns, index=state["rows"])
+            hidden = _read_hidden(state["hidden"], set(state["rows"]), str(file))
             if name == self._main:
-                return Fit(predicted, load(self._path(name, fold, ".bundle")), state["seconds"])
+                return Fit(predicted, load(self._path(name, fold, ".bundle")), state["seconds"], hidden)
             members = None if state["member_weights"] is None else np.array(state["member_weights"], dtype="float64")
-            return Fit(predicted, StandIn(state["weights"], members), state["seconds"])
+            return Fit(predicted, StandIn(state["weights"], members), state["seconds"], hidden)
         except (OSError, ValueError):
             return None
 
@@ -168,6 +174,15 @@ class FinishedFits:
         letters = re.sub(r"[^A-Za-z0-9]+", "-", name)[:40]
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         return (self._folder or Path()) / f"{letters}-{digest}-fold{fold}{ending}"
+
+
+def _read_hidden(columns: dict[str, Any], rows: set[int], what: str) -> pd.DataFrame:
+    if not columns:
+        return pd.DataFrame()
+    check_fields(columns, what, _HIDDEN if columns.keys().isdisjoint(_ENDS) else _HIDDEN | _ENDS)
+    if not rows.issuperset(columns["row"]):
+        raise ValueError(f"{what}: hidden rows that were not held out")
+    return pd.DataFrame(columns).set_index("row").rename_axis(None)  # arrays of unequal lengths are a ValueError
 
 
 KEEP_NOTHING = FinishedFits()

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from mixed_data.estimator import MixedDataRegressor, StackedRegressor
 from mixed_data.evaluation.baselines import NUM_SIMILAR_ROWS
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
+from mixed_data.evaluation.hidden_modality_scores import predict_hidden
 from mixed_data.evaluation.model_names import BEST, IMAGE, TABLE
 from mixed_data.fusion import FUSIONS
 from mixed_data.metrics import regression_metrics
@@ -43,6 +44,8 @@ class HeldOut:
         metrics: `regression_metrics` over all held-out rows together.
         seconds: wall time of fitting and predicting, all folds.
         fitted: the model of each fold, or what a store of finished fits kept of it.
+        hidden: predictions of the held-out rows with modalities hidden, where they were asked for; see
+            `mixed_data.evaluation.hidden_modality_scores.predict_hidden`.
     """
 
     name: str
@@ -50,6 +53,7 @@ class HeldOut:
     metrics: dict[str, float]
     seconds: float
     fitted: list[Any] = field(repr=False)
+    hidden: pd.DataFrame = field(repr=False, default_factory=pd.DataFrame)
 
 
 def no_callbacks(name: str, fold: int) -> Sequence[keras.callbacks.Callback]:
@@ -66,6 +70,7 @@ def evaluate_held_out(
     *,
     watch: Watch = no_callbacks,
     fits: FinishedFits = KEEP_NOTHING,
+    hide: bool = False,
 ) -> HeldOut:
     """Fit a fresh clone of ``model`` on each split's training rows and predict its held-out rows.
 
@@ -77,6 +82,7 @@ def evaluate_held_out(
         splits: from `mixed_data.split`; held-out parts must not overlap.
         watch: see `Watch`.
         fits: where finished fits are taken from and put.
+        hide: whether the held-out rows are also predicted with modalities hidden.
 
     Returns:
         The held-out predictions, pooled over the splits.
@@ -98,24 +104,30 @@ def evaluate_held_out(
         if fit is None:
             started = time.perf_counter()
             regressor, rows, held_out = clone(model), table.iloc[training_rows], table.iloc[held_out_rows]
+            hidden = pd.DataFrame()
             if isinstance(regressor, RowRegressor):
                 callbacks = [*watch(name, fold), *fits.watch_epochs(name, fold)]
                 with without_photo_warnings():  # a run speaks of all photos, before its first fit
                     regressor.fit(rows, target.iloc[training_rows], callbacks=callbacks)
                 coverage = None if regressor.calibrator_ is None else COVERAGE
                 predicted = regressor.predict_rows(held_out, coverage=coverage)
+                seconds = time.perf_counter() - started
+                if hide:
+                    hidden = predict_hidden(regressor, held_out.set_axis(held_out_rows, axis="index"), schema, coverage)
             else:
                 # Trees on small tables gain nothing from threads, which wait for each other on a busy machine: 18 s,
                 # not 2.
                 with threadpool_limits(1, user_api="openmp"):
                     regressor.fit(rows, target.iloc[training_rows])
                 predicted = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
+                seconds = time.perf_counter() - started
             predicted = predicted.set_axis(held_out_rows, axis="index").assign(fold=fold)
-            fit = fits.keep(name, fold, Fit(predicted, regressor, time.perf_counter() - started))
+            fit = fits.keep(name, fold, Fit(predicted, regressor, seconds, hidden))
         done.append(fit)
     pooled = pd.concat([fit.rows for fit in done]).sort_index()
     metrics = regression_metrics(target.iloc[pooled.index], pooled["prediction"])
-    return HeldOut(name, pooled, metrics, sum(fit.seconds for fit in done), [fit.model for fit in done])
+    seconds, hidden = sum(fit.seconds for fit in done), pd.concat([fit.hidden for fit in done])
+    return HeldOut(name, pooled, metrics, seconds, [fit.model for fit in done], hidden)
 
 
 def choose_networks(

@@ -22,6 +22,7 @@ from mixed_data.audit import Finding, audit_table
 from mixed_data.evaluation.compared_models import Candidate
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit, StandIn
 from mixed_data.evaluation.held_out_scores import evaluate_held_out
+from mixed_data.evaluation.hidden_modality_scores import score_hidden
 from mixed_data.evaluation.model_differences import Evidence
 from mixed_data.evaluation.placebo import Split
 from mixed_data.files.checked_json import make_plain
@@ -60,12 +61,15 @@ class RepeatedRun:
         evidence: every held-out prediction.
         weights: learned fusion weights, one line per fit and branch: ``model``, ``repeat``, ``fold``, ``branch``,
             ``weight``.
+        missing: what the main model is worth for rows without photos or table, mean over the repeats; see
+            `mixed_data.evaluation.hidden_modality_scores.score_hidden`.
         seconds: model -> wall time of fitting and predicting, mean over the repeats.
         findings: what the audit says, one per class of problem.
     """
 
     evidence: Evidence
     weights: pd.DataFrame
+    missing: Sequence[dict[str, Any]]
     seconds: dict[str, float]
     findings: Sequence[Finding]
 
@@ -148,9 +152,14 @@ def run_repeats(
     seconds = dict.fromkeys(candidates, 0.0)
     for task, fit in zip(tasks, done, strict=True):
         seconds[task.model] += fit.seconds / protocol.repeats
+    hidden: list[list[pd.DataFrame]] = [[] for _ in range(protocol.repeats)]
+    for task, fit in zip(tasks, done, strict=True):
+        hidden[task.repeat] += [fit.hidden] if len(fit.hidden) else []
+    target = table[schema.target].to_numpy("float64")
     return RepeatedRun(
-        Evidence(_collect(tasks, done), table[schema.target].to_numpy("float64"), groups),
+        Evidence(_collect(tasks, done), target, groups),
         pd.DataFrame(weights, columns=["model", "repeat", "fold", "branch", "weight"]),
+        score_hidden([pd.concat(parts) for parts in hidden if parts], target),
         seconds,
         findings,
     )
@@ -217,8 +226,9 @@ def _run(number: int, task: _Task, table: pd.DataFrame, schema: Schema) -> tuple
     if task.candidate.prepare:
         table = task.candidate.prepare(table, schema, task.split, [task.random_state, task.repeat, task.fold])
     estimator = reseed(task.candidate.estimator, task.repeat)
-    found = evaluate_held_out(task.model, estimator, table, schema, [task.split], fits=task.fits)
-    return number, Fit(found.rows, StandIn.of(found.fitted[0]), found.seconds)
+    hide = task.candidate.hide
+    found = evaluate_held_out(task.model, estimator, table, schema, [task.split], fits=task.fits, hide=hide)
+    return number, Fit(found.rows, StandIn.of(found.fitted[0]), found.seconds, found.hidden)
 
 
 def _collect(tasks: Sequence[_Task], done: Sequence[Fit]) -> pd.DataFrame:

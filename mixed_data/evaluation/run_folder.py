@@ -20,9 +20,9 @@ class RunFolder:
         findings: what the audit says, one line per class of problem.
         weights: model -> branch -> mean and standard deviation of the learned weight over all fits.
         report: the page, which is written last.
-        metrics: `train`: scores of the main model.
+        metrics: scores of the main model.
         model_predictions: `train`: one column per model, for the same rows.
-        missing: `train`: scores of the main model with photos or columns hidden.
+        missing: scores of the main model with photos or columns hidden.
         bundle: `train`: the fitted main model.
         manifest: of the bundle.
         verdict: `compare`: the answers; see `mixed_data.evaluation.verdict.Entry`.

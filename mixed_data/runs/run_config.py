@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -48,7 +49,12 @@ def describe_run(
         "main": main,
         "schema": schema.to_dict(),
         "settings": {name: _write_setting(value) for name, value in settings.items()} | _digest_files(settings),
-        "versions": {"mixed_data": __version__, "python": platform.python_version(), **versions},
+        "versions": {
+            "mixed_data": __version__,
+            "code of mixed_data": _digest_code(),
+            "python": platform.python_version(),
+            **versions,
+        },
         "directory": os.getcwd(),
         "processors": joblib.cpu_count(),
         "table": _digest_table(table, schema),
@@ -61,6 +67,15 @@ def _digest_files(settings: Mapping[str, Any]) -> dict[str, str]:
     options = [settings.get(name) for name in ("backbone", "image_weights")]
     names = [name for option in options for name in (option if isinstance(option, list | tuple) else [option])]
     return {f"file {name}": digest_file(name) for name in names if name is not None and os.path.isfile(name)}
+
+
+def _digest_code() -> str:
+    """Return the SHA-256 of all modules of this package, since a fit depends on more than the version's number."""
+    folder = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{digest_file(file)}".encode())
+    return digest.hexdigest()
 
 
 def _digest_table(table: pd.DataFrame, schema: Schema) -> str:

@@ -18,7 +18,7 @@ from mixed_data.bundle import save_bundle
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
 from mixed_data.evaluation.held_out_scores import HeldOut, Watch, evaluate_held_out, make_networks, no_callbacks
-from mixed_data.evaluation.hidden_modality_scores import score_patterns
+from mixed_data.evaluation.hidden_modality_scores import score_hidden
 from mixed_data.evaluation.model_names import TABLE
 from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.checked_json import make_plain, write_json
@@ -78,7 +78,7 @@ class Study:
         main: the result whose model becomes the bundle.
         references: metrics of predictions that came with the data (the sample's oracle), by name.
         findings: what the audit says, one line per class of problem.
-        missing: what the main model is worth for rows without photos or table, see `score_patterns`.
+        missing: what the main model is worth for rows without photos or table, see `score_hidden`.
         held_out: the held-out rows, with their ``fold`` where there are folds.
         predictions: of the main model for these rows: ``id``, ``target``, and what `HeldOut.rows` holds.
         final: the model for the bundle: with one split the scored one, with folds one that was fitted on all rows.
@@ -160,7 +160,8 @@ def run_study(
     models = {**make_baselines(schema, options), **networks}
     findings = audit_table(table, schema, links=links, places=places, checked=True).sentences
     results = [
-        evaluate_held_out(name, model, table, schema, splits, watch=watch, fits=fits) for name, model in models.items()
+        evaluate_held_out(name, model, table, schema, splits, watch=watch, fits=fits, hide=name == plan.main)
+        for name, model in models.items()
     ]
     main = next(result for result in results if result.name == plan.main)
     held_out, predictions = _line_up(main, table, schema, has_folds=plan.folds > 0)
@@ -171,7 +172,7 @@ def run_study(
         main=main,
         references={name: regression_metrics(held_out[schema.target], scored[name]) for name in scored},
         findings=findings,
-        missing=score_patterns(main, table, schema),
+        missing=score_hidden([main.hidden], table[schema.target].to_numpy()),
         held_out=held_out,
         predictions=predictions,
         final=_fit_on_all_rows(networks[plan.main], main, table, schema, watch, fits) if plan.folds else main.fitted[0],

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from mixed_data.estimator import load
-from mixed_data.evaluation.held_out_scores import HeldOut
-from mixed_data.evaluation.hidden_modality_scores import score_patterns
+from mixed_data.evaluation.hidden_modality_scores import predict_hidden, score_hidden
 from mixed_data.metrics import regression_metrics
 from mixed_data.readers import read_table
 from mixed_data.schema import Schema
@@ -31,7 +30,8 @@ class Teller:
 
     def predict_rows(self, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:
         assert coverage is None
-        return pd.DataFrame({"prediction": table[["area", "front"]].notna().sum(axis=1).astype("float64")})
+        told = table[["area", "front"]].notna().sum(axis=1).astype("float64")
+        return pd.DataFrame({"prediction": told, "images_used": 0, "warnings": ""})
 
 
 def test_what_is_hidden_is_hidden_and_scored_like_the_rows_as_they_are(hold_out_run):
@@ -65,11 +65,20 @@ def test_with_folds_each_row_is_predicted_by_the_model_that_has_not_seen_it(fold
     ],
 )
 def test_only_what_a_model_reads_can_be_hidden_from_it(modalities, told):
-    rows = pd.DataFrame({"prediction": 0.0, "fold": [0, 1]})
-    main = HeldOut("main", rows, {}, 0.0, [Teller(modalities), Teller(modalities)])
-    scores = score_patterns(main, TABLE, SCHEMA)
+    hidden = [predict_hidden(Teller(modalities), TABLE[row : row + 1], SCHEMA, None) for row in (1, 0)]
+    scores = score_hidden([pd.concat(hidden)], TABLE["price"].to_numpy())
     expected = {name: np.mean([10.0 - value, 20.0 - value]) for name, value in told.items()}
     assert {score["pattern"]: score["mae"] for score in scores} == expected
+
+
+def test_of_several_rounds_the_mean_counts():
+    lines = predict_hidden(Teller("image"), TABLE, SCHEMA, None)
+    ends = lines.assign(lower=0.0, upper=[12.0, 14.0, 12.0, 14.0])
+    other = ends.assign(prediction=ends["prediction"] + 4.0, upper=[24.0, 24.0, 12.0, 14.0])
+    (everything, no_photos) = score_hidden([ends, other], TABLE["price"].to_numpy())
+    assert (everything["pattern"], everything["mae"], everything["coverage"]) == ("all", 11.0, 75.0)
+    assert (no_photos["pattern"], no_photos["mae"], no_photos["coverage"]) == ("no photos", 12.0, 50.0)
+    assert everything["median_width"] == 18.5
 
 
 def _schema(folder):

@@ -129,6 +129,16 @@ def test_models_that_are_not_the_main_one_leave_their_weights(tmp_path):
     assert fits.read("film", 1, [9, 4]) is None
 
 
+def test_what_was_predicted_with_modalities_hidden_is_kept_too(tmp_path):
+    hidden = pd.DataFrame({"prediction": [1.5, 2.5], "pattern": ["no table", "all"]}, index=[9, 4])
+    fits = FinishedFits(tmp_path, "main")
+    fits.keep("film", 1, Fit(ROWS, StandIn({}, None), 2.5, hidden))
+    pd.testing.assert_frame_equal(fits.read("film", 1, [4, 9]).hidden, hidden)
+    (file,) = tmp_path.glob("film-*.json")
+    file.write_text(file.read_text().replace('"row": [', '"row": [5, '))
+    assert fits.read("film", 1, [4, 9]) is None
+
+
 def test_the_main_model_is_kept_whole(tmp_path, monkeypatch):
     bundles, loaded = [], MixedDataRegressor(units=1)
     monkeypatch.setattr("mixed_data.evaluation.finished_fits.save_bundle", lambda model, path: bundles.append(path))
