@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from mixed_data.files.checked_arrays import ArrayKind, read_arrays, write_arrays
 
 _LARGEST = np.finfo("float64").max
+_MOST_TREES, _DEEPEST = 2**14, 64  # own ones: 800, of 8 leaves
 _KINDS = {
     "baselines": ArrayKind("float64", 1),
     "roots": ArrayKind("int32", 1),
@@ -110,8 +111,14 @@ class GrownTrees:
         for children in (trees.left, trees.right):
             if np.any((children < own) | (children >= len(own))) or np.any((trees.left == own) != (children == own)):
                 raise ValueError(f"{file.name}: a node points outside the trees, or back")
-        if not len(trees.roots) or np.any((trees.roots < 0) | (trees.roots >= len(own))):
-            raise ValueError(f"{file.name}: a tree begins outside the nodes")
+        if not 0 < len(trees.roots) <= _MOST_TREES or np.any((trees.roots < 0) | (trees.roots >= len(own))):
+            raise ValueError(f"{file.name}: expected 1 to {_MOST_TREES:,} trees, each of which begins at a node")
+        level = trees.roots
+        for _ in range(_DEEPEST):
+            level = level[trees.left[level] != level]
+            level = np.unique([trees.left[level], trees.right[level]])
+        if len(level):
+            raise ValueError(f"{file.name}: a tree is deeper than {_DEEPEST} nodes")
         if np.any((trees.feature < 0) | (trees.feature >= width)):
             raise ValueError(f"{file.name}: a node asks for a feature that is none of {width}")
         return trees

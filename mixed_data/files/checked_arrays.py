@@ -43,8 +43,11 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray])
         path: of the file.
         arrays: by name, of numbers or bools, finite.
     """
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **{name: np.ascontiguousarray(a) for name, a in arrays.items()})
+    # As `np.savez_compressed`, which in NumPy 2.1 cannot be told to write no pickle.
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}{_SUFFIX}", "w") as file:
+                np.lib.format.write_array(file, np.ascontiguousarray(array), (1, 0), allow_pickle=False)
 
 
 def read_arrays(path: str | os.PathLike[str], kinds: Mapping[str, ArrayKind]) -> dict[str, np.ndarray]:
@@ -64,15 +67,25 @@ def read_arrays(path: str | os.PathLike[str], kinds: Mapping[str, ArrayKind]) ->
     what = os.path.basename(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = {member.filename: member.file_size for member in archive.infolist()}
+            members = archive.infolist()
+            names = sorted(member.filename for member in members)
             expected = sorted(f"{name}{_SUFFIX}" for name in kinds)
-            if sorted(member.filename for member in archive.infolist()) != expected:
-                raise ValueError(f"expected the arrays {', '.join(expected)}, got {cut(repr(sorted(sizes)))}")
-            if sum(sizes.values()) > MOST_ARRAY_BYTES:
-                raise ValueError(f"it unpacks to {sum(sizes.values()):,} bytes, more than {MOST_ARRAY_BYTES:,}")
-            return {name: _read(archive.read(f"{name}{_SUFFIX}"), name, kind) for name, kind in kinds.items()}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ValueError(f"{what}: {error}") from error
+            if names != expected:
+                raise ValueError(f"expected the arrays {', '.join(expected)}, got {cut(repr(names))}")
+            if not {member.compress_type for member in members} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise ValueError("it is compressed by a method that says nothing of the memory it takes")
+            if (num_bytes := sum(member.file_size for member in members)) > MOST_ARRAY_BYTES:
+                raise ValueError(f"it unpacks to {num_bytes:,} bytes, more than {MOST_ARRAY_BYTES:,}")
+            return {name: _read(_unpack(archive, f"{name}{_SUFFIX}"), name, kind) for name, kind in kinds.items()}
+    except Exception as error:  # The archive, its compression and a header may be wrong in any way.
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise ValueError(f"{what}: {kind}{error!s:.500}") from error
+
+
+def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Unpack a member up to the size it claims; without a limit, zipfile first unpacks what there is."""
+    with archive.open(name) as file:
+        return file.read(archive.getinfo(name).file_size)
 
 
 def _read(content: bytes, name: str, kind: ArrayKind) -> np.ndarray:

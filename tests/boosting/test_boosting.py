@@ -201,32 +201,43 @@ def test_what_is_not_fitted_has_no_state() -> None:
 # Trees beside columns that come as they are
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mixed_data.boosting.boosted_trees.make_boosting", grow_few)
+
+
+def grow_few(seed: int) -> HistGradientBoostingRegressor:
+    return make_boosting(seed).set_params(max_iter=20)
+
+
 def make_trees(**options: Any) -> BoostedTrees:
     return BoostedTrees(ALL, TabularPreprocessor(ALL), **options)
 
 
-def test_boosted_trees_are_the_mean_of_fits_that_differ_in_their_seeds() -> None:
+def test_boosted_trees_are_the_mean_of_fits_that_differ_in_their_seeds(few: None) -> None:
     table, target = make_table()
     told = table.assign(seen=np.sin(np.arange(60)), other=np.arange(60) % 7)
     trees = make_trees(extra=("other", "seen"), num_fits=3, random_state=4).fit(told, target)
     new, _ = make_table(20, seed=1)
     new = new.assign(seen=np.linspace(-1, 1, 20), other=3)
     predictions = []
-    for seed, fit in zip((4, 5, 6), trees.trees_, strict=True):
-        assert type(fit) is HistGradientBoostingRegressor
+    assert len(trees.trees_.baselines) == 3
+    for seed in (4, 5, 6):
         features = make_features(ALL, TabularPreprocessor(ALL), seed)
         encoded = features.fit_transform(told, target)
-        alone = make_boosting(seed).fit(np.column_stack([told["other"], told["seen"], encoded]), target)
+        alone = grow_few(seed).fit(np.column_stack([told["other"], told["seen"], encoded]), target)
         predictions.append(alone.predict(np.column_stack([new["other"], new["seen"], features.transform(new)])))
     np.testing.assert_allclose(trees.predict(new), np.mean(predictions, axis=0), rtol=1e-12)
     assert len({prediction.tobytes() for prediction in predictions}) == 3
 
 
-def test_boosted_trees_predict_each_row_by_itself_and_need_no_extra_columns() -> None:
+def test_boosted_trees_predict_each_row_by_itself_and_need_no_extra_columns(few: None) -> None:
     table, target = make_table()
     trees = make_trees(num_fits=1).fit(table, target)
     together = trees.predict(table)
     np.testing.assert_array_equal(trees.predict(table.iloc[[7, 3]]), together[[7, 3]])
+    np.testing.assert_array_equal(trees.predict(pd.concat([table] * 40)), np.tile(together, 40))
+    assert trees.predict(table[:0]).shape == (0,)
     np.testing.assert_array_equal(clone(trees).fit(table, target).predict(table), together)
     with pytest.raises(NotFittedError):
         make_trees().predict(table)

@@ -1,26 +1,20 @@
-"""Trees from a stranger: nothing but what this project's own are made of is read from their file."""
+"""Trees from a stranger: what is no tree is refused, nothing is executed, and every prediction comes to an end."""
 
 from __future__ import annotations
 
-import json
 import shutil
-import zipfile
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
-from hostile_helpers import REFUSED, SECTION, Attack, nothing_outside
+from hostile_helpers import REFUSED, SECTION, Attack, array_cases, change_arrays, nothing_outside
 from reliability import Case, documented
 from sklearn.base import clone
-from sklearn.preprocessing import FunctionTransformer
 
 from mixed_data.boosting import BoostedTrees, make_boosting
-from mixed_data.boosting.saved_trees import read_trees, write_trees
+from mixed_data.files import checked_arrays
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.schema import Schema
 
@@ -31,92 +25,91 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[BoostedTrees, Path]
     random = np.random.default_rng(0)
     table = pd.DataFrame({"area": random.uniform(50, 150, 40), "kind": random.choice(["loft", "ranch"], 40)})
     schema = Schema(numeric=("area",), categorical=("kind",))
-    trees = BoostedTrees(schema, TabularPreprocessor(schema), num_fits=1)
+    trees = BoostedTrees(schema, TabularPreprocessor(schema), num_fits=2)
     with pytest.MonkeyPatch.context() as patch:
         few = make_boosting().set_params(max_iter=3)
-        patch.setattr("mixed_data.boosting.boosted_trees.make_boosting", lambda seed: few)
+        patch.setattr("mixed_data.boosting.boosted_trees.make_boosting", lambda seed: clone(few))
         trees.fit(table, table["area"])
     folder = tmp_path_factory.mktemp("trees")
-    write_trees(trees, folder)
+    trees.write(folder)
     return trees, folder
 
 
-def rewrite_trees(change: Callable[[dict[str, bytes]], Any]) -> Attack:
-    def attack(file: Path) -> None:
-        with zipfile.ZipFile(file) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
-        change(members)
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in members.items():
-                archive.writestr(name, content)
+def put(name: str, value: Any, *, at: str = "inner") -> Attack:
+    """Write a number into the first node of a kind, or what it is given instead of the whole array."""
 
-    return attack
+    def change(arrays: dict[str, Any]) -> None:
+        is_leaf = arrays["left"] == np.arange(len(arrays["left"]))
+        places = {"inner": np.flatnonzero(~is_leaf)[0], "leaf": np.flatnonzero(is_leaf)[0], "first": 0}
+        arrays[name][places[at]] = value
 
-
-def change_schema(change: Callable[[dict[str, Any]], Any]) -> Attack:
-    def of_members(members: dict[str, bytes]) -> None:
-        schema = json.loads(members["schema.json"])
-        change(schema)
-        members["schema.json"] = json.dumps(schema).encode()
-
-    return rewrite_trees(of_members)
+    return change_arrays(change)
 
 
-def dump(content: Any) -> Attack:
-    return lambda file: skops.io.dump(content, file)
+def grow(**arrays: Any) -> Attack:
+    """Put other arrays in the place of those that there are."""
+    return change_arrays(lambda old: old.update({name: np.asarray(a, old[name].dtype) for name, a in arrays.items()}))
 
 
-def call(module: str, name: str, loader: str) -> Attack:
-    """Put into the place of the fits what a loader of skops would call or import."""
-    node = {"__module__": module, "__class__": name, "__loader__": loader, "content": {}}
-    return change_schema(lambda schema: schema["content"].append(node))
+def chain(length: int) -> dict[str, Any]:
+    """A tree that is one path."""
+    own = np.arange(2 * length + 1)
+    left = np.where(own % 2 == 0, own + 2, own)
+    right = np.where(own % 2 == 0, own + 1, own)
+    left[-1] = right[-1] = 2 * length
+    fixed = {name: np.zeros(len(own)) for name in ("feature", "threshold", "missing_left", "value")}
+    return {"left": left, "right": right, "roots": [0], **fixed}
 
 
-NO_PART = "is no part of gradient-boosted trees"
+OUTSIDE, LENGTHS = "a node points outside the trees, or back", "arrays of one length, and at least one fit"
+BEGIN = "trees, each of which begins at a node"
 TREES = [
-    Case("trees with a function that skops trusts", REFUSED, dump([np.add]), NO_PART),
-    Case("trees with a call that skops would make", REFUSED, dump([partial(int, base=2)]), NO_PART),
-    Case("trees with a method that skops would bind", REFUSED, call("os", "system", "MethodNode"), NO_PART),
-    Case("trees with another loader for a known type", REFUSED, call("builtins", "list", "ObjectNode"), NO_PART),
-    Case("trees with a model that skops trusts", REFUSED, dump([FunctionTransformer()]), NO_PART),
-    Case(
-        "trees with objects in an array", REFUSED, dump([np.array([{}], dtype=object)]), "NdArrayNode|no part|expected"
-    ),
-    Case(
-        "trees by an older loader of skops",
-        REFUSED,
-        change_schema(lambda schema: schema.update(protocol=0)),
-        "protocol",
-    ),
-    Case("trees with another file in their archive", REFUSED, rewrite_trees(lambda m: m.update({"x.py": b""})), "x.py"),
-    Case(
-        "a path outside of the folder among the trees",
-        REFUSED,
-        rewrite_trees(lambda m: m.update({"../1.npy": b""})),
-        "../1",
-    ),
-    Case(
-        "trees that unpack to a thousand times their size",
-        REFUSED,
-        rewrite_trees(lambda m: m.update({"9.npy": bytes(70 * 2**20)})),
-        "bytes, more than",
-    ),
-    Case("trees without their schema", REFUSED, rewrite_trees(lambda m: m.pop("schema.json")), "expected schema.json"),
-    Case(
-        "no archive of trees", REFUSED, lambda file: file.write_bytes(b"x") and None, "trees.skops: File is not a zip"
-    ),
+    *array_cases("trees", "value"),
+    Case("a tree whose left child is outside", REFUSED, put("left", 10_000), OUTSIDE),
+    Case("a tree whose right child is outside", REFUSED, put("right", 2**31 - 1), OUTSIDE),
+    Case("a tree with a negative child", REFUSED, put("left", -1), OUTSIDE),
+    Case("a tree that goes back to its root for ever", REFUSED, put("left", 0, at="leaf"), OUTSIDE),
+    Case("a node that is its own child on one side", REFUSED, put("left", 0, at="first"), OUTSIDE),
+    Case("a tree that is a path of 100,000 nodes", REFUSED, grow(**chain(50_000)), "deeper than"),
+    Case("a tree that begins outside", REFUSED, put("roots", 10_000, at="first"), BEGIN),
+    Case("a tree that begins before the first", REFUSED, put("roots", -1, at="first"), BEGIN),
+    Case("no trees", REFUSED, grow(roots=[]), BEGIN),
+    Case("a million times the same tree", REFUSED, grow(roots=np.zeros(10**6)), BEGIN),
+    Case("trees without a fit", REFUSED, grow(baselines=[]), LENGTHS),
+    Case("trees with fewer thresholds than nodes", REFUSED, grow(threshold=[0.5]), LENGTHS),
+    Case("a tree that asks for a feature there is none of", REFUSED, put("feature", 9), "a feature that is none of 3"),
+    Case("a tree that asks for feature -1", REFUSED, put("feature", -1), "a feature that is none of 3"),
+    Case("a leaf that is no number", REFUSED, put("value", np.nan, at="leaf"), "'value' must be finite"),
+    Case("an infinite threshold", REFUSED, put("threshold", np.inf), "'threshold' must be finite"),
 ]
 
 
 @documented(SECTION, TREES)
-def test_trees_of_a_stranger_are_refused(case: Case, grown: tuple[BoostedTrees, Path], tmp_path: Path) -> None:
+def test_trees_of_a_stranger_are_refused(
+    case: Case, grown: tuple[BoostedTrees, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checked_arrays, "MOST_ARRAY_BYTES", 2**24)
     folder = shutil.copytree(grown[1], tmp_path / "trees")
-    case.given(folder / "trees.skops")
-    with nothing_outside(), pytest.raises(ValueError, match=case.expected):
-        read_trees(grown[0], folder)
+    case.given(folder / "trees.npz")
+    with nothing_outside(), pytest.raises(ValueError, match=rf"^trees\.npz: .*{case.expected}"):
+        clone(grown[0]).restore(folder)
 
 
 def test_trees_are_read_as_they_were_written(grown: tuple[BoostedTrees, Path]) -> None:
     rows = pd.DataFrame({"area": [60.0, 100.0, 140.0], "kind": ["loft", None, "barn"]})
     expected = grown[0].predict(rows)
-    np.testing.assert_array_equal(read_trees(clone(grown[0]), grown[1]).predict(rows), expected)
+    assert len(np.unique(expected)) > 1
+    np.testing.assert_array_equal(clone(grown[0]).restore(grown[1]).predict(rows), expected)
+
+
+def test_the_deepest_trees_and_most_of_them_are_read(grown: tuple[BoostedTrees, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(grown[1], tmp_path / "trees")
+    path = chain(63)
+    leaves = 2**14 - 1  # one more tree than the path
+    added = {name: np.concatenate([array, np.zeros(leaves)]) for name, array in path.items()}
+    own = np.arange(len(path["left"]), len(path["left"]) + leaves)
+    added["left"][-leaves:] = added["right"][-leaves:] = added["roots"][1:] = own
+    grow(**added)(folder / "trees.npz")
+    trees = clone(grown[0]).restore(folder).trees_
+    assert len(trees.roots) == 2**14
+    assert np.isfinite(trees.predict(np.zeros((2, 3)))).all()

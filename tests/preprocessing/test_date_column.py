@@ -14,7 +14,6 @@ from sklearn.pipeline import make_pipeline
 
 from mixed_data.audit import audit_table
 from mixed_data.boosting.boosted_trees import BoostedTrees
-from mixed_data.boosting.saved_trees import read_trees, write_trees
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.preprocessing.date_column import DateColumn
 from mixed_data.schema import Schema
@@ -115,8 +114,8 @@ def test_saved_trees_read_dates_as_those_that_were_trained(tmp_path, categorical
         {"sold": SOLD.dt.strftime("%m/%d/%Y"), "kind": ["a", "b"] * 30, "area": ["1.200", "12,5"] * 30}
     )
     trees = BoostedTrees(schema, TabularPreprocessor(schema), random_state=0).fit(table, np.arange(NUM_ROWS))
-    write_trees(trees, tmp_path)
-    again = read_trees(clone(trees), tmp_path)
+    trees.write(tmp_path)
+    again = clone(trees).restore(tmp_path)
     expected = trees.predict(table)
     np.testing.assert_array_equal(again.predict(table), expected)
     read = table.assign(sold=SOLD, area=[1200, 12.5] * 30)
