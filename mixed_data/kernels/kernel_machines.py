@@ -100,7 +100,7 @@ class KernelMachines:
             random_state: seed of the draw where there are more than `MOST_ROWS`.
 
         Returns:
-            The machines, and for each of `MACHINES` float64 ``(n,)``; NaN for "photos" where a row has none.
+            The machines, and for each of `MACHINES` float64 ``(n,)``; "photos" says nothing of rows without photos.
         """
         kept = _draw(groups, MOST_ROWS, random_state)
         rows, aim, names = inputs.take(kept), target[kept], groups[kept]
@@ -129,9 +129,10 @@ class KernelMachines:
             )
         others = np.flatnonzero(place < 0)
         predicted = machines.predict(inputs.take(others))
+        is_seen = np.isin(groups[others], names)  # only if there is one group in the machines: without it, they are 0
         held_out = {name: np.empty(len(target)) for name in MACHINES}
         for name, found in held_out.items():
-            found[kept], found[others] = fits[name].held_out, predicted[name]
+            found[kept], found[others] = fits[name].held_out, np.where(is_seen, 0.0, predicted[name])
         return machines, held_out
 
     def predict(self, inputs: Inputs) -> dict[str, np.ndarray]:
@@ -210,9 +211,13 @@ def _fit_ridge(
     if not len(some):
         return _Fit(coefficients, 0.0, np.zeros(len(target)))
     penalty = choose_penalty(kernel[np.ix_(some, some)], target[some], groups[some])
-    coefficients[rows], of_rows = solve_ridge(kernel[np.ix_(rows, rows)], target[rows], groups[rows], penalty)
+    coefficients[rows], of_rows, inverse = solve_ridge(kernel[np.ix_(rows, rows)], target[rows], groups[rows], penalty)
     held_out = kernel @ coefficients
     held_out[rows] = of_rows
+    for name in np.intersect1d(groups[~known], groups[rows]):  # of whose group some rows are known, some are not
+        mates, others = np.flatnonzero(groups[rows] == name), np.flatnonzero((groups == name) & ~known)
+        lost = inverse[:, mates] @ np.linalg.solve(inverse[np.ix_(mates, mates)], coefficients[rows[mates]])
+        held_out[others] -= kernel[np.ix_(others, rows)] @ lost
     return _Fit(coefficients, 0.0, held_out)
 
 
@@ -237,14 +242,18 @@ def _fit_svr(
 
 
 def _draw(groups: np.ndarray, most: int, random_state: int) -> np.ndarray:
-    """Return positions of at most so many rows, ascending: whole groups, but of the first one what fits."""
+    """Return positions of at most so many rows, ascending: whole groups, or part of one where none is small enough."""
     if len(groups) <= most:
         return np.arange(len(groups))
-    names, members = np.unique(groups, return_inverse=True)
-    order = np.random.default_rng(random_state).permutation(len(names))[members]
-    chosen = np.argsort(order, kind="stable")[:most]
-    whole = chosen[order[chosen] != order[chosen[-1]]]
-    return np.sort(whole if len(whole) else chosen)
+    names, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(random_state).permutation(len(names))
+    if sizes.min() > most:
+        return np.flatnonzero(members == order[0])[:most]
+    chosen, room = np.zeros(len(names), dtype=bool), most
+    for group in order:
+        if sizes[group] <= room:
+            chosen[group], room = True, room - sizes[group]
+    return np.flatnonzero(chosen[members])
 
 
 def _learn_projection(
@@ -263,7 +272,7 @@ def _learn_projection(
         if size > 0 and len(some) >= _FEWEST_ROWS_OF_VIEW and np.var(target[some]) > 0:
             placed = (vectors[some, view] - mean[view]) @ kernel[view]
             of_view = np.exp(-_PHOTO_WIDTH * squared_distances(placed, placed))
-            _, held_out = solve_ridge(of_view, target[some], groups[some], _VIEW_PENALTY)
+            held_out = solve_ridge(of_view, target[some], groups[some], _VIEW_PENALTY)[1]
             error = np.mean((target[some] - held_out) ** 2)
             skills[view] = max(1 - error / np.var(target[some]), _SMALLEST_SKILL)
     shares = skills**2 / np.sum(skills**2)
@@ -272,7 +281,10 @@ def _learn_projection(
 
 
 def _learn_scales(columns: np.ndarray) -> np.ndarray:
-    """Return the scale of each column, float32 ``(d,)``: of those that hold only 0 and 1 as levels, else as numbers."""
+    """Return the scale of each column, float32 ``(d,)``: of those that hold only 0 and 1 as levels, else as numbers.
+
+    One that is the same in all rows has 0: another value in a new row says nothing.
+    """
     is_level = np.asarray(np.isin(columns, (0, 1)).all(axis=0))
     variances = columns.astype("float64").var(axis=0)
     scales = np.zeros(len(is_level))
@@ -280,6 +292,7 @@ def _learn_scales(columns: np.ndarray) -> np.ndarray:
         mean_distance = 2 * variances[chosen].sum()
         if mean_distance > 0:
             scales[chosen] = np.sqrt(width / mean_distance)
+    scales[np.ptp(columns, axis=0) == 0] = 0.0
     return scales.astype("float32")
 
 

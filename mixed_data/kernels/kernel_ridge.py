@@ -23,7 +23,8 @@ def solve_ridge(kernel: np.ndarray, target: np.ndarray, groups: np.ndarray, pena
         penalty: above 0.
 
     Returns:
-        coefficients ``(n,)``, which a row's kernel is multiplied with to predict it, and held-out predictions ``(n,)``.
+        coefficients ``(n,)``, which a row's kernel is multiplied with to predict it; held-out predictions ``(n,)``; and
+        the inverse of kernel and penalty ``(n, n)``.
 
     Reference:
         Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, equations 2.25 and 5.12; for groups the
@@ -36,7 +37,7 @@ def solve_ridge(kernel: np.ndarray, target: np.ndarray, groups: np.ndarray, pena
     for name in names[counts > 1]:
         rows = np.flatnonzero(groups == name)
         held_out[rows] = target[rows] - np.linalg.solve(inverse[np.ix_(rows, rows)], coefficients[rows])
-    return coefficients, held_out
+    return coefficients, held_out, inverse
 
 
 def choose_penalty(kernel: np.ndarray, target: np.ndarray, groups: np.ndarray) -> float:

@@ -16,7 +16,7 @@ WIDTH = 5
 
 
 def make_rows(num_rows: int, seed: int) -> np.ndarray:
-    """Rows of which some lack something: of each column the second half lacks more, the fourth column is often empty."""
+    """Rows of which some lack something: the last column is empty in most."""
     random = np.random.default_rng(seed)
     rows = random.normal(size=(num_rows, WIDTH)).round(1)
     rows[:, 3] = random.integers(0, 2, num_rows)
