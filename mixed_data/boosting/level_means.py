@@ -133,7 +133,9 @@ class LevelMeans(TransformerMixin, BaseEstimator):
     ) -> list[list[list[dict[str | None, float]]]]:
         targets = [target]
         if numbers is not None:
-            targets.append(target - RidgeCV(_RIDGE_STRENGTHS).fit(numbers, target).predict(numbers))
+            is_known = numbers.shape[1] > 0  # A column that is the same in all rows is no number.
+            known = RidgeCV(_RIDGE_STRENGTHS).fit(numbers, target).predict(numbers) if is_known else target.mean()
+            targets.append(target - known)
         return [[self._learn_chain(levels[chain], values) for chain in self._chains()] for values in targets]
 
     def _learn_chain(self, levels: pd.DataFrame, target: np.ndarray) -> list[dict[str | None, float]]:

@@ -80,6 +80,15 @@ def test_with_numbers_there_is_a_second_set_for_what_a_ridge_leaves():
     np.testing.assert_allclose(encoded, np.column_stack(expected))
 
 
+def test_numbers_that_are_the_same_in_all_rows_leave_what_the_mean_leaves():
+    table, target = make_table()
+    schema = Schema(numeric=["area"], codes=["zipcode"])
+    means = LevelMeans(schema, numeric=TabularPreprocessor(Schema(numeric=["area"])))
+    encoded = means.fit(table.assign(area=7.0), target).transform(table)
+    expected = [LevelMeans(CODES).fit(table, values).transform(table) for values in (target, target - target.mean())]
+    np.testing.assert_allclose(encoded, np.column_stack(expected))
+
+
 def test_a_missing_cell_is_a_level_of_its_own():
     table = pd.DataFrame({"heating": ["gas", "gas", None, None]})
     means = LevelMeans(Schema(categorical=["heating"]), smoothing=0.0).fit(table, [1.0, 1.0, 5.0, 7.0])
