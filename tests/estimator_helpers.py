@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 from mixed_data import boosting
-from mixed_data.estimator import MixedDataRegressor, out_of_fold, stacked_regressor
+from mixed_data.estimator import MixedDataRegressor, network_fit, stacked_regressor
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema
 
@@ -90,15 +89,23 @@ def eagerly() -> Iterator[None]:
 
 @contextmanager
 def little_work() -> Iterator[pytest.MonkeyPatch]:
-    """Make the fits of a stack short: two folds, few trees, and networks that TensorFlow does not compile."""
-    with pytest.MonkeyPatch.context() as patch, eagerly():
-        patch.setattr(out_of_fold, "NUM_FOLDS", 2)
-        grow = boosting.make_boosting
+    """Make the fits of a stack short: a backbone that sees the mean colour, two folds and few trees."""
+    grow = boosting.make_boosting
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network_fit, "build_backbone", lambda name, weights, size: make_eye(size))
+        patch.setattr(stacked_regressor, "_NUM_FOLDS", 2)
         patch.setattr(
             "mixed_data.boosting.boosted_trees.make_boosting", lambda seed: grow(seed).set_params(max_iter=15)
         )
-        patch.setattr(stacked_regressor, "BoostedTrees", partial(boosting.BoostedTrees, num_fits=2))
+        network_fit.load_backbone.cache_clear()
         yield patch
+    network_fit.load_backbone.cache_clear()
+
+
+def make_stack(**options: Any) -> stacked_regressor.StackedRegressor:
+    """Make a stack that reads photos of 16 pixels a side."""
+    settings = {"preprocessor": MixedDataPreprocessor(SCHEMA, image_size=16), "image_weights": None, **options}
+    return stacked_regressor.StackedRegressor(SCHEMA, **settings)
 
 
 @dataclass(frozen=True)
@@ -108,36 +115,36 @@ class FittedStack:
     Attributes:
         stack: fitted on the table.
         table: some rows have no photos, some no table, two share a photo.
-        out_of_fold: arguments and result of each call of `predict_out_of_fold`.
-        predicted: what the weights were learned from.
         scaled: the transformed target.
+        asked: what the kernel machines were asked to learn by: groups, splits and so on.
+        held_out: what they predict of each row without its group.
+        predicted: what the weights were learned from.
     """
 
     stack: stacked_regressor.StackedRegressor
     table: pd.DataFrame
-    out_of_fold: list[tuple[tuple[Any, ...], pd.DataFrame]]
-    predicted: pd.DataFrame
     scaled: np.ndarray
+    asked: dict[str, Any]
+    held_out: dict[str, np.ndarray]
+    predicted: pd.DataFrame
 
 
 def fit_stack(table: pd.DataFrame) -> FittedStack:
     """Fit a stack with intervals, and write down what it does."""
-    calls: list[tuple[tuple[Any, ...], pd.DataFrame]] = []
-    learned: list[Any] = []
-    predict_out_of_fold, learn_weights = stacked_regressor.predict_out_of_fold, stacked_regressor._learn_weights
+    seen: dict[str, Any] = {}
+    learn, predict_patterns = stacked_regressor.KernelMachines.learn, stacked_regressor._predict_patterns
 
-    def predict(*arguments: Any) -> pd.DataFrame:
-        calls.append((arguments, predict_out_of_fold(*arguments)))
-        return calls[-1][1]
+    def learn_and_tell(inputs: Any, scaled: np.ndarray, **asked: Any) -> Any:
+        machines, held_out = learn(inputs, scaled, **asked)
+        seen.update(scaled=scaled, asked=asked, held_out=held_out)
+        return machines, held_out
 
-    def learn(predicted: pd.DataFrame, scaled: np.ndarray) -> Any:
-        learned.extend([predicted.copy(), scaled.copy()])
-        return learn_weights(predicted, scaled)
+    def predict_and_tell(*arguments: Any) -> pd.DataFrame:
+        seen["predicted"] = predict_patterns(*arguments)
+        return seen["predicted"].copy()
 
-    options = {"validation_fraction": 0, "epochs": 3, "learning_rate": 0.02, "dropout": 0.0, "image_dropout": 0.0}
-    network = make_regressor(target_transform="log", members=2, **options)
     with little_work() as patch:
-        patch.setattr(stacked_regressor, "predict_out_of_fold", predict)
-        patch.setattr(stacked_regressor, "_learn_weights", learn)
-        stack = stacked_regressor.StackedRegressor(network, intervals=True, random_state=3).fit(table, table["price"])
-    return FittedStack(stack, table, calls, *learned)
+        patch.setattr(stacked_regressor.KernelMachines, "learn", learn_and_tell)
+        patch.setattr(stacked_regressor, "_predict_patterns", predict_and_tell)
+        stack = make_stack(target_transform="log", intervals=True, random_state=3).fit(table, table["price"])
+    return FittedStack(stack, table, **seen)
