@@ -94,9 +94,8 @@ def little_work() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network_fit, "build_backbone", lambda name, weights, size: make_eye(size))
         patch.setattr(stacked_regressor, "_NUM_FOLDS", 2)
-        patch.setattr(
-            "mixed_data.boosting.boosted_trees.make_boosting", lambda seed: grow(seed).set_params(max_iter=15)
-        )
+        few = {"max_iter": 15, "learning_rate": 0.3}
+        patch.setattr("mixed_data.boosting.boosted_trees.make_boosting", lambda seed: grow(seed).set_params(**few))
         network_fit.load_backbone.cache_clear()
         yield patch
     network_fit.load_backbone.cache_clear()

@@ -160,7 +160,7 @@ def test_the_weights_have_the_smallest_absolute_error_on_what_was_predicted_held
         errors = [error_of(weight, *members) for weight in np.linspace(0, 1, 1001)]
         assert error_of(weights[pattern], *members) <= min(errors) + 1e-12
     assert weights["no table"] == weights["nothing"] == 0.5
-    assert len({weights["all"], weights["no photos"], 0.5}) == 3
+    assert 0.5 not in (weights["all"], weights["no photos"])
 
 
 @pytest.mark.parametrize("num_rows", [1, 2, 3, 10, 31])
@@ -260,7 +260,10 @@ def test_without_one_row_that_has_both_there_is_nothing_to_learn_weights_from(sa
         make_stack().fit(rows, sales["price"][:12])
 
 
-def test_bad_rows_and_targets_are_refused_before_anything_is_fitted(sales: pd.DataFrame) -> None:
+def test_bad_rows_and_targets_are_refused_before_anything_is_fitted(
+    sales: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(StackedRegressor, "_make_reader")
     price = sales["price"]
     for X, y, message in (
         (sales.to_numpy(), price, "expected a pandas DataFrame"),
@@ -268,8 +271,7 @@ def test_bad_rows_and_targets_are_refused_before_anything_is_fitted(sales: pd.Da
         (sales, price.where(sales.index != 3), "row 3"),
         (sales.drop(columns=["area", "back"]), price, "area"),
     ):
-        with little_work() as patch, pytest.raises(ValueError, match=message):
-            patch.delattr(StackedRegressor, "_make_reader")
+        with pytest.raises(ValueError, match=message):
             make_stack().fit(X, y)
 
 
