@@ -77,12 +77,17 @@ def test_weights_go_to_models_of_keras_and_scalings_to_files(given: dict[str, An
 
 
 WRONG = [
-    Case("no backbone", "refused", {"backbone": []}, "backbone must name one backbone or several"),
+    Case("an empty list of backbones", "refused", {"backbone": []}, "backbone must name one backbone or several"),
     Case("a backbone twice", "refused", {"backbone": ["A", "A"]}, "none of them twice"),
     Case(
         "a backbone that is a number", "refused", {"backbone": 3}, "backbone must be a text or a list of texts, got 3"
     ),
-    Case("no backbone at all", "refused", {"backbone": None}, "backbone must be a text or a list of texts, got None"),
+    Case(
+        "None in the place of a backbone",
+        "refused",
+        {"backbone": None},
+        "backbone must be a text or a list of texts, got None",
+    ),
     Case("a file of which nobody says how it expects its pixels", "refused", {"backbone": "d.onnx"}, "torch .*DINOv2"),
     Case("a scaling for a model of Keras", "refused", {"backbone_scaling": "tf"}, "is for .keras and .onnx files"),
     Case(
