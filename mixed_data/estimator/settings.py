@@ -40,6 +40,7 @@ _NEVER_NONE = (
     "batch_size",
     "units",
     "patience",
+    "flip_average",
     "learning_rate",
     "weight_decay",
     "dropout",
@@ -49,6 +50,7 @@ _KINDS: tuple[tuple[Any, str, Sequence[str]], ...] = (
     (Schema, "a Schema", ("schema",)),
     (MixedDataPreprocessor, "a MixedDataPreprocessor", ("preprocessor",)),
     (Integral, "a whole number", ("units", "batch_size", "patience", "members", "epochs", "random_state")),
+    (bool, "True or False", ("flip_average",)),
     (Real, "a number", ("learning_rate", "weight_decay", *_SHARES)),
 )
 

@@ -299,6 +299,7 @@ def test_bad_arguments_are_refused(sales: pd.DataFrame) -> None:
         ({"epochs": 1.5, "units": 4.0}, r"units must be a whole number, got 4.0 \(float\); epochs must be a whole"),
         ({"random_state": None}, "random_state must be a whole number, got None"),
         ({"random_state": np.random.RandomState(0)}, "random_state must be a whole number, got RandomState"),
+        ({"flip_average": "no"}, r"flip_average must be True or False, got 'no' \(str\)"),
         ({"dropout": None}, "dropout must be a number, got None"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"image_dropout": 1.0}, r"image_dropout must be in \[0, 1\)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,12 @@ def test_a_file_that_was_changed_is_read_again(files: list[str]) -> None:
 
 
 def test_a_bundle_carries_its_backbones_and_needs_no_other_file(
-    eye: None, files: list[str], sales: pd.DataFrame, without_training: list[dict[str, Any]], tmp_path: Path
+    eye: None,
+    files: list[str],
+    sales: pd.DataFrame,
+    without_training: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = ["MobileNetV2", *map(Path, files)]
     regressor = fit(make_regressor(backbone=names, backbone_scaling=("torch", "unit")), sales[:20])
@@ -203,6 +209,9 @@ def test_a_bundle_carries_its_backbones_and_needs_no_other_file(
     np.testing.assert_array_equal(loaded.predict(sales[:5]), expected)
     assert loaded.embedder_.digest == regressor.embedder_.digest
     assert loaded.backbone == ["MobileNetV2", *files]
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(BundleError, match=r"reading backbone_1.onnx needs onnxruntime; type: pip install"):
+        load(tmp_path / "bundle")
 
 
 def test_another_network_in_the_place_of_a_backbone_is_noticed_by_the_golden_rows(
