@@ -36,7 +36,7 @@ from mixed_data.estimator.settings import (
 )
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.network.fused_network import make_predictor
-from mixed_data.network.member_predictions import predict_members, read_member_weights
+from mixed_data.network.member_predictions import measure_fusion, predict_members, read_member_weights
 from mixed_data.network.training import JIT_COMPILE, Training, seeded
 from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
@@ -211,6 +211,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
             network, components, arrays = build_for(inputs, network_settings, embedder, training_rows)
             training = Training(network, arrays, scaled, training_settings, validation_rows=validation_rows, **rows)
             history = training.losses(network.fit(**training.arguments))
+        measure_fusion(network, components, inputs, training_rows)
         model = make_predictor(network, components)
         self.set_parts(NetworkParts(model, preprocessor, transformer, embedder, history))
         if self.intervals:

@@ -60,6 +60,6 @@ class LateFusion(WeightedSum):
             self.make_dense(1, shape, name=f"prediction_{position}") for position, shape in enumerate(shapes)
         ]
 
-    def merge(self, inputs: list[Any]) -> Any:
-        """Averages the predictions."""
-        return super().merge([predict(branch) for predict, branch in zip(self.predictions, inputs, strict=True)])
+    def terms(self, inputs: list[Any]) -> list[Any]:
+        """Return the predictions."""
+        return [predict(branch) for predict, branch in zip(self.predictions, inputs, strict=True)]

@@ -17,7 +17,7 @@ from mixed_data.members import Shape
 
 
 class WeightedFusion(Fusion):
-    """Base class of fusions with one weight per input; keeps the weights, leaves ``merge`` to the subclass.
+    """Base class of fusions with one weight per input; keeps the weights, leaves ``terms`` to the subclass.
 
     Two inputs share one number, alpha: the weights are alpha and 1 - alpha. Three or more learn one number each.
     The numbers are the weights themselves, not logits, so that a small weight moves as fast as a large one and every
@@ -25,6 +25,10 @@ class WeightedFusion(Fusion):
     nearest weights that are allowed, and in the forward pass, where the value is bounded while the gradient passes
     unchanged ("straight through"). So a checkpoint that holds -0.5, or a training loop that ignores constraints, still
     gives weights inside [0, 1], and a weight that was driven to 0 or 1 comes back when the data say so.
+
+    Where the layers before are trained as well, they take up any weight by the scale of what they give out, and a
+    learned weight alone says nothing. `measure` looks at some rows, and then `fusion_weights` reports the weights on
+    one scale: those that would give the same result if all terms had the same spread.
 
     Args:
         alpha: weight of the first of two inputs, or one weight per input, summing to 1. ``None`` starts all
@@ -62,7 +66,32 @@ class WeightedFusion(Fusion):
             )
         self.alpha = _checked_alpha(type(self).__name__, alpha)
         self.learnable = alpha is None if learnable is None else learnable
+        self.spreads: np.ndarray | None = None
         self._variable: keras.Variable | None = None
+
+    def terms(self, inputs: list[Any]) -> list[Any]:
+        """Return what is weighed: the prepared inputs themselves."""
+        return inputs
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """Sum the terms, each times its weight."""
+        return self.weighted_total(self.terms(inputs))
+
+    def measure(self, inputs: Sequence[Any]) -> None:
+        """Learn how far each term spreads over some rows, for the weights to be reported on one scale.
+
+        Changes nothing but what `fusion_weights` reports, and that only of learned weights. It is kept with the layer.
+
+        Args:
+            inputs: as the layer is called on.
+        """
+        spreads = []
+        for term in self.terms(self.prepare(list(inputs))):
+            values = ops.convert_to_numpy(ops.cast(term, self.variable_dtype)).astype(np.float64)
+            rows = np.moveaxis(values, 1, 0) if self.members is not None else values[None]
+            variances = np.square(rows - rows.mean(axis=1, keepdims=True)).reshape(len(rows), -1).mean(axis=1)
+            spreads.append(np.sqrt(variances))
+        self.spreads = np.stack(spreads, axis=-1).reshape(self.weight_shape(len(spreads)))
 
     def build_merge(self, shapes: list[Shape], widths: list[int]) -> None:
         """Make the variable behind the weights if they are learned.
@@ -89,7 +118,7 @@ class WeightedFusion(Fusion):
         )
 
     def fusion_weights(self) -> np.ndarray:
-        """Report the weights in use now; see ``WeightedSum`` for what they do and do not mean.
+        """Report the weights in use now, on one scale after `measure`; see ``WeightedSum`` for what they mean.
 
         Returns:
             float64 array (number of inputs,), each inside [0, 1], summing to 1; with members (members, number of
@@ -102,7 +131,12 @@ class WeightedFusion(Fusion):
             raise ValueError(f"{self.name} has no weights yet: call it on its inputs (or build it) first")
         if self._variable is None:
             return np.broadcast_to(self._starting_weights, self.weight_shape(self._starting_weights.size)).copy()
-        return ops.convert_to_numpy(self._bounded_weights()).astype(np.float64)
+        weights = ops.convert_to_numpy(self._bounded_weights()).astype(np.float64)
+        if self.spreads is None:
+            return weights
+        scaled = weights * self.spreads
+        total = scaled.sum(axis=-1, keepdims=True)
+        return np.divide(scaled, total, out=weights, where=total > 0)  # Nothing spreads where all rows are alike.
 
     def weighted_total(self, terms: list[Any]) -> Any:
         """Sum the terms, each times its branch's weight, in the dtype of the terms.
@@ -121,7 +155,17 @@ class WeightedFusion(Fusion):
     def get_config(self) -> dict[str, Any]:
         """Return everything needed to make this layer again."""
         alpha = list(self.alpha) if isinstance(self.alpha, tuple) else self.alpha
-        return {**super().get_config(), "alpha": alpha, "learnable": self.learnable}
+        config = {**super().get_config(), "alpha": alpha, "learnable": self.learnable}
+        return config if self.spreads is None else {**config, "spreads": self.spreads.tolist()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> WeightedFusion:
+        """Make the layer of a config."""
+        arguments = dict(config)
+        spreads = arguments.pop("spreads", None)
+        layer = super().from_config(arguments)
+        layer.spreads = None if spreads is None else np.asarray(spreads, dtype=np.float64)
+        return layer
 
     def _weights_for(self, num_inputs: int) -> np.ndarray:
         """Turn ``alpha`` into one weight per input."""

@@ -58,8 +58,11 @@ class WeightedProduct(WeightedFusion):
         Genest and Zidek (1986), doi:10.1214/ss/1177013825.
     """
 
+    def terms(self, inputs: list[Any]) -> list[Any]:
+        """Return the logarithms of the positive inputs."""
+        dtype = keras.backend.result_type(self.compute_dtype, "float32")
+        return [ops.log(ops.softplus(ops.cast(branch, dtype)) + _FLOOR) for branch in inputs]
+
     def merge(self, inputs: list[Any]) -> Any:
         """Multiplies the positive inputs, each to the power of its weight."""
-        dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        logs = [ops.log(ops.softplus(ops.cast(branch, dtype)) + _FLOOR) for branch in inputs]
-        return ops.cast(ops.exp(self.weighted_total(logs)), self.compute_dtype)
+        return ops.cast(ops.exp(super().merge(inputs)), self.compute_dtype)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from mixed_data.fusion.learned_weights import WeightedFusion
@@ -56,7 +54,3 @@ class WeightedSum(WeightedFusion):
         Learned softmax weights over layers: Peters et al. (2018), arXiv:1802.05365. Weighted averages of
         predictions: Breiman (1996), doi:10.1007/BF00117832.
     """
-
-    def merge(self, inputs: list[Any]) -> Any:
-        """Sum the inputs, each times its weight."""
-        return self.weighted_total(inputs)

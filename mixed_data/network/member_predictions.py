@@ -7,8 +7,14 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from mixed_data.fusion import WeightedFusion
+from mixed_data.network import PrincipalComponents
+from mixed_data.network.fused_network import make_predictor
+
 NUM_ROWS_PER_STEP = 32
 """Rows that the network sees at once while predicting, never more and never fewer."""
+
+NUM_ROWS_TO_MEASURE = 1000
 
 
 def predict_members(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -33,6 +39,30 @@ def predict_members(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.
         output = model.predict_on_batch({name: array[rows] for name, array in arrays.items()})
         scaled[start : start + NUM_ROWS_PER_STEP] = output[: num_rows - start]
     return scaled
+
+
+def measure_fusion(
+    network: keras.Model, components: PrincipalComponents | None, inputs: Mapping[str, np.ndarray], rows: np.ndarray
+) -> None:
+    """Have a fusion with learned weights measure its branches, so that these weights are reported on one scale.
+
+    Args:
+        network: from `build_network`, trained; predicts the same afterwards.
+        components: that stand before it, or None.
+        inputs: arrays of all rows, as the model of `make_predictor` takes them.
+        rows: positions of the training rows; of many, `NUM_ROWS_TO_MEASURE` are looked at.
+    """
+    fusion = next((layer for layer in network.layers if isinstance(layer, WeightedFusion)), None)
+    if fusion is None or not fusion.learnable:
+        return
+    branches = make_predictor(keras.Model(network.input, fusion.input), components)
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), NUM_ROWS_TO_MEASURE)).astype(int)]
+    parts = []
+    for start in range(0, len(rows), NUM_ROWS_PER_STEP):
+        some = rows[start : start + NUM_ROWS_PER_STEP]
+        outputs = branches({name: inputs[name][some] for name in branches.input}, training=False)
+        parts.append([keras.ops.convert_to_numpy(output) for output in outputs])
+    fusion.measure([np.concatenate(pieces) for pieces in zip(*parts, strict=True)])
 
 
 def read_member_weights(model: keras.Model) -> np.ndarray | None:
