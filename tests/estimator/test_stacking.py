@@ -263,7 +263,7 @@ def test_without_one_row_that_has_both_there_is_nothing_to_learn_weights_from(sa
 def test_bad_rows_and_targets_are_refused_before_anything_is_fitted(
     sales: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(StackedRegressor, "_make_reader")
+    monkeypatch.delattr(MixedDataRegressor, "make_reading")
     price = sales["price"]
     for X, y, message in (
         (sales.to_numpy(), price, "expected a pandas DataFrame"),
