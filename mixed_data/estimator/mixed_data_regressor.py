@@ -18,6 +18,7 @@ from mixed_data.bundle import Backbones
 from mixed_data.estimator.network_fit import build_for
 from mixed_data.estimator.out_of_fold import (
     LEVEL,
+    RARITY,
     SPREAD,
     calibrate,
     inner_splits,
@@ -39,6 +40,7 @@ from mixed_data.network.fused_network import make_predictor
 from mixed_data.network.member_predictions import measure_fusion, predict_members, read_member_weights
 from mixed_data.network.training import JIT_COMPILE, Training, seeded
 from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
+from mixed_data.prediction.rare_levels import measure_rarity
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
@@ -264,7 +266,9 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         else:
             splits = inner_splits(X, target, schema, self.random_state)
             predicted = predict_out_of_fold(self, X, target, schema, splits)
-        return calibrate(target, predicted, self.target_transformer_, inputs=(LEVEL, SPREAD), seed=self.random_state)
+        return calibrate(
+            target, predicted, self.target_transformer_, inputs=(LEVEL, SPREAD, RARITY), seed=self.random_state
+        )
 
     def set_parts(self, parts: NetworkParts) -> None:
         """Make this a fitted regressor, without intervals, of parts that `fit` or a loaded bundle brings."""
@@ -303,12 +307,12 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         """Predict rows that `read_rows` has read.
 
         Returns:
-            The members' mean ``(n,)``, on the scale of `target_transformer_`; and ``(n, 2)``, that and the logarithm of
-            their standard deviation.
+            The members' mean ``(n,)``, on the scale of `target_transformer_`; and ``(n, 3)``, that, the logarithm of
+            their standard deviation, and the rarity of the row's levels.
         """
         scaled = self.predict_members(inputs)
         mean = scaled.mean(axis=1)
-        return mean, np.column_stack([mean, np.log(scaled.std(axis=1) + _SMALLEST_SPREAD)])
+        return mean, np.column_stack([mean, np.log(scaled.std(axis=1) + _SMALLEST_SPREAD), measure_rarity(inputs)])
 
     def predict_members(self, inputs: Inputs) -> np.ndarray:
         """Predict rows that `read_rows` has read, by every member; see `mixed_data.network.member_predictions`."""

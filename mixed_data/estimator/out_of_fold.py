@@ -19,7 +19,7 @@ from mixed_data.schema import Schema
 from mixed_data.split import find_groups, k_fold
 
 NUM_FOLDS = 5
-LEVEL, SPREAD = "level", "spread"
+LEVEL, SPREAD, RARITY = "level", "spread", "rarity"
 
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 
@@ -37,7 +37,7 @@ class NetworkRegressor(Protocol):
         """Turn rows into arrays."""
 
     def describe_inputs(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
-        """Predict rows, ``(n,)``, and tell easy ones from hard ones by level and spread, ``(n, 2)``."""
+        """Predict rows, ``(n,)``, and tell easy ones from hard ones by level, spread and rarity, ``(n, 3)``."""
 
 
 def inner_splits(X: pd.DataFrame, target: np.ndarray, schema: Schema, random_state: int) -> Splits:
@@ -55,7 +55,7 @@ def predict_patterns(regressor: NetworkRegressor, inputs: Inputs) -> pd.DataFram
 
     Returns:
         ``row`` (position), ``pattern``, ``prediction`` (target units), and what tells easy rows from hard ones:
-        ``level`` (the prediction, transformed) and ``spread``. A pattern that a row cannot have is left out.
+        ``level`` (the prediction, transformed), ``spread`` and ``rarity``. A pattern that a row cannot have is left out.
     """
     parts = []
     for pattern in PATTERNS:
@@ -65,7 +65,8 @@ def predict_patterns(regressor: NetworkRegressor, inputs: Inputs) -> pd.DataFram
             scaled, difficulty = regressor.describe_inputs(variant.take(rows))
             columns = {"row": rows, "pattern": pattern}
             columns["prediction"] = regressor.target_transformer_.inverse_transform(scaled)
-            parts.append(pd.DataFrame({**columns, LEVEL: difficulty[:, 0], SPREAD: difficulty[:, 1]}))
+            columns |= dict(zip((LEVEL, SPREAD, RARITY), difficulty.T, strict=True))
+            parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
 
 

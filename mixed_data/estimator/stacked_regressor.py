@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from mixed_data.boosting import BoostedTrees
 from mixed_data.bundle import Backbones
 from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
-from mixed_data.estimator.out_of_fold import calibrate
+from mixed_data.estimator.out_of_fold import RARITY, calibrate
 from mixed_data.estimator.photo_backbones import Names
 from mixed_data.estimator.saved_backbones import read_backbones, write_backbones
 from mixed_data.estimator.saved_network import check_entry, make_entry
@@ -26,6 +26,7 @@ from mixed_data.estimator.settings import check_callbacks, check_options, read_t
 from mixed_data.files.checked_json import NUMBER, OBJECT, check_fields, read_json, write_json
 from mixed_data.kernels import KernelMachines
 from mixed_data.prediction.missing_patterns import PATTERNS, name_patterns
+from mixed_data.prediction.rare_levels import measure_rarity
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
@@ -36,7 +37,7 @@ PHOTOS = "<prediction from the photos>"
 _NUM_FOLDS = 5
 _NUM_FITS_OF_TREES = 2
 _MEMBERS = ("trees", "kernel")
-_DIFFICULTY = ("level", "disagreement")
+_DIFFICULTY = ("level", "disagreement", RARITY)
 _SMALLEST_DISAGREEMENT = 0.02
 _STACK_FILE, _KERNELS_FILE = "stack.json", "kernels.npz"
 
@@ -157,6 +158,9 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         self._set_parts(preprocessor, embedder, transformer, machines, trees, weights)
         if self.intervals:
             predicted = _weigh(predicted, weights)
+            of_rows = measure_rarity(inputs, seen=True)[predicted["row"]]
+            has_table = [pattern in ("all", "no photos") for pattern in predicted["pattern"]]
+            predicted[RARITY] = np.where(has_table, of_rows, 0.0)
             predicted["prediction"] = transformer.inverse_transform(predicted["level"].to_numpy())
             self.calibrator_ = calibrate(target, predicted, transformer, inputs=_DIFFICULTY, seed=self.random_state)
         return self
@@ -168,6 +172,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         found = self.machines_.predict(inputs)
         by_trees = self.trees_.predict(table.assign(**{PHOTOS: _tell(inputs, found)}))
         predicted = _weigh(_choose(name_patterns(inputs, "both"), found, by_trees), self.weights_)
+        predicted[RARITY] = measure_rarity(inputs)
         return inputs, predicted["level"].to_numpy(), predicted[list(_DIFFICULTY)].to_numpy()
 
     def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:

@@ -17,7 +17,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
 PHOTO_PATTERN = {pattern: "no photos" if "image" in missing else "all" for pattern, missing in PATTERNS.items()}
 """Pattern -> what it is for a regressor that reads photos only."""
 
-_ARRAYS = {"image": ("images", "image_mask"), "tabular": ("tabular", "tabular_mask")}
+_ARRAYS = {"image": ("images", "image_mask"), "tabular": ("tabular", "tabular_mask", "level_counts")}
 
 
 def name_patterns(inputs: Inputs, modalities: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import name_patterns
+from mixed_data.prediction.rare_levels import find_rare_levels
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
 from mixed_data.schema.column_formats import read_cells
@@ -125,6 +127,8 @@ class RowRegressor(RegressorMixin):
                     coverage=coverage,
                 )
             columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
-            parts.append(pd.DataFrame({**columns, "warnings": ["; ".join(row) for row in inputs.row_warnings]}))
+            rare = find_rare_levels(inputs, self.preprocessor_) if self.modalities != "image" else []
+            texts = ["; ".join([*row, *also]) for row, also in zip_longest(inputs.row_warnings, rare, fillvalue=())]
+            parts.append(pd.DataFrame({**columns, "warnings": texts}))
             row_warnings += inputs.row_warnings
         return pd.concat(parts).set_axis(table.index, axis="index"), row_warnings

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from mixed_data.files.checked_json import FLAG, INTEGER, OBJECTS, TEXT, TEXTS, check_fields, optional
+from mixed_data.files.checked_json import FLAG, INTEGER, INTEGERS, OBJECTS, TEXT, TEXTS, check_fields, optional
 from mixed_data.schema.cell_values import spell_as
 
 _OTHER = "<other>"
 _MISSING = "<missing>"
+_MOST_ROWS = 2**53
 _FLAGS = (("True", "False"), ("1", "0"))
 
 
@@ -44,6 +45,11 @@ class _LevelGroup:
         kept = sorted(level for level, count in counts.items() if count >= min_frequency)
         rare = sorted(level for level, count in counts.items() if count < min_frequency)
         return cls(prefix, tuple(kept), tuple(rare), prefix is None and None in texts)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """All levels of the training rows: the kept, then the rare."""
+        return self.kept + self.rare
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -87,10 +93,14 @@ class CategoricalColumn:
     Attributes:
         name: the column.
         groups: the levels of the whole text first, then those of each prefix.
+        counts: in how many training rows each level of the whole text stood: the kept, then the rare.
+        num_missing: how many training cells were missing.
     """
 
     name: str
     groups: tuple[_LevelGroup, ...]
+    counts: tuple[int, ...]
+    num_missing: int
 
     @classmethod
     def learn(
@@ -109,7 +119,9 @@ class CategoricalColumn:
         """
         longest = max((len(text) for text in texts if text is not None), default=0)
         useful = [prefix for prefix in prefixes if prefix < longest]
-        column = cls(name, tuple(_LevelGroup.learn(texts, p, min_frequency) for p in (None, *useful)))
+        groups = tuple(_LevelGroup.learn(texts, p, min_frequency) for p in (None, *useful))
+        found = Counter(texts)
+        column = cls(name, groups, tuple(found[level] for level in groups[0].levels), found[None])
         notes = []
         for group in column.groups:
             notes += group.describe(column._title(group), min_frequency)
@@ -124,6 +136,11 @@ class CategoricalColumn:
         """Return the one-hot features of each text, float32 (n, number of feature names)."""
         texts = spell_as(self._levels, texts)
         return np.hstack([group.encode(texts) for group in self.groups])
+
+    def count(self, texts: Sequence[str | None]) -> np.ndarray:
+        """Return in how many training rows each text stood, int64 (n,); of None, how many were missing."""
+        counts: dict[str | None, int] = {**dict(zip(self._levels, self.counts, strict=True)), None: self.num_missing}
+        return np.array([counts.get(text, 0) for text in spell_as(self._levels, texts)], dtype=np.int64)
 
     def find_warnings(self, texts: Sequence[str | None]) -> Iterator[tuple[int, str]]:
         """Yield (row position, warning) for each cell that is missing or was not seen in training."""
@@ -145,7 +162,8 @@ class CategoricalColumn:
     def get_state(self) -> dict[str, Any]:
         """Return what was learned as a JSON-able dict."""
         groups = [{**vars(group), "kept": list(group.kept), "rare": list(group.rare)} for group in self.groups]
-        return {"kind": "categorical", "name": self.name, "groups": groups}
+        counts = {"counts": list(self.counts), "num_missing": self.num_missing}
+        return {"kind": "categorical", "name": self.name, "groups": groups, **counts}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> CategoricalColumn:
@@ -154,7 +172,8 @@ class CategoricalColumn:
         Raises:
             ValueError: if the state does not describe one.
         """
-        state = check_fields(state, "categorical column", {"kind": TEXT, "name": TEXT, "groups": OBJECTS})
+        kinds = {"kind": TEXT, "name": TEXT, "groups": OBJECTS, "counts": INTEGERS, "num_missing": INTEGER}
+        state = check_fields(state, "categorical column", kinds)
         what = f"categorical column {state['name']!r}"
         fields = {"prefix": optional(INTEGER), "kept": TEXTS, "rare": TEXTS, "missing": FLAG}
         groups = []
@@ -167,11 +186,14 @@ class CategoricalColumn:
         prefixes = [group.prefix for group in groups]
         if prefixes[:1] != [None] or any(prefix is None or prefix < 1 for prefix in prefixes[1:]):
             raise ValueError(f"{what}: expected the whole text first, then prefixes of 1 or more, got {prefixes}")
-        return cls(state["name"], tuple(groups))
+        counts, num_missing = tuple(state["counts"]), state["num_missing"]
+        if len(counts) != len(groups[0].levels) or not all(0 <= n < _MOST_ROWS for n in (*counts, num_missing)):
+            raise ValueError(f"{what}: expected a count of rows for each level, got {len(counts)} counts")
+        return cls(state["name"], tuple(groups), counts, num_missing)
 
     @property
     def _levels(self) -> tuple[str, ...]:
-        return self.groups[0].kept + self.groups[0].rare
+        return self.groups[0].levels
 
     def _title(self, group: _LevelGroup) -> str:
         return self.name if group.prefix is None else f"{self.name}[:{group.prefix}]"

@@ -34,15 +34,16 @@ class Inputs(dict[str, np.ndarray]):
 
     - "tabular": float32 (n, d), see `MixedDataPreprocessor.get_feature_names_out`;
     - "tabular_mask": bool (n, 1), False where not one cell of the row's features is there;
+    - "level_counts": int64 (n, L), in how many training rows the row's level of each category and code stood;
     - "images": uint8 (n, V, H, W, 3), RGB, 0 to 255, or with an embedder float32 (n, V, D); zeros where there is no
       photo;
     - "image_mask": bool (n, V), False where a photo is missing or unreadable.
 
-    All four are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only, and wants
+    All five are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only, and wants
     `dict(inputs)`.
 
     Args:
-        arrays: the four arrays.
+        arrays: the five arrays.
         row_warnings: for each row, what was doubtful in it; empty lists for rows in order.
     """
 
@@ -187,6 +188,7 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         arrays = {
             "tabular": tabular,
             "tabular_mask": np.any(is_there, axis=0)[:, None],
+            "level_counts": self.tabular_.count_levels(cells, num_rows),
             "images": images,
             "image_mask": image_mask,
         }

@@ -28,6 +28,7 @@ from mixed_data.files.checked_json import (
     make_plain,
     optional,
 )
+from mixed_data.preprocessing.categorical_column import CategoricalColumn
 from mixed_data.preprocessing.column_ratios import LogRatio, check_ratios, learn_ratios
 from mixed_data.preprocessing.feature_columns import (
     FeatureColumn,
@@ -41,7 +42,7 @@ from mixed_data.schema import Schema, learn_formats
 logger = logging.getLogger(__name__)
 
 _FORMAT = "mixed_data.TabularPreprocessor"
-_VERSION = 2
+_VERSION = 3
 _LOGS = ("auto", "never")
 
 
@@ -185,6 +186,16 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
                 row_warnings[row].append(warning)
         features += [ratio.encode(cells) for ratio in self.ratios_]
         return np.hstack(features), row_warnings
+
+    @property
+    def level_columns_(self) -> list[CategoricalColumn]:
+        """The categories and codes that were kept."""
+        return [column for column in self.columns_ if isinstance(column, CategoricalColumn)]
+
+    def count_levels(self, cells: Mapping[str, Any], num_rows: int) -> np.ndarray:
+        """Return in how many training rows each row's levels stood, int64 (n, categories and codes that were kept)."""
+        counts = [column.count(cells[column.name]) for column in self.level_columns_]
+        return np.column_stack([np.zeros((num_rows, 0), dtype=np.int64), *counts])
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
         """Name the features, for example "area", "area=<missing>", "zipcode=85255", "zipcode[:3]=852".

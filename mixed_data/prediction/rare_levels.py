@@ -1,0 +1,39 @@
+"""Rows whose category or code stood in few training rows: said in words, and as a number for the intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixed_data.preprocessing import Inputs, MixedDataPreprocessor
+
+FEW_ROWS = 3
+"""A level in at most so many training rows is rare. On the houses, those of such zipcodes are met half as well."""
+
+
+def measure_rarity(inputs: Inputs, *, seen: bool = False) -> np.ndarray:
+    """Tell rows of levels that stood in many training rows from those of levels that stood in few.
+
+    Args:
+        inputs: of the rows.
+        seen: whether they are training rows themselves, which must not count.
+
+    Returns:
+        float64 ``(n,)``, 1 / (1 + the number of training rows with the row's rarest level): 1 for a level that was not
+        seen; 0 for rows without categories and codes.
+    """
+    counts = inputs["level_counts"]
+    if not counts.shape[1]:
+        return np.zeros(len(counts))
+    fewest = counts.min(axis=1).astype("float64") - seen
+    return np.where(inputs["tabular_mask"][:, 0], 1 / (1 + np.maximum(fewest, 0)), 0.0)
+
+
+def find_rare_levels(inputs: Inputs, preprocessor: MixedDataPreprocessor) -> list[list[str]]:
+    """Say of each row which of its levels stood in few training rows; of levels that stood in none, others speak."""
+    names = [column.name for column in preprocessor.tabular_.level_columns_]
+    found: list[list[str]] = [[] for _ in inputs["level_counts"]]
+    for row, column in np.argwhere((inputs["level_counts"] > 0) & (inputs["level_counts"] <= FEW_ROWS)):
+        count = inputs["level_counts"][row, column]
+        rows = "training row" if count == 1 else "training rows"
+        found[row].append(f"{names[column]} is a level of only {count} {rows}")
+    return found
