@@ -7,10 +7,10 @@ import warnings
 import pandas as pd
 import pyarrow
 import pytest
-from estimator_helpers import make_eye, make_regressor
+from estimator_helpers import little_work, make_eye, make_regressor, make_stack
 from reliability import Case, documented
 
-from mixed_data.estimator import MixedDataRegressor, StackedRegressor, out_of_fold
+from mixed_data.estimator import MixedDataRegressor, out_of_fold
 from mixed_data.network.pretrained_backbones import KerasBackbone
 from mixed_data.preprocessing.lost_photos import PhotoWarning
 
@@ -106,11 +106,10 @@ def test_predict_warns_of_the_photos_of_an_arrow_table(rows, without_training) -
 
 
 def test_a_stack_warns_once_before_all_its_fits(rows, monkeypatch):
-    def fit(*arguments: object) -> None:
+    def fit(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(MixedDataRegressor, "fit", fit)
-    stack = StackedRegressor(make_regressor(validation_fraction=0.0))
-    with pytest.warns(PhotoWarning) as caught, pytest.raises(ZeroDivisionError):
-        stack.fit(rows, rows["price"])
+    monkeypatch.setattr("mixed_data.kernels.KernelMachines.learn", fit)
+    with little_work(), pytest.warns(PhotoWarning) as caught, pytest.raises(ZeroDivisionError):
+        make_stack().fit(rows, rows["price"])
     assert [sentence[: len(LOST)] for sentence in sentences_of(caught)] == [LOST]

@@ -83,16 +83,18 @@ def test_candidates_are_baselines_networks_the_placebo_and_one_network_without_e
 def test_intervals_are_learned_by_the_main_network_and_the_stack_unless_told_not_to():
     options = {"networks": ["table", "best"], "main": "concat"}
     for asked, expected in ((True, {"concat", "best"}), (False, set())):
-        candidates = make_candidates(SCHEMA, {}, intervals=asked, **options)
+        candidates = make_candidates(SCHEMA, {"image_branch": "pretrained"}, intervals=asked, **options)
         learning = {name for name, found in candidates.items() if getattr(found.estimator, "intervals", False)}
         assert learning == expected
 
 
 def test_the_stack_can_be_the_main_model_and_loses_its_views_too():
-    candidates = make_candidates(SCHEMA, {}, networks=["table"], main="best")
+    options = {"image_branch": "pretrained", "image_weights": None, "epochs": 3}
+    candidates = make_candidates(SCHEMA, options, networks=["table"], main="best")
     assert list(candidates)[4:] == ["table", "best", "placebo", "without front", "without kitchen"]
-    assert candidates["without front"].estimator.network.schema.images == ("kitchen",)
-    assert candidates["best"].estimator.network.schema.images == ("front", "kitchen")
+    assert candidates["without front"].estimator.schema.images == ("kitchen",)
+    assert candidates["best"].estimator.schema.images == ("front", "kitchen")
+    assert candidates["without front"].estimator.image_weights is None
 
 
 def test_the_main_network_is_compared_once_and_the_views_only_where_asked_for():

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import RidgeCV
 
 from mixed_data.boosting.level_text import CodeOrder, read_levels
+from mixed_data.estimator import StackedRegressor
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.held_out_scores import evaluate_held_out, make_networks
 from mixed_data.fusion import FUSIONS
@@ -200,6 +201,24 @@ def test_networks_differ_in_modalities_and_fusion_only():
     }
     assert [networks[name].fusion for name in FUSIONS] == list(FUSIONS)
     assert {(network.schema, network.epochs) for network in networks.values()} == {(SCHEMA, 3)}
+
+
+def test_the_stack_takes_of_the_options_what_it_knows_and_stands_where_it_was_asked_for():
+    preprocessor = MixedDataPreprocessor(SCHEMA, image_size=96)
+    options = {"image_branch": "pretrained", "image_weights": "a.h5", "epochs": 3, "random_state": 7}
+    options |= {"preprocessor": preprocessor, "target_transform": "identity"}
+    networks = make_networks(SCHEMA, ["table", "best", "film"], options)
+    assert list(networks) == ["table", "best", "film"]
+    assert type(networks["best"]) is StackedRegressor
+    expected = {"schema": SCHEMA, "backbone": "MobileNetV2", "image_weights": "a.h5", "random_state": 7}
+    expected |= {"preprocessor": preprocessor, "target_transform": "identity", "intervals": False}
+    assert networks["best"].get_params(deep=False) == expected
+
+
+@pytest.mark.parametrize("options", [{}, {"image_branch": "cnn"}])
+def test_the_stack_is_refused_without_a_pretrained_backbone(options):
+    with pytest.raises(ValueError, match="'best' reads photos by a pretrained backbone; use --image-branch pretrained"):
+        make_networks(SCHEMA, ["table", "best"], options)
 
 
 def test_an_unknown_network_is_refused_before_anything_is_fitted():

@@ -13,6 +13,7 @@ from sklearn.dummy import DummyRegressor
 
 from mixed_data.evaluation.compared_models import Candidate
 from mixed_data.evaluation.run_folder import RunFolder
+from mixed_data.fusion import FUSIONS
 from mixed_data.metrics import regression_metrics
 from mixed_data.runs.claimed_folder import read_config
 from mixed_data.runs.compare_run import compare_models
@@ -67,6 +68,22 @@ def test_a_comparison_is_returned_as_it_is_written(table, tmp_path):
     )
     assert not found.folder.checkpoints.exists()
     assert found.folder.report.is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "has_stack"), [({}, False), ({"image_branch": "cnn"}, False), ({"image_branch": "pretrained"}, True)]
+)
+def test_the_stack_is_compared_where_a_pretrained_backbone_reads_the_photos(table, monkeypatch, options, has_stack):
+    def stop(*arguments, networks, **more):
+        asked.extend(networks)
+        raise ZeroDivisionError
+
+    asked = []
+    monkeypatch.setattr("mixed_data.runs.compare_run.make_candidates", stop)
+    with pytest.raises(ZeroDivisionError):
+        compare_models(table, HOUSE_SCHEMA, **options)
+    assert ("best" in asked) is has_stack
+    assert {"table", "image", *FUSIONS} == set(asked) - {"best"}
 
 
 def test_what_cannot_be_compared_leaves_no_folder(table, tmp_path):

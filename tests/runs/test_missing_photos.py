@@ -12,7 +12,7 @@ from reliability import Case, documented
 from sklearn.dummy import DummyRegressor
 
 from mixed_data.cli import main
-from mixed_data.estimator import MixedDataRegressor
+from mixed_data.estimator import MixedDataRegressor, StackedRegressor
 from mixed_data.evaluation.compared_models import Candidate
 from mixed_data.files.checked_json import read_json
 from mixed_data.preprocessing.lost_photos import MissingPhotosError
@@ -57,6 +57,7 @@ def no_fit(*arguments: object, **options: object) -> None:
 )
 def test_a_command_refuses_a_column_without_one_photo(case: Case, lost, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(MixedDataRegressor, "fit", no_fit)
+    monkeypatch.setattr(StackedRegressor, "fit", no_fit)
     monkeypatch.setattr("sklearn.compose.TransformedTargetRegressor.fit", no_fit)
     command, *options = case.given
     out = tmp_path / "run"
