@@ -1,8 +1,8 @@
-"""Are damaged manifests, states and tables refused with a `ValueError`, or else of use, quickly and in little memory?
+"""Are damaged manifests, states, arrays and tables refused with a `ValueError`, or else of use, fast and in little memory?
 
     python -m benchmarks.fuzz_states --cases 100000 --seed 0
 
-Damages small good files of eight kinds (`benchmarks.state_cases`) and reads each. What is wrong: any other exception,
+Damages small good files of ten kinds (`benchmarks.state_cases`) and reads each. What is wrong: any other exception,
 or one without a message, a warning, numbers that are none, and what `benchmarks.fuzzing` says of every case: more than
 5 s, more than 1 GB (of which Python with TensorFlow takes about 650 MB before the first file), a process that dies.
 """

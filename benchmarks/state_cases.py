@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from benchmarks.array_cases import ARRAY_USES, UnfitError, damage_arrays, make_array_files
 from benchmarks.mutations import mutate
 from mixed_data.boosting import make_features
 from mixed_data.boosting.tree_features import read_features, state_of_features
@@ -61,10 +62,6 @@ JUNK: tuple[Any, ...] = (
 """What is put in the place of a value, or beside it."""
 
 ACTIONS = ("replace", "remove", "add", "repeat", "rename", "swap", "scale", "nest")
-
-
-class UnfitError(Exception):
-    """What was accepted gives numbers that are none, or of another shape."""
 
 
 class Originals(NamedTuple):
@@ -113,14 +110,14 @@ def make_originals(folder: Path) -> Originals:
         "target": TargetTransformer().fit(table["price"]).get_state(),
         "intervals": calibrator.get_state(),
         "features": state_of_features(features),
-        "stack": {"random_state": 0, "weights": {pattern: [0.5, 0.5] for pattern in PATTERNS}},
+        "stack": {"weights": dict.fromkeys(PATTERNS, 0.5)},
     }
     for name, state in states.items():
         write_json(folder / name, state)
     write_golden_rows(preprocessor, folder / "golden")
     states["golden"] = read_json(folder / "golden" / "golden.json")
     _write_manifest(folder / "bundle", folder / "target")
-    files = {name: (folder / name).read_bytes() for name in states if name != "golden"}
+    files = {name: (folder / name).read_bytes() for name in states if name != "golden"} | make_array_files(folder)
     files["golden"] = (folder / "golden" / "golden.json").read_bytes()
     files["manifest"] = (folder / "bundle" / "manifest.json").read_bytes()
     shown = table.assign(front=[Path(path).name if isinstance(path, str) else None for path in table["front"]])
@@ -152,6 +149,8 @@ def damage(kind: str, content: bytes, random: Random, donors: list[bytes]) -> by
         return mutate(content, random, donors=donors)
     if kind == "table":
         return damage_cells(content, random)
+    if kind in ARRAY_USES:
+        return damage_arrays(content, random, donors)
     value = json.loads(content)
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         place, action, junk = random.randrange(10**6), random.choice(ACTIONS), random.choice(JUNK)
@@ -315,6 +314,7 @@ _USES: dict[str, Callable[[Path, Originals, Random], None]] = {
     "stack": lambda file, originals, random: read_weights(file) and None,
     "golden": _use_golden,
     "table": _use_table,
+    **ARRAY_USES,
 }
 
 KINDS = tuple(_USES)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.array_cases import ARRAY_USES
 from benchmarks.state_cases import (
     ACTIONS,
     JUNK,
@@ -24,7 +25,7 @@ from benchmarks.state_cases import (
 )
 from mixed_data.preprocessing.numeric_column import NumericColumn
 
-STATES = [kind for kind in KINDS if kind != "table"]
+STATES = [kind for kind in KINDS if kind not in ("table", *ARRAY_USES)]
 EDITS = st.lists(
     st.tuples(st.integers(0, 10**6), st.sampled_from(ACTIONS), st.sampled_from(range(len(JUNK)))),
     min_size=1,
