@@ -1,4 +1,4 @@
-"""Are damaged manifests, states, arrays and tables refused with a `ValueError`, or else of use, fast and in little memory?
+"""Are damaged manifests, states, arrays and tables refused with a `ValueError`, or else of use, fast, in little memory?
 
     python -m benchmarks.fuzz_states --cases 100000 --seed 0
 

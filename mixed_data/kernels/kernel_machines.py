@@ -287,7 +287,7 @@ def _learn_scales(columns: np.ndarray) -> np.ndarray:
     """
     is_level = np.asarray(np.isin(columns, (0, 1)).all(axis=0))
     variances = columns.astype("float64").var(axis=0)
-    scales = np.zeros(len(is_level))
+    scales = np.zeros(columns.shape[1])
     for width, chosen in ((_LEVEL_WIDTH, is_level), (_NUMBER_WIDTH, ~is_level)):
         mean_distance = 2 * variances[chosen].sum()
         if mean_distance > 0:
