@@ -32,7 +32,7 @@ def write_results(
     ``predictions.csv`` has one line per model, repeat and row: ``model``, ``repeat``, ``fold``, ``row`` (position in
     the table), ``id`` (the position where there is no id), ``target`` and ``prediction`` in target units, ``lower`` and
     ``upper`` of the models that know intervals, and ``images_used``, the number of photos that the row was predicted
-    from.
+    from; and ``level_rows``, in how many training rows the rarest level of the row's categories and codes stood.
 
     Args:
         folder: of the comparison.
@@ -47,6 +47,7 @@ def write_results(
     rows = predictions["row"].to_numpy()
     ids = rows if schema.id is None else table[schema.id].to_numpy()[rows]
     columns = ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper", "images_used"]
+    columns += ["level_rows"]
     lines = predictions.assign(id=np.asarray(ids), target=run.evidence.target[rows])[columns]
     write_csv(folder.predictions, lines)
     write_json(folder.comparison, comparison)

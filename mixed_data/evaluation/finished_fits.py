@@ -157,6 +157,7 @@ class FinishedFits:
                 return None
             columns = state["columns"]
             kinds = _COLUMNS if columns.keys().isdisjoint(_ENDS) else _COLUMNS | _ENDS
+            kinds = kinds | {"level_rows": INTEGERS} if "level_rows" in columns else kinds
             check_fields(columns, str(file), kinds if len(rows) else {})
             if any(len(values) != len(rows) for values in columns.values()):
                 return None

@@ -38,8 +38,9 @@ def predict_hidden(model: RowRegressor, rows: pd.DataFrame, schema: Schema, cove
     for pattern, missing in PATTERNS.items():
         if may_lack and may_lack.issuperset(missing):
             hidden = rows.assign(**dict.fromkeys(name for modality in missing for name in columns[modality]))
-            predicted = model.predict_rows(hidden, coverage=coverage).drop(columns=["images_used", "warnings"])
-            parts.append(predicted.assign(pattern=pattern))
+            predicted = model.predict_rows(hidden, coverage=coverage)
+            kept = ["prediction", *(name for name in ("lower", "upper") if name in predicted)]
+            parts.append(predicted[kept].assign(pattern=pattern))
     return pd.concat(parts[1:] or parts)
 
 

@@ -238,5 +238,5 @@ def _collect(tasks: Sequence[_Task], done: Sequence[Fit]) -> pd.DataFrame:
         for task, fit in zip(tasks, done, strict=True)
     ]
     lines = pd.concat(parts, ignore_index=True).assign(order=lambda lines: pd.factorize(lines["model"])[0])
-    columns = ["model", "repeat", "fold", "row", "prediction", "lower", "upper", "images_used"]
+    columns = ["model", "repeat", "fold", "row", "prediction", "lower", "upper", "images_used", "level_rows"]
     return lines.sort_values(["order", "repeat", "row"], ignore_index=True).reindex(columns=columns)

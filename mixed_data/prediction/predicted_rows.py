@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,7 +99,8 @@ class RowRegressor(RegressorMixin):
         Returns:
             One line per row, in order, with the index of ``table``: ``prediction`` (float64, target units),
             with a coverage ``lower`` and ``upper`` (likewise), ``images_used`` (int64, number of photos), ``warnings``
-            (text, parts separated by "; ", empty for a row in order).
+            (text, parts separated by "; ", empty for a row in order), and for a table with categories or codes
+            ``level_rows`` (int64, in how many training rows the rarest level of the row stood; 0 for an unseen one).
 
         Raises:
             ValueError: as for `predict` and `predict_interval`.
@@ -118,7 +120,7 @@ class RowRegressor(RegressorMixin):
         for start in range(0, max(len(table), 1), NUM_ROWS_AT_ONCE):
             rows = table.iloc[start : start + NUM_ROWS_AT_ONCE]
             inputs, scaled, difficulty = self.describe_rows(rows)
-            columns = {"prediction": self.target_transformer_.inverse_transform(scaled)}
+            columns: dict[str, Any] = {"prediction": self.target_transformer_.inverse_transform(scaled)}
             if coverage is not None and self.calibrator_ is not None:
                 columns["lower"], columns["upper"] = self.calibrator_.predict(
                     columns["prediction"],
@@ -129,6 +131,9 @@ class RowRegressor(RegressorMixin):
             columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
             rare = find_rare_levels(inputs, self.preprocessor_) if self.modalities != "image" else []
             texts = ["; ".join([*row, *also]) for row, also in zip_longest(inputs.row_warnings, rare, fillvalue=())]
-            parts.append(pd.DataFrame({**columns, "warnings": texts}))
+            columns["warnings"] = texts
+            if self.modalities != "image" and inputs["level_counts"].shape[1]:
+                columns["level_rows"] = inputs["level_counts"].min(axis=1)
+            parts.append(pd.DataFrame(columns))
             row_warnings += inputs.row_warnings
         return pd.concat(parts).set_axis(table.index, axis="index"), row_warnings

@@ -20,7 +20,13 @@ from mixed_data.report.report_sections import (
     list_differences,
     list_missing,
 )
-from mixed_data.report.row_groups import Grouping, group_by_level, group_by_photos, group_by_target
+from mixed_data.report.row_groups import (
+    Grouping,
+    group_by_frequency,
+    group_by_level,
+    group_by_photos,
+    group_by_target,
+)
 from mixed_data.report.run_answers import ErrorScale, answer_questions, choose_rivals
 from mixed_data.report.run_contents import Run, read_run
 from mixed_data.report.wording import Unit, render
@@ -60,7 +66,7 @@ def _collect_facts(run: Run) -> dict[str, Any]:
     unit = Unit.of(run.schema.target or "target", run.config)
     scale = ErrorScale.of(run, unit)
     links = [] if run.cells is None else find_links(run.cells, run.schema)
-    by_target, by_level, by_photos = _sort_rows(run, unit)
+    by_target, by_level, by_frequency, by_photos = _sort_rows(run, unit)
     warned = run.rows[run.rows["warnings"] != ""] if "warnings" in run.rows else None
     bad_rows = run.config.get("bad_rows")
     return {
@@ -73,9 +79,9 @@ def _collect_facts(run: Run) -> dict[str, Any]:
         "differences": list(list_differences(run)),
         "predictions": draw_predictions(run.rows["target"].to_numpy(), run.rows["prediction"].to_numpy(), unit),
         "shares": _draw_shares(run, scale),
-        "errors": describe_errors(run, scale, (by_target, by_level, by_photos)),
+        "errors": describe_errors(run, scale, (by_target, by_level, by_frequency, by_photos)),
         "min_box_rows": MIN_BOX_ROWS,
-        "coverage": describe_coverage(run, scale, by_target, by_photos),
+        "coverage": describe_coverage(run, scale, by_target, (by_frequency, by_photos)),
         "nominal": NOMINAL,
         "missing": list(list_missing(run, scale)),
         "weights": draw_weights(run.weights) if run.weights else None,
@@ -87,15 +93,18 @@ def _collect_facts(run: Run) -> dict[str, Any]:
     }
 
 
-def _sort_rows(run: Run, unit: Unit) -> tuple[Grouping, Grouping, Grouping]:
-    """Sort the rows by target, by code or category, and by number of photos."""
+def _sort_rows(run: Run, unit: Unit) -> tuple[Grouping, ...]:
+    """Sort the rows by target, by code or category, by how frequent that is in training, and by number of photos."""
     by_level = Grouping("code or category", [], run.no_cells)
     if run.cells is not None:
         by_level = group_by_level(run.cells, run.schema)
     by_photos = Grouping("number of photos", [], "the run did not keep how many photos each row had")
     if "images_used" in run.rows and run.rows["images_used"].notna().all():
         by_photos = group_by_photos(run.rows["images_used"].to_numpy())
-    return group_by_target(run.rows["target"].to_numpy(), unit), by_level, by_photos
+    by_frequency = Grouping("training rows of the rarest category or code", [], "the main model read none")
+    if "level_rows" in run.rows and run.rows["level_rows"].notna().all():
+        by_frequency = group_by_frequency(run.rows["level_rows"].to_numpy())
+    return group_by_target(run.rows["target"].to_numpy(), unit), by_level, by_frequency, by_photos
 
 
 def _draw_shares(run: Run, scale: ErrorScale) -> Picture:

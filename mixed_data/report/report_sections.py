@@ -66,14 +66,14 @@ def describe_errors(run: Run, scale: ErrorScale, groupings: Iterable[Grouping]) 
         yield {"by": grouping.by, "picture": picture, "lines": lines, "reason": grouping.reason}
 
 
-def describe_coverage(run: Run, scale: ErrorScale, by_target: Grouping, by_photos: Grouping) -> dict[str, Any]:
-    """Count how often the intervals hold, in total, by target and by number of photos."""
+def describe_coverage(run: Run, scale: ErrorScale, by_target: Grouping, others: Sequence[Grouping]) -> dict[str, Any]:
+    """Count how often the intervals hold, in total, by target and in further groups."""
     if not {"lower", "upper"} <= set(run.rows):
         return {"reason": "the run kept no intervals (columns lower and upper of predictions.csv)"}
     if num_without := int((~has_intervals(run.rows)).sum()):
         return {"reason": f"{num_without:,} of {len(run.rows):,} rows have no interval"}
     named = [Group(f"{clip(scale.unit.name, 20)} {group.label}", group.rows) for group in by_target.groups]
-    found = count_coverage(run.rows, [Grouping(by_target.by, named), by_photos])
+    found = count_coverage(run.rows, [Grouping(by_target.by, named), *others])
     lines = [
         (
             line["label"],

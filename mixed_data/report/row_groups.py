@@ -1,4 +1,4 @@
-"""Held-out rows sorted into groups: by the size of the target, by a code, by the number of photos."""
+"""Held-out rows sorted into groups: by the target, by a code, by the frequency of levels, by the number of photos."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ _NUM_BANDS = 5
 _MIN_BAND_ROWS = 10
 _MIN_LEVEL_ROWS = 5
 _MAX_LEVELS = 12
+_FREQUENCIES = {
+    "level not in training": 0,
+    "level of 1 to 3 training rows": 1,
+    "level of 4 to 24": 4,
+    "level of 25 or more": 25,
+}
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,24 @@ def group_by_photos(images_used: NDArray[np.float64]) -> Grouping:
     if len(counts) == 1:
         return Grouping(by, [], f"all {len(images_used)} rows had {_count_photos(counts[0])}, nothing to compare")
     return Grouping(by, [Group(_count_photos(count), np.flatnonzero(images_used == count)) for count in counts])
+
+
+def group_by_frequency(level_rows: NDArray[np.float64]) -> Grouping:
+    """Sort rows by how often the rarest of their levels stood in training.
+
+    Args:
+        level_rows: of each row, the number of training rows, ``(n,)``.
+    """
+    by = "training rows of the rarest category or code"
+    edges = [*_FREQUENCIES.values(), np.inf]
+    found = {
+        label: np.flatnonzero((level_rows >= low) & (level_rows < high))
+        for (label, low), high in zip(_FREQUENCIES.items(), edges[1:], strict=True)
+    }
+    groups = [Group(label, rows) for label, rows in found.items() if len(rows)]
+    if len(groups) < 2:
+        return Grouping(by, [], f"all rows are alike in that: {groups[0].label}" if groups else "there are no rows")
+    return Grouping(by, groups)
 
 
 def _count_photos(count: float) -> str:

@@ -18,7 +18,7 @@ from mixed_data.schema import Schema
 
 FloatArray = NDArray[np.float64]
 
-_NUMBERS = ("target", "prediction", "images_used", "lower", "upper", "repeat", "fold")
+_NUMBERS = ("target", "prediction", "images_used", "level_rows", "lower", "upper", "repeat", "fold")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Run:
         comparison: one dict per model, ``model`` and its metrics (None where not defined).
         main: the model that the page is about.
         rows: every held-out row once, as ``main`` predicted it: ``id``, ``target``, ``prediction``, and where they
-            were kept ``images_used``, ``fold``, ``warnings``, ``lower`` and ``upper``.
+            were kept ``images_used``, ``level_rows``, ``fold``, ``warnings``, ``lower`` and ``upper``.
         repeated: predictions of ``main`` for the same rows in each repeat, ``(repeats, n)``; the first are those of
             ``rows``.
         others: predictions of the other models for the same rows, one column each; may have none.

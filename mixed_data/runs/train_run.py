@@ -220,7 +220,7 @@ def _line_up(
     held_out = table.iloc[main.rows.index].reset_index(drop=True)
     ids = main.rows.index if schema.id is None else held_out[schema.id]
     predictions = pd.DataFrame({"id": np.asarray(ids), "target": held_out[schema.target]})
-    columns = ("prediction", "lower", "upper", "images_used", "fold", "warnings")
+    columns = ("prediction", "lower", "upper", "images_used", "level_rows", "fold", "warnings")
     predictions = predictions.assign(**{name: rows[name] for name in columns if name in rows})
     return held_out.assign(**{FOLD_COLUMN: rows["fold"]}) if has_folds else held_out, predictions
 
