@@ -39,8 +39,8 @@ class HeldOut:
     Attributes:
         name: of the model.
         rows: ``prediction``, ``images_used``, ``warnings`` and ``fold`` (from 0) of each held-out row, with ``lower``
-            and ``upper`` (`COVERAGE`) where the model knows intervals, and ``level_rows`` where it has any, indexed by the row's position in the table, in
-            its order.
+            and ``upper`` (`COVERAGE`) where the model knows intervals, and ``level_rows`` where it has any, indexed by
+            the row's position in the table, in its order.
         metrics: `regression_metrics` over all held-out rows together.
         seconds: wall time of fitting and predicting, all folds.
         fitted: the model of each fold, or what a store of finished fits kept of it.

@@ -11,6 +11,7 @@ from estimator_helpers import NO_PHOTOS, NO_TABLE, SCHEMA, FittedStack, little_w
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.stacked_regressor import PHOTOS, StackedRegressor, _learn_weight
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS
