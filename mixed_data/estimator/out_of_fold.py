@@ -55,7 +55,8 @@ def predict_patterns(regressor: NetworkRegressor, inputs: Inputs) -> pd.DataFram
 
     Returns:
         ``row`` (position), ``pattern``, ``prediction`` (target units), and what tells easy rows from hard ones:
-        ``level`` (the prediction, transformed), ``spread`` and ``rarity``. A pattern that a row cannot have is left out.
+        ``level`` (the prediction, transformed), ``spread`` and ``rarity``. A pattern that a row cannot have is
+        left out.
     """
     parts = []
     for pattern in PATTERNS:
