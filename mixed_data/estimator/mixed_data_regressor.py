@@ -63,7 +63,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
             ``MixedDataPreprocessor(schema)``. Its settings are reached as ``preprocessor__image_size`` and so on.
         modalities: "both", or "tabular" or "image" for the unimodal network from the same code.
         fusion: a name in `mixed_data.fusion.FUSIONS`.
-        normalize: put both branches on one scale before the fusion, so that its weights can be compared.
+        normalize: put both branches on one scale before the fusion, row by row.
         image_branch: a name in `mixed_data.network.IMAGE_BRANCHES`: "cnn" learns to see from the photos given,
             "pretrained" reads them with a frozen network that has seen a million others, once per photo.
         backbone: for "pretrained", the name of a model in `keras.applications`, such as "MobileNetV2", or the path of a
@@ -107,8 +107,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         calibrator_: the fitted `IntervalCalibrator`, or None.
         preprocessor_: the fitted `MixedDataPreprocessor`.
         target_transformer_: the fitted `TargetTransformer`.
-        fusion_weights_: branch -> learned (or fixed) weight, summing to 1; empty where the fusion has none. Says how
-            the vectors are mixed, not how important a modality is: see `mixed_data.fusion.WeightedSum`.
+        fusion_weights_: branch -> learned weight, summing to 1; empty where the fusion has none. On one scale: the
+            share of what moves the fused vector over the training rows; see `mixed_data.fusion.WeightedSum`.
         history_: ``loss`` and ``val_loss`` per epoch.
         feature_names_in_: the columns that are read.
         n_features_in_: how many they are.

@@ -160,11 +160,14 @@ class WeightedFusion(Fusion):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> WeightedFusion:
-        """Make the layer of a config."""
+        """Make the layer of a config, with what it measured."""
         arguments = dict(config)
         spreads = arguments.pop("spreads", None)
         layer = super().from_config(arguments)
-        layer.spreads = None if spreads is None else np.asarray(spreads, dtype=np.float64)
+        if spreads is not None:
+            layer.spreads = np.asarray(spreads, dtype=np.float64)
+            if not np.all(np.isfinite(layer.spreads) & (layer.spreads >= 0)):
+                raise ValueError(f"{cls.__name__}: spreads must be numbers of at least 0, got {spreads!r:.80}")
         return layer
 
     def _weights_for(self, num_inputs: int) -> np.ndarray:

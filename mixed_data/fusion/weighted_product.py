@@ -27,8 +27,8 @@ class WeightedProduct(WeightedFusion):
     precision; values and gradients are finite for inputs from -200 to 200 and beyond.
 
     The weights are exponents, not factors: in (c1 * a) * (c2 * b) only the product c1 * c2 would matter, and
-    nothing could be learned about either. As in ``WeightedSum`` they are no measure of importance: see there
-    for ``normalize``, spread over seeds and ablation, and for weight decay.
+    nothing could be learned about either. What learned ones mean, and how to `measure` them, is said in
+    ``WeightedSum``; the spread is that of log p.
 
     Args:
         alpha: weight of the first of two inputs, or one weight per input, summing to 1. ``None`` starts all

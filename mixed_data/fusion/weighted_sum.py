@@ -12,16 +12,19 @@ class WeightedSum(WeightedFusion):
     """Merges inputs a, b into alpha * a + (1 - alpha) * b, or N inputs into w1 * a + w2 * b + w3 * c + ...
 
     One readable number per branch instead of a matrix. ``WeightedSum(alpha=0.1)`` fixes it, ``WeightedSum()``
-    learns it. Learning starts at equal weights; starting at alpha = 1 would silence the second branch, whose
-    layers would then get no gradient.
+    learns it. Learning starts at equal weights.
 
-    What alpha means, and what it does not:
+    What a learned alpha means:
 
-    - It is the share of branch a in the sum, not its importance. If a's numbers are nine times as large as
-      b's, alpha = 0.1 gives both the same say, and the layers before can undo any alpha by their scale.
-      ``normalize=True`` puts both on one scale, so that alpha can at least be read.
-    - Training from another seed gives another alpha. Report its spread over several seeds, and beside it an
-      ablation: the error with one branch only. That, not alpha, says what a branch is worth.
+    - Of inputs that stay as they are, such as the predictions of two models for rows that neither has seen, it is the
+      best weight: by inverse variances of their errors, with the correlation.
+    - Where the branches are trained together with it, they take up any alpha by their scale, and it stays about where
+      it started. `measure` it after training: the weights are then those of branches of equal spread. They say how much
+      of the sum each branch moves, in this network and on these rows. What a branch is worth on others is said by an
+      ablation: the error without it.
+
+    An alpha of exactly 0 or 1 silences a branch, whose layers then get no gradient. A large learning rate drives alpha
+    there before untrained branches have learned anything; train them first, or take a smaller one.
 
     Exclude the variable ``alpha`` from weight decay: it would pull alpha to 0, whatever the data say.
 

@@ -41,7 +41,7 @@ class NetworkSettings:
     Attributes:
         modalities: "both", "tabular" or "image"; a unimodal network has no fusion layer.
         fusion: a name in `mixed_data.fusion.FUSIONS`.
-        normalize: put the branches on one scale before they are merged, so that learned weights can be compared.
+        normalize: put the branches on one scale before they are merged, row by row.
         image_branch: a name in `mixed_data.network.IMAGE_BRANCHES`.
         units: width of each branch's vector.
         dropout: of the tabular branch.

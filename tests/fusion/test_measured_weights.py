@@ -114,9 +114,12 @@ def test_late_fusion_says_how_much_of_a_known_target_comes_from_where() -> None:
     np.testing.assert_allclose(layer.fusion_weights()[:, 1], part, atol=0.02)
 
 
-def test_measured_spreads_of_another_number_of_inputs_are_no_weights() -> None:
+def test_stored_spreads_that_cannot_be_are_refused() -> None:
     config: dict[str, Any] = {**WeightedSum().get_config(), "spreads": [1.0, 2.0, 3.0]}
     layer = WeightedSum.from_config(config)
     layer(make_arrays(2))
     with pytest.raises(ValueError, match="shape"):
         layer.fusion_weights()
+    for spread in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match="spreads must be numbers of at least 0"):
+            WeightedSum.from_config({**config, "spreads": [1.0, spread]})
