@@ -16,7 +16,8 @@ from mixed_data.split import k_fold
 NUM_ROWS, NUM_REPEATS, NUM_FOLDS = 101, 3, 5
 HOUSE_SCHEMA = Schema(target="price", numeric=["area"], codes=["zipcode"], images=["front"], id="name")
 NUM_HOUSES = 45
-COLUMNS = ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper", "images_used"]
+COLUMNS = ["model", "repeat", "fold", "row", "id", "target", "prediction", "lower", "upper"]
+COLUMNS += ["images_used", "level_rows"]
 """Of the ``predictions.csv`` of a comparison."""
 
 

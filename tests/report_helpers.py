@@ -69,6 +69,7 @@ def make_run(
     main = models["weighted_sum"]
     predictions = pd.DataFrame({"id": rows["id"], "target": actual, "prediction": main})
     predictions["images_used"] = [1 if number % 5 == 0 else 2 for number in range(len(rows))]
+    predictions["level_rows"] = [(0, 2, 8, 40)[number % 4] for number in range(len(rows))]
     predictions["fold"] = 0
     predictions["warnings"] = ["kitchen: no such file" if number % 5 == 0 else "" for number in range(len(rows))]
     if extras:

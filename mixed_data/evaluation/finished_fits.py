@@ -162,6 +162,8 @@ class FinishedFits:
             if any(len(values) != len(rows) for values in columns.values()):
                 return None
             predicted = pd.DataFrame(columns, index=state["rows"])
+            if "level_rows" in predicted:  # a fold may have none
+                predicted = predicted.astype({"level_rows": "Int64"})
             hidden = _read_hidden(state["hidden"], set(state["rows"]), str(file))
             if name == self._main:
                 return Fit(predicted, load(self._path(name, fold, ".bundle")), state["seconds"], hidden)

@@ -239,4 +239,5 @@ def _collect(tasks: Sequence[_Task], done: Sequence[Fit]) -> pd.DataFrame:
     ]
     lines = pd.concat(parts, ignore_index=True).assign(order=lambda lines: pd.factorize(lines["model"])[0])
     columns = ["model", "repeat", "fold", "row", "prediction", "lower", "upper", "images_used", "level_rows"]
-    return lines.sort_values(["order", "repeat", "row"], ignore_index=True).reindex(columns=columns)
+    lines = lines.sort_values(["order", "repeat", "row"], ignore_index=True).reindex(columns=columns)
+    return lines.astype({"level_rows": "Int64"})

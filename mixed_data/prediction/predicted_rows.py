@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -100,7 +99,8 @@ class RowRegressor(RegressorMixin):
             One line per row, in order, with the index of ``table``: ``prediction`` (float64, target units),
             with a coverage ``lower`` and ``upper`` (likewise), ``images_used`` (int64, number of photos), ``warnings``
             (text, parts separated by "; ", empty for a row in order), and for a table with categories or codes
-            ``level_rows`` (int64, in how many training rows the rarest level of the row stood; 0 for an unseen one).
+            ``level_rows`` (Int64, in how many training rows the rarest level of the row stood; 0 for an unseen one; a
+            missing cell is a level of its own).
 
         Raises:
             ValueError: as for `predict` and `predict_interval`.
@@ -129,11 +129,10 @@ class RowRegressor(RegressorMixin):
                     coverage=coverage,
                 )
             columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
-            rare = find_rare_levels(inputs, self.preprocessor_) if self.modalities != "image" else []
-            texts = ["; ".join([*row, *also]) for row, also in zip_longest(inputs.row_warnings, rare, fillvalue=())]
-            columns["warnings"] = texts
-            if self.modalities != "image" and inputs["level_counts"].shape[1]:
-                columns["level_rows"] = inputs["level_counts"].min(axis=1)
+            rare = find_rare_levels(inputs, self.preprocessor_)
+            columns["warnings"] = ["; ".join(a + b) for a, b in zip(inputs.row_warnings, rare, strict=True)]
+            if inputs["level_counts"].shape[1]:
+                columns["level_rows"] = pd.array(inputs["level_counts"].min(axis=1), dtype="Int64")
             parts.append(pd.DataFrame(columns))
             row_warnings += inputs.row_warnings
         return pd.concat(parts).set_axis(table.index, axis="index"), row_warnings

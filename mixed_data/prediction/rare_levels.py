@@ -29,11 +29,16 @@ def measure_rarity(inputs: Inputs, *, seen: bool = False) -> np.ndarray:
 
 
 def find_rare_levels(inputs: Inputs, preprocessor: MixedDataPreprocessor) -> list[list[str]]:
-    """Say of each row which of its levels stood in few training rows; of levels that stood in none, others speak."""
-    names = [column.name for column in preprocessor.tabular_.level_columns_]
+    """Say of each row which of its levels stood in few training rows; of levels that stood in none, others speak.
+
+    A column where most training rows are of such levels, such as the number of a plot, is passed over: there the
+    warning would tell no row from the others.
+    """
     found: list[list[str]] = [[] for _ in inputs["level_counts"]]
-    for row, column in np.argwhere((inputs["level_counts"] > 0) & (inputs["level_counts"] <= FEW_ROWS)):
-        count = inputs["level_counts"][row, column]
-        rows = "training row" if count == 1 else "training rows"
-        found[row].append(f"{names[column]} is a level of only {count} {rows}")
+    for column, counts in zip(preprocessor.tabular_.level_columns_, inputs["level_counts"].T, strict=True):
+        if 2 * sum(count for count in column.counts if count <= FEW_ROWS) > sum(column.counts):
+            continue
+        for row in np.flatnonzero((counts > 0) & (counts <= FEW_ROWS)):
+            rows = "training row" if counts[row] == 1 else "training rows"
+            found[row].append(f"{column.name} is a level of only {counts[row]} {rows}")
     return found

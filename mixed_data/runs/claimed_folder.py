@@ -132,8 +132,8 @@ def resume_run(folder: RunFolder, config: Mapping[str, Any], *, whole: str | Non
 
 
 def _find_changes(part: str, before: Any, now: Any) -> list[str]:
-    """Name what has changed; of the settings, each by itself."""
-    if part == "settings" and isinstance(before, dict):
+    """Name what has changed; of the settings and versions, each by itself."""
+    if part in ("settings", "versions") and isinstance(before, dict):
         return [name for name in {**before, **now} if before.get(name) != now.get(name)]
     return [part] if before != now else []
 

@@ -24,7 +24,7 @@ from mixed_data.evaluation.repeated_folds import Protocol
 from mixed_data.runs.compare_run import compare_models
 
 FILES = ["ablation.json", "comparison.json", "config.json", "findings.json", "held_out.csv"]
-FILES += ["predictions.csv", "report.html", "verdict.json", "weights.json"]
+FILES += ["missing.json", "predictions.csv", "report.html", "verdict.json", "weights.json"]
 MODELS = ["median", "ridge", "knn", "boosting", "table", "weighted_sum", "placebo"]
 
 
@@ -97,6 +97,11 @@ def test_predictions_name_model_repeat_fold_row_and_id(compared, listings):
     with_ends = written[["lower", "upper"]].notna().all(axis=1)
     assert with_ends.tolist() == (written["model"] == "weighted_sum").tolist()
     assert written["model"].unique().tolist() == MODELS
+    with_levels = written[written["level_rows"].notna()]
+    assert with_levels["model"].unique().tolist() == ["table", "weighted_sum", "placebo"]
+    assert ".0\n" not in (compared.folder / "predictions.csv").read_text(), "counts are whole numbers"
+    counts = [with_levels["level_rows"][with_levels["model"] == name].tolist() for name in ("table", "placebo")]
+    assert counts[0] == counts[1]
     assert written["id"].tolist() == table["listing_id"].tolist() * len(MODELS)
     assert written["target"].tolist() == table["price"].tolist() * len(MODELS)
 

@@ -96,11 +96,11 @@ def test_predict_rows_gives_the_ends_beside_the_prediction(
     calibrated: MixedDataRegressor, without_some: pd.DataFrame
 ) -> None:
     rows = calibrated.predict_rows(without_some, coverage=0.8)
-    assert list(rows) == ["prediction", "lower", "upper", "images_used", "warnings"]
+    assert list(rows) == ["prediction", "lower", "upper", "images_used", "warnings", "level_rows"]
     np.testing.assert_array_equal(rows[["lower", "upper"]], calibrated.predict_interval(without_some, coverage=0.8))
     np.testing.assert_array_equal(rows["prediction"], calibrated.predict(without_some))
     assert rows["images_used"].tolist() == [0] * 10 + [1] * 10 + [2] * 52
-    assert list(calibrated.predict_rows(without_some)) == ["prediction", "images_used", "warnings"]
+    assert list(calibrated.predict_rows(without_some)) == ["prediction", "images_used", "warnings", "level_rows"]
 
 
 def test_rows_are_described_by_prediction_and_disagreement(

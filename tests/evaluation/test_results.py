@@ -45,7 +45,7 @@ def test_results_are_written_with_ids_targets_and_readable_json(table, tmp_path)
     np.testing.assert_array_equal(written["prediction"], found.evidence.predictions["prediction"])
     contents = {
         name: json.loads((tmp_path / f"{name}.json").read_text())
-        for name in ("comparison", "verdict", "ablation", "findings", "weights")
+        for name in ("comparison", "verdict", "ablation", "findings", "weights", "missing")
     }
     assert contents == {
         "comparison": found.comparison,
@@ -53,6 +53,7 @@ def test_results_are_written_with_ids_targets_and_readable_json(table, tmp_path)
         "ablation": [],
         "findings": [str(finding) for finding in found.findings],
         "weights": found.mean_weights,
+        "missing": [],
     }
 
 

@@ -63,7 +63,7 @@ def change(state: dict[str, Any], *path: str | int, to: Any) -> dict[str, Any]:
     ("path", "value", "message"),
     [
         (["format"], "mixed_data.Other", "expected a state of format"),
-        (["version"], 1, "expected version 2, got 1"),
+        (["version"], 1, "expected version 3, got 1"),
         (["extra"], 1, "'extra' is unknown"),
         (["settings"], {"log": "auto"}, "'min_frequency' is missing"),
         (["settings", "log"], "always", "log must be one of"),
@@ -85,6 +85,11 @@ def change(state: dict[str, Any], *path: str | int, to: Any) -> dict[str, Any]:
         (["columns", 3, "groups", 0, "kept"], [85255], "'kept' must be a list of texts"),
         (["columns", 3, "groups", 1, "prefix"], None, "expected the whole text first"),
         (["columns", 3, "groups"], [], "expected the whole text first"),
+        (["columns", 3, "counts"], [1, 2], "column 'zipcode': expected a count of rows for each level, got 2 counts"),
+        (["columns", 3, "counts"], [2, 1, 1, 1, -1], "expected a count of rows for each level"),
+        (["columns", 3, "counts"], [1.5], "'counts' must be a list of integers"),
+        (["columns", 3, "num_missing"], -1, "expected a count of rows for each level"),
+        (["columns", 3, "num_missing"], 2**53, "expected a count of rows for each level"),
         (["report"], "all well", "'report' must be a list of texts"),
     ],
 )

@@ -74,7 +74,7 @@ def preprocess(table: pd.DataFrame, **settings: Any) -> MixedDataPreprocessor:
 
 
 def assert_equal_inputs(left: Inputs, right: Inputs) -> None:
-    assert list(left) == list(right) == ["tabular", "tabular_mask", "images", "image_mask"]
+    assert list(left) == list(right) == ["tabular", "tabular_mask", "level_counts", "images", "image_mask"]
     for name in left:
         assert left[name].dtype == right[name].dtype
         assert left[name].shape == right[name].shape
@@ -96,7 +96,9 @@ def test_the_arrays_are_those_of_the_two_parts(table: pd.DataFrame) -> None:
     tabular = TabularPreprocessor(SCHEMA, log="never").fit(table)
     features, tabular_warnings = tabular.transform_with_warnings(table)
     images, mask, image_warnings = ImagePreprocessor(SCHEMA.images, size=8).fit(table).transform(table)
-    expected = {"tabular": features, "tabular_mask": np.ones((8, 1), bool), "images": images, "image_mask": mask}
+    counts = tabular.count_levels(*tabular.read(table))
+    expected = {"tabular": features, "tabular_mask": np.ones((8, 1), bool), "level_counts": counts}
+    expected |= {"images": images, "image_mask": mask}
     row_warnings = [left + right for left, right in zip(tabular_warnings, image_warnings, strict=True)]
     assert_equal_inputs(inputs, Inputs(expected, row_warnings))
 
@@ -127,7 +129,8 @@ def test_shapes_and_dtypes(table: pd.DataFrame) -> None:
     assert inputs["images"].shape == (8, 3, 8, 8, 3)
     assert inputs["image_mask"].shape == (8, 3)
     assert inputs["tabular_mask"].shape == (8, 1)
-    assert [inputs[name].dtype for name in inputs] == [np.float32, bool, np.uint8, bool]
+    assert inputs["level_counts"].shape == (8, 2)
+    assert [inputs[name].dtype for name in inputs] == [np.float32, bool, np.int64, np.uint8, bool]
 
 
 @pytest.mark.parametrize("empty", [None, np.nan, "", "  ", "NA"])

@@ -107,10 +107,13 @@ def test_errors_by_group_are_medians_and_means_of_the_rows(folder, page):
     assert page.row("02139") == ["02139", *expected]
     part = error[predictions["images_used"] == 1]
     assert page.row("1 photo")[1:] == ["12", f"{part.median():.1f}".replace("-", "−"), f"{part.abs().mean():.1f}"]
+    part = error[predictions["level_rows"] == 2]
+    expected = ["15", f"{part.median():.1f}".replace("-", "−"), f"{part.abs().mean():.1f}"]
+    assert page.row("level of 1 to 3 training rows")[1:] == expected
     assert "price band" in page.texts["errors"]
 
 
-def test_coverage_is_counted_in_total_by_price_and_by_photos(folder, page):
+def test_coverage_is_counted_in_total_by_price_by_frequency_and_by_photos(folder, page):
     rows = pd.read_csv(folder / "predictions.csv")
     inside = (rows["lower"] <= rows["target"]) & (rows["target"] <= rows["upper"])
     total = page.row("all rows")
@@ -124,8 +127,10 @@ def test_coverage_is_counted_in_total_by_price_and_by_photos(folder, page):
         "price $59",
         "price $70",
     ]
+    unseen = inside[rows["level_rows"] == 0]
+    assert page.rows[start + 6][:3] == ["level not in training", "15", f"{100 * unseen.mean():.1f}"]
     few = inside[rows["images_used"] == 1]
-    assert page.rows[start + 6][:3] == ["1 photo", "12", f"{100 * few.mean():.1f}"]
+    assert page.rows[start + 10][:3] == ["1 photo", "12", f"{100 * few.mean():.1f}"]
 
 
 def test_learned_weights_are_shown_with_their_spread(page):

@@ -13,7 +13,13 @@ from report_helpers import NUM_ROWS, make_comparison, make_rows, make_run, read,
 from mixed_data.report.coverage_lines import count_coverage
 from mixed_data.report.figures import draw_predictions
 from mixed_data.report.report_sections import judge_ratios, list_ablations
-from mixed_data.report.row_groups import Grouping, group_by_level, group_by_photos, group_by_target
+from mixed_data.report.row_groups import (
+    Grouping,
+    group_by_frequency,
+    group_by_level,
+    group_by_photos,
+    group_by_target,
+)
 from mixed_data.report.run_answers import ErrorScale, answer_questions, choose_rivals, find_interval
 from mixed_data.report.run_contents import read_run
 from mixed_data.report.wording import Unit, clip, describe_model, is_reference
@@ -73,6 +79,18 @@ def test_rows_are_grouped_by_the_number_of_their_photos():
         ("4 photos", [0, 2]),
     ]
     assert group_by_photos(np.array([4, 4])).reason == "all 2 rows had 4 photos, nothing to compare"
+
+
+def test_rows_are_grouped_by_how_often_their_level_stood_in_training():
+    grouping = group_by_frequency(np.array([3.0, 0.0, 4.0, 1.0, 24.0, 1e6]))
+    assert [(group.label, group.rows.tolist()) for group in grouping.groups] == [
+        ("level not in training", [1]),
+        ("level of 1 to 3 training rows", [0, 3]),
+        ("level of 4 to 24", [2, 4]),
+        ("level of 25 or more", [5]),
+    ]
+    alike = group_by_frequency(np.array([25.0, 99.0]))
+    assert (alike.groups, alike.reason) == ([], "all rows are alike in that: level of 25 or more")
 
 
 # Answers.

@@ -217,7 +217,11 @@ def change_table(folder: Path, listings: Path) -> None:
 
 
 def change_versions(folder: Path, listings: Path) -> None:
-    change_config(folder, versions={})
+    change_config(folder, versions=read_json(folder / "config.json")["versions"] | {"keras": "3.0.0"})
+
+
+def change_code(folder: Path, listings: Path) -> None:
+    change_config(folder, versions=read_json(folder / "config.json")["versions"] | {"code of mixed_data": "0" * 16})
 
 
 def change_settings(folder: Path, listings: Path) -> None:
@@ -254,7 +258,8 @@ def change_config(folder: Path, **fields: Any) -> None:
 RESUMES = [
     Case("--resume of a run that is still going on", "an error that names its process", hold_lock, "by process"),
     Case("--resume after the table or a photo was changed", "an error", change_table, ": table"),
-    Case("--resume with other versions of the libraries", "an error", change_versions, ": versions"),
+    Case("--resume with other versions of the libraries", "an error", change_versions, "began: keras."),
+    Case("--resume after the code of mixed_data was changed", "an error", change_code, "began: code of mixed_data."),
     Case("--resume with other settings", "an error", change_settings, "began: epochs."),
     Case("--resume where the first working directory is gone", "an error", lose_directory, "which is gone"),
     Case("--resume of a folder without a run", "an error", lose_config, "holds no run"),
@@ -292,6 +297,22 @@ def test_a_run_is_resumed_by_what_began_it(change, way, stopped, listings, capsy
     capsys.readouterr()
     assert main(["train", "--resume", str(stopped)]) == 2
     assert f"was begun by {way}, not by `train`" in capsys.readouterr().err
+
+
+def test_every_module_counts_as_code(listings, tmp_path, monkeypatch):
+    def describe() -> str:
+        return describe_run(*read_table(data=listings), main="table", settings={})["versions"]["code of mixed_data"]
+
+    assert describe() == describe()
+    monkeypatch.setattr("mixed_data.runs.run_config.__file__", str(tmp_path / "package/runs/run_config.py"))
+    (tmp_path / "package/fusion").mkdir(parents=True)
+    module = tmp_path / "package/fusion/film.py"
+    found = [describe()]
+    for code in ("a = 1", "a = 2"):
+        module.write_text(code)
+        found.append(describe())
+    found.append((module.rename(module.with_name("gated.py")), describe())[1])
+    assert len(set(found)) == 4
 
 
 def test_other_processors_are_a_warning(stopped, caplog):

@@ -48,13 +48,24 @@ def test_metrics_have_the_names_of_the_contract_and_are_those_of_the_predictions
 def test_predictions_are_one_line_per_held_out_row_in_its_order(folder, listings):
     predictions, held_out = pd.read_csv(folder / "predictions.csv"), pd.read_csv(folder / "held_out.csv")
     ends = [name for name in ("lower", "upper") if name in predictions]
-    assert list(predictions) == ["id", "target", "prediction", *ends, "images_used", "fold", "warnings"]
+    assert list(predictions) == ["id", "target", "prediction", *ends, "images_used", "level_rows", "fold", "warnings"]
     assert predictions["id"].tolist() == held_out["listing_id"].tolist()
     assert predictions["target"].tolist() == held_out["price"].tolist()
     rows = predictions["id"].str[1:].astype(int)
     assert rows.is_monotonic_increasing
     assert predictions["target"].tolist() == pd.read_csv(listings)["price"].iloc[rows].tolist()
     assert predictions["images_used"].tolist() == [1 if row in (3, 5) else 2 for row in rows]
+
+
+def test_level_rows_count_the_training_rows_of_the_rarest_level(folder, listings):
+    levels = pd.read_csv(listings, dtype=str).set_index("listing_id")[["zipcode", "style"]]
+    predictions = pd.read_csv(folder / "predictions.csv").set_index("id")
+    for _, held_out in predictions.groupby("fold"):
+        training = levels.drop(index=held_out.index)
+        counts = [levels.loc[held_out.index, name].map(training[name].value_counts()) for name in levels]
+        assert held_out["level_rows"].tolist() == np.min(counts, axis=0).tolist()
+    _, again = evaluate_bundle(folder / "bundle", folder / "held_out.csv")
+    assert again["level_rows"].tolist() == predictions["level_rows"].tolist()
 
 
 def test_predictions_have_intervals_where_the_plan_asks_for_them(hold_out_run, folds_run):
