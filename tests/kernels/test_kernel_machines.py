@@ -217,6 +217,15 @@ def test_rows_that_are_not_kept_are_predicted_by_those_that_are(small: pytest.Mo
     assert again.tolist() != kept.tolist()
 
 
+def test_as_many_groups_are_kept_as_there_is_room_for() -> None:
+    groups = np.random.default_rng(0).permutation(np.arange(60) // 3)
+    for seed in range(5):
+        kept = kernel_machines._draw(groups, 30, seed)
+        assert len(np.unique(kept)) == 30
+        assert not set(groups[kept]) & set(np.delete(groups, kept))
+    np.testing.assert_array_equal(kernel_machines._draw(groups, 60, 0), np.arange(60))
+
+
 def find_kept(machines: KernelMachines, rows: Inputs) -> np.ndarray:
     columns = rows["tabular"] * machines.scales
     found = [np.flatnonzero((columns == each).all(axis=1)) for each in machines.columns]
