@@ -61,6 +61,16 @@ def chain(length: int) -> dict[str, Any]:
     return {"left": left, "right": right, "roots": [0], **fixed}
 
 
+def grow_back(file: Path) -> None:
+    """Let all leaves but the first node lead to that."""
+
+    def change(arrays: dict[str, Any]) -> None:
+        is_leaf = arrays["left"] == np.arange(len(arrays["left"]))
+        arrays["left"][is_leaf] = arrays["right"][is_leaf] = 0
+
+    change_arrays(change)(file)
+
+
 OUTSIDE, LENGTHS = "a node points outside the trees, or back", "arrays of one length, and at least one fit"
 BEGIN = "trees, each of which begins at a node"
 TREES = [
@@ -68,7 +78,8 @@ TREES = [
     Case("a tree whose left child is outside", REFUSED, put("left", 10_000), OUTSIDE),
     Case("a tree whose right child is outside", REFUSED, put("right", 2**31 - 1), OUTSIDE),
     Case("a tree with a negative child", REFUSED, put("left", -1), OUTSIDE),
-    Case("a tree that goes back to its root for ever", REFUSED, put("left", 0, at="leaf"), OUTSIDE),
+    Case("a tree that goes back to its root for ever", REFUSED, grow_back, OUTSIDE),
+    Case("a leaf that goes back on one side", REFUSED, put("left", 0, at="leaf"), OUTSIDE),
     Case("a node that is its own child on one side", REFUSED, put("left", 0, at="first"), OUTSIDE),
     Case("a tree that is a path of 100,000 nodes", REFUSED, grow(**chain(50_000)), "deeper than"),
     Case("a tree that begins outside", REFUSED, put("roots", 10_000, at="first"), BEGIN),
