@@ -188,9 +188,15 @@ def test_every_plot_is_a_valid_picture_with_units_and_words(page):
         root = ElementTree.fromstring(base64.b64decode(source.partition(",")[2]))
         texts.append(" | ".join(node.text or "" for node in root.iter("{http://www.w3.org/2000/svg}text")))
         assert len(alt) > 40
-    assert len(texts) == 7
+    assert len(texts) == 8
     units = ["predicted price, US dollars, log scale", "% of actual price", "error, % of actual price"]
-    units += ["zipcode (rows)", "number of photos (rows)", "lies in the interval, %", "learned weight"]
+    units += [
+        "zipcode (rows)",
+        "frequency of the category or code (rows)",
+        "number of photos (rows)",
+        "lies in the interval, %",
+        "learned weight",
+    ]
     for text, unit in zip(texts, units, strict=True):
         assert unit in text
     assert "60 rows" in plots[0][1]
