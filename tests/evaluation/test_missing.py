@@ -7,12 +7,18 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from comparison_helpers import HOUSE_SCHEMA, make_table
+from sklearn.base import BaseEstimator
 
 from mixed_data.estimator import load
+from mixed_data.evaluation.compared_models import Candidate
 from mixed_data.evaluation.hidden_modality_scores import predict_hidden, score_hidden
 from mixed_data.metrics import regression_metrics
+from mixed_data.prediction.predicted_rows import RowRegressor
 from mixed_data.readers import read_table
+from mixed_data.runs.compare_run import compare_models
 from mixed_data.schema import Schema
+from mixed_data.split import find_groups, k_fold
 
 SCHEMA = Schema(target="price", numeric=["area"], images=["front"])
 TABLE = pd.DataFrame({"area": [1.0, 2.0], "front": ["a.jpg", "b.jpg"], "price": [10.0, 20.0]})
@@ -79,6 +85,58 @@ def test_of_several_rounds_the_mean_counts():
     assert (everything["pattern"], everything["mae"], everything["coverage"]) == ("all", 11.0, 75.0)
     assert (no_photos["pattern"], no_photos["mae"], no_photos["coverage"]) == ("no photos", 12.0, 50.0)
     assert everything["median_width"] == 18.5
+
+
+class MeanOfCells(RowRegressor, BaseEstimator):
+    """Predicts the training rows' mean, and more for each cell that is there; stops after ``fits_left`` fits."""
+
+    modalities = "both"
+    calibrator_ = None
+    fits_left = 1_000
+
+    def __init__(self, random_state: int = 0) -> None:
+        self.random_state = random_state
+
+    def describe_rows(self, table: pd.DataFrame) -> None:
+        raise NotImplementedError
+
+    def fit(self, table: pd.DataFrame, target: pd.Series, callbacks: object = ()) -> MeanOfCells:
+        if not MeanOfCells.fits_left:
+            raise KeyboardInterrupt
+        MeanOfCells.fits_left -= 1
+        self.mean_ = target.mean()
+        return self
+
+    def predict_rows(self, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:
+        num_cells = table[["area", "zipcode", "front"]].notna() @ [3, 2, 1]
+        return pd.DataFrame({"prediction": self.mean_ * (1 + num_cells / 10), "images_used": 0, "warnings": ""})
+
+
+def test_a_comparison_hides_from_its_main_model_also_where_it_was_stopped(tmp_path, monkeypatch):
+    table = make_table(tmp_path)
+    models = {name: Candidate(MeanOfCells(), hide=name == "film") for name in ("table", "film")}
+    monkeypatch.setattr("mixed_data.runs.compare_run.make_candidates", lambda *arguments, **options: models)
+    settings = {"fusion": "film", "networks": ["table"], "views": False, "repeats": 2, "folds": 3, "random_state": 5}
+    monkeypatch.setattr(MeanOfCells, "fits_left", 7)
+    with pytest.raises(KeyboardInterrupt):
+        compare_models(table, HOUSE_SCHEMA, out=tmp_path / "run", **settings)
+    monkeypatch.setattr(MeanOfCells, "fits_left", 5)
+    compare_models(table, HOUSE_SCHEMA, resume=tmp_path / "run", **settings)
+    scores = json.loads((tmp_path / "run/missing.json").read_text(encoding="utf-8"))
+
+    groups, price = find_groups(table, HOUSE_SCHEMA), table["price"].to_numpy()
+    columns = {"all": [], "no photos": ["front"], "no table": ["area", "zipcode"], "nothing": list(table)}
+    assert [entry["pattern"] for entry in scores] == list(columns)
+    for entry in scores:
+        hidden, by_hand = table.assign(**dict.fromkeys(columns[entry.pop("pattern")])), []
+        for repeat in range(2):
+            prediction = np.zeros(len(table))
+            for training_rows, rows in k_fold(groups, 3, random_state=5 + repeat):
+                model = MeanOfCells()
+                model.mean_ = price[training_rows].mean()
+                prediction[rows] = model.predict_rows(hidden.iloc[rows])["prediction"]
+            by_hand.append(regression_metrics(price, prediction))
+        assert entry == pytest.approx(pd.DataFrame(by_hand).mean().to_dict())
 
 
 def _schema(folder):
