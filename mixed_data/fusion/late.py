@@ -18,7 +18,7 @@ class LateFusion(WeightedSum):
     branches acting together. It is hard to overfit with, and each branch's part can be read off.
 
     Its weak side is that the branches never meet: a kitchen cannot be worth more in a larger house. And u and alpha
-    undo each other, so that the learned alpha itself says nothing; after `measure` the weights are the shares of the
+    undo each other, so that the learned alpha itself says nothing; after ``measure`` the weights are the shares of the
     predictions' spread.
 
     The result is the prediction, with no head behind it; under mixed precision give ``dtype="float32"``.

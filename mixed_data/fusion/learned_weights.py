@@ -27,8 +27,8 @@ class WeightedFusion(Fusion):
     gives weights inside [0, 1], and a weight that was driven to 0 or 1 comes back when the data say so.
 
     Where the layers before are trained as well, they take up any weight by the scale of what they give out, and a
-    learned weight alone says nothing. `measure` looks at some rows, and then `fusion_weights` reports the weights on
-    one scale: those that would give the same result if all terms had the same spread.
+    learned weight alone says nothing. ``measure`` looks at some rows, and then ``fusion_weights`` reports the weights
+    on one scale: those that would give the same result if all terms had the same spread.
 
     Args:
         alpha: weight of the first of two inputs, or one weight per input, summing to 1. ``None`` starts all
@@ -80,7 +80,7 @@ class WeightedFusion(Fusion):
     def measure(self, inputs: Sequence[Any]) -> None:
         """Learn how far each term spreads over some rows, for the weights to be reported on one scale.
 
-        Changes nothing but what `fusion_weights` reports, and that only of learned weights. It is kept with the layer.
+        Changes nothing but what ``fusion_weights`` reports of learned weights. It is kept with the layer.
 
         Args:
             inputs: as the layer is called on.
@@ -118,7 +118,7 @@ class WeightedFusion(Fusion):
         )
 
     def fusion_weights(self) -> np.ndarray:
-        """Report the weights in use now, on one scale after `measure`; see ``WeightedSum`` for what they mean.
+        """Report the weights in use now, on one scale after ``measure``; see ``WeightedSum`` for what they mean.
 
         Returns:
             float64 array (number of inputs,), each inside [0, 1], summing to 1; with members (members, number of

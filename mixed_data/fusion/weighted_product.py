@@ -27,7 +27,7 @@ class WeightedProduct(WeightedFusion):
     precision; values and gradients are finite for inputs from -200 to 200 and beyond.
 
     The weights are exponents, not factors: in (c1 * a) * (c2 * b) only the product c1 * c2 would matter, and
-    nothing could be learned about either. What learned ones mean, and how to `measure` them, is said in
+    nothing could be learned about either. What learned ones mean, and how to ``measure`` them, is said in
     ``WeightedSum``; the spread is that of log p.
 
     Args:

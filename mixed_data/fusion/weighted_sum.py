@@ -19,9 +19,9 @@ class WeightedSum(WeightedFusion):
     - Of inputs that stay as they are, such as the predictions of two models for rows that neither has seen, it is the
       best weight: by inverse variances of their errors, with the correlation.
     - Where the branches are trained together with it, they take up any alpha by their scale, and it stays about where
-      it started. `measure` it after training: the weights are then those of branches of equal spread. They say how much
-      of the sum each branch moves, in this network and on these rows. What a branch is worth on others is said by an
-      ablation: the error without it.
+      it started. ``measure`` it after training: the weights are then those of branches of equal spread. They say how
+      much of the sum each branch moves, in this network and on these rows. What a branch is worth on others is said by
+      an ablation: the error without it.
 
     An alpha of exactly 0 or 1 silences a branch, whose layers then get no gradient. A large learning rate drives alpha
     there before untrained branches have learned anything; train them first, or take a smaller one.
