@@ -24,8 +24,8 @@ MOST_ROWS = 2000
 
 _MOST_ROWS_FOR_TUNING = 1000
 _NUM_COMPONENTS = 256
-_PHOTO_WIDTH = 0.5  # of the Gaussian kernels, per mean squared distance of two photos, numbers or levels
-_NUMBER_WIDTH, _LEVEL_WIDTH = 0.07, 0.5
+_PHOTO_WIDTH = 0.5  # of the Gaussian kernel, per mean squared distance of a photo from the mean photo
+_NUMBER_WIDTH, _LEVEL_WIDTH = 0.07, 0.5  # likewise, per mean squared distance of two rows
 _PHOTO_SHARE = 0.3  # of the photos' kernel in the mixed one, where the columns' counts 1
 _VIEW_PENALTY = 0.1
 _FEWEST_ROWS_OF_VIEW = 20
@@ -110,17 +110,19 @@ class KernelMachines:
         inner = [tuple(place[part][place[part] >= 0] for part in split) for split in splits]
         mean, projection = _learn_projection(rows, aim, names, tuning, blocks)
         scales = _learn_scales(rows["tabular"])
-        machines = cls(
-            mean, projection, scales, *_place(rows, mean, projection, scales), np.zeros((len(kept), 4)), np.zeros(4)
-        )
-        kernels = machines._kernels(machines.photos, machines.columns, machines.has_photo)
-        has_photo, has_cell = machines.has_photo, np.asarray(rows["tabular_mask"].any(axis=1))
-        photos = _fit_ridge(kernels["photos"], aim, has_photo, names, tuning)
+        photos, columns, has_photo = _place(rows, mean, projection, scales)
+        photos, columns = photos.astype("float32"), columns.astype("float32")
+        empty = np.zeros((len(kept), len(MACHINES)))
+        machines = cls(mean, projection, scales, photos, columns, has_photo, empty, np.zeros(len(MACHINES)))
+        training = machines._training_rows()
+        kernels = _make_kernels(training, training)
+        has_cell = np.asarray(rows["tabular_mask"].any(axis=1))
+        of_photos = _fit_ridge(kernels["photos"], aim, has_photo, names, tuning)
         fits = {
-            "photos": photos,
+            "photos": of_photos,
             "mixed": _fit_svr(kernels["mixed"], aim, has_cell, inner),
             "table": _fit_svr(kernels["table"], aim, has_cell, inner),
-            "imputed": _fit_ridge(kernels["table"], photos.held_out, has_cell & has_photo, names, tuning),
+            "imputed": _fit_ridge(kernels["table"], of_photos.held_out, has_cell & has_photo, names, tuning),
         }
         for column, name in enumerate(MACHINES):
             machines.coefficients[:, column], machines.intercepts[column] = (
@@ -144,9 +146,9 @@ class KernelMachines:
         Returns:
             for each of `MACHINES` float64 ``(n,)``; "photos" says nothing of rows without photos.
         """
-        found = np.empty((len(inputs["image_mask"]), len(MACHINES)))
+        training, found = self._training_rows(), np.empty((len(inputs["image_mask"]), len(MACHINES)))
         for row in range(len(found)):  # alone, so that the last bit does not depend on how many there are
-            kernels = self._kernels(*_place(inputs.take([row]), self.mean, self.projection, self.scales))
+            kernels = _make_kernels(_place(inputs.take([row]), self.mean, self.projection, self.scales), training)
             of_machines = (kernels["photos"], kernels["mixed"], kernels["table"], kernels["table"])
             for column, kernel in enumerate(of_machines):
                 found[row, column] = kernel[0] @ self.coefficients[:, column] + self.intercepts[column]
@@ -185,13 +187,26 @@ class KernelMachines:
                 raise ValueError(f"{file.name}: {name!r} must be {shape}, got {getattr(machines, name).shape}")
         return machines
 
-    def _kernels(self, photos: np.ndarray, columns: np.ndarray, has_photo: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the kernels of placed rows with the training rows, float64 ``(n, m)``."""
-        of_photos = np.exp(-squared_distances(photos.astype("float64"), self.photos.astype("float64")))
-        of_table = np.exp(-squared_distances(columns.astype("float64"), self.columns.astype("float64")))
-        both = has_photo[:, None] & self.has_photo
-        mixed = of_table * (1 + _PHOTO_SHARE * np.where(both, of_photos, 0.0)) / (1 + _PHOTO_SHARE)
-        return {"photos": of_photos, "mixed": mixed, "table": of_table}
+    def _training_rows(self) -> _Placed:
+        """Return where the training rows stand, in the precision that kernels are computed in."""
+        return _Placed(self.photos.astype("float64"), self.columns.astype("float64"), self.has_photo)
+
+
+class _Placed(NamedTuple):
+    """Where photos ``(n, V · P)`` and columns ``(n, d)`` of rows stand, float64, and which rows have a photo."""
+
+    photos: np.ndarray
+    columns: np.ndarray
+    has_photo: np.ndarray
+
+
+def _make_kernels(rows: _Placed, training: _Placed) -> dict[str, np.ndarray]:
+    """Return the kernels of rows with the training rows, float64 ``(n, m)``."""
+    of_photos = np.exp(-squared_distances(rows.photos, training.photos))
+    of_table = np.exp(-squared_distances(rows.columns, training.columns))
+    both = rows.has_photo[:, None] & training.has_photo
+    mixed = of_table * (1 + _PHOTO_SHARE * np.where(both, of_photos, 0.0)) / (1 + _PHOTO_SHARE)
+    return {"photos": of_photos, "mixed": mixed, "table": of_table}
 
 
 class _Fit(NamedTuple):
@@ -296,13 +311,13 @@ def _learn_scales(columns: np.ndarray) -> np.ndarray:
     return scales.astype("float32")
 
 
-def _place(
-    rows: Inputs, mean: np.ndarray, projection: np.ndarray, scales: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return where photos and columns of rows stand, float32 ``(n, V · P)`` and ``(n, d)``, and which have a photo."""
+def _place(rows: Inputs, mean: np.ndarray, projection: np.ndarray, scales: np.ndarray) -> _Placed:
+    """Return where rows stand; the numbers are float32, so that those of training rows can be kept as such."""
     mask: np.ndarray = rows["image_mask"]
     placed = np.zeros((*mask.shape, projection.shape[-1]), dtype="float32")
     for view in range(mask.shape[1]):
         there = mask[:, view]
         placed[there, view] = (rows["images"][there, view] - mean[view]) @ projection[view]
-    return placed.reshape(len(mask), -1), rows["tabular"] * scales, np.asarray(mask.any(axis=1))
+    columns = rows["tabular"] * scales
+    is_there = np.asarray(mask.any(axis=1))
+    return _Placed(placed.reshape(len(mask), -1).astype("float64"), columns.astype("float64"), is_there)

@@ -9,8 +9,8 @@ _PENALTIES = np.geomspace(0.005, 5, 10)
 
 def squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return the squared Euclidean distance of each row to each other one, float64 ``(n, m)``."""
-    lengths = np.sum(rows**2, axis=1)[:, None] + np.sum(others**2, axis=1)
-    return np.maximum(lengths - 2 * rows @ others.T, 0.0)
+    of_rows, of_others = (np.einsum("ij,ij->i", part, part) for part in (rows, others))
+    return np.maximum(of_rows[:, None] + of_others - 2 * rows @ others.T, 0.0)
 
 
 def solve_ridge(kernel: np.ndarray, target: np.ndarray, groups: np.ndarray, penalty: float) -> tuple[np.ndarray, ...]:

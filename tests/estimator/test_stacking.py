@@ -15,6 +15,7 @@ from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.stacked_regressor import PHOTOS, StackedRegressor, _learn_weight
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS
+from mixed_data.prediction.rare_levels import measure_rarity
 from mixed_data.schema import Schema
 from mixed_data.split import find_groups
 
@@ -190,13 +191,17 @@ def test_a_member_that_is_always_right_has_all_the_weight_and_two_alike_share_it
 # Intervals
 
 
-def test_each_pattern_has_intervals_of_its_own_by_level_and_disagreement(
+def test_each_pattern_has_intervals_of_its_own_by_level_disagreement_and_rarity(
     fitted_stack: FittedStack, new_rows: pd.DataFrame
 ) -> None:
     stack = fitted_stack.stack
     trees, kernel = ask(stack, new_rows)
     share = np.repeat([stack.weights_[pattern] for pattern in PATTERNS], 2)
-    difficulty = np.column_stack([share * trees + (1 - share) * kernel, np.log(np.abs(trees - kernel) + 0.02)])
+    rarity = measure_rarity(stack.preprocessor_.transform(new_rows, stack.embedder_))
+    assert rarity[:4].min() > 0
+    assert not rarity[4:].any()  # rows without cells have no level
+    level, disagreement = share * trees + (1 - share) * kernel, np.log(np.abs(trees - kernel) + 0.02)
+    difficulty = np.column_stack([level, disagreement, rarity])
     patterns = np.repeat(np.array(list(PATTERNS), dtype=object), 2)
     expected = stack.calibrator_.predict(stack.predict(new_rows), difficulty=difficulty, pattern=patterns, coverage=0.8)
     np.testing.assert_allclose(stack.predict_interval(new_rows, 0.8), np.column_stack(expected), rtol=1e-9)
@@ -209,10 +214,13 @@ def test_the_intervals_are_calibrated_on_the_weighed_held_out_predictions(fitted
     share = np.array([stack.weights_[pattern] for pattern in lines["pattern"]])
     level = share * lines["trees"] + (1 - share) * lines["kernel"]
     disagreement = np.log(np.abs(lines["trees"] - lines["kernel"]) + 0.02)
+    table = fitted_stack.table
+    fewest = np.minimum(*(table.groupby(name, dropna=False)["price"].transform("size") for name in ("kind", "zipcode")))
+    rarity = np.where(lines["pattern"].isin(["all", "no photos"]), 1 / fewest.to_numpy()[lines["row"]], 0.0)
     expected = IntervalCalibrator("log", random_state=3).fit(
         fitted_stack.table["price"].to_numpy()[lines["row"]],
         stack.target_transformer_.inverse_transform(level.to_numpy()),
-        difficulty=np.column_stack([level, disagreement]),
+        difficulty=np.column_stack([level, disagreement, rarity]),
         pattern=lines["pattern"].to_numpy(dtype=object),
     )
     assert list(stack.calibrator_.patterns_) == list(expected.patterns_)

@@ -13,7 +13,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVR
 
 from mixed_data.kernels import KernelMachines, kernel_machines
-from mixed_data.kernels.kernel_machines import MACHINES
+from mixed_data.kernels.kernel_machines import MACHINES, _make_kernels
 from mixed_data.preprocessing import Inputs
 from mixed_data.split import k_fold
 
@@ -175,7 +175,8 @@ def test_numbers_and_levels_are_brought_to_one_scale_each_and_constant_columns_c
 
 def refit(machines: KernelMachines, name: str, training_rows: np.ndarray, target: np.ndarray, asked: np.ndarray) -> Any:
     """Fit one machine anew to some of the rows it keeps, and predict others of them."""
-    kernels = machines._kernels(machines.photos, machines.columns, machines.has_photo)
+    training = machines._training_rows()
+    kernels = _make_kernels(training, training)
     kernel = kernels["table" if name == "imputed" else name]
     machine = SVR(kernel="precomputed", C=3.0, epsilon=0.05)
     if name in ("photos", "imputed"):
