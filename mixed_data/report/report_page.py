@@ -101,7 +101,7 @@ def _sort_rows(run: Run, unit: Unit) -> tuple[Grouping, ...]:
     by_photos = Grouping("number of photos", [], "the run did not keep how many photos each row had")
     if "images_used" in run.rows and run.rows["images_used"].notna().all():
         by_photos = group_by_photos(run.rows["images_used"].to_numpy())
-    by_frequency = Grouping("frequency of the category or code", [], "the run did not keep them for every row")
+    by_frequency = Grouping("frequency of level", [], "the run did not keep them for every row")
     if "level_rows" in run.rows and run.rows["level_rows"].notna().all():
         by_frequency = group_by_frequency(run.rows["level_rows"].to_numpy())
     return group_by_target(run.rows["target"].to_numpy(), unit), by_level, by_frequency, by_photos

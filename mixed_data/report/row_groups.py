@@ -115,7 +115,7 @@ def group_by_frequency(level_rows: NDArray[np.float64]) -> Grouping:
     Args:
         level_rows: of each row, the number of training rows, ``(n,)``.
     """
-    by = "frequency of the category or code"
+    by = "frequency of level"
     edges = [*_FREQUENCIES.values(), np.inf]
     found = {
         label: np.flatnonzero((level_rows >= low) & (level_rows < high))

@@ -192,7 +192,7 @@ def test_every_plot_is_a_valid_picture_with_units_and_words(page):
     units = ["predicted price, US dollars, log scale", "% of actual price", "error, % of actual price"]
     units += [
         "zipcode (rows)",
-        "frequency of the category or code (rows)",
+        "frequency of level (rows)",
         "number of photos (rows)",
         "lies in the interval, %",
         "learned weight",

@@ -43,7 +43,7 @@ def test_predict_keeps_every_row_in_its_place_and_the_others_to_the_last_bit(
     assert [row for row in range(8) if found[row] != expected[row]] == BAD_ROWS
     warnings = table["warnings"][BAD_ROWS].tolist()
     if policy == "skip":
-        assert found[2] == """L2,,,,0,"skipped: area [m2] is '12,50,0', no usable number\""""
+        assert found[2] == """L2,,,,0,"skipped: area [m2] is '12,50,0', no usable number\","""
         assert "6 predictions in" in capsys.readouterr().out
         assert "2 of 8 rows skipped:\n- line 4 (id 'L2'): area [m2] is '12,50,0'" in caplog.text
     else:
