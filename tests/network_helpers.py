@@ -15,7 +15,7 @@ from mixed_data.network.training import Training
 Arrays = dict[str, np.ndarray]
 NUM_FEATURES, UNITS, NUM_ROWS = 5, 6, 8
 # Two views, as pixels or as vectors.
-IMAGE_SHAPES = {"cnn": (2, 16, 16, 3), "pretrained": (2, 9)}
+IMAGE_SHAPES = {"cnn": (2, 16, 16, 3), "patches": (2, 9), "pretrained": (2, 9)}
 
 
 class Stopper(keras.callbacks.Callback):

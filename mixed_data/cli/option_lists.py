@@ -37,7 +37,7 @@ DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
 # What is not given on the command line is left to the defaults there.
 NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
     "normalize": (bool, "put branches on one scale before the fusion"),
-    "image_branch": (str, "branch that reads the pictures: cnn, or pretrained"),
+    "image_branch": (str, "branch that reads the pictures: cnn, patches or pretrained"),
     "backbone": (
         read_names,
         "of pretrained: models of keras.applications (MobileNetV2 by default), .keras and .onnx files",

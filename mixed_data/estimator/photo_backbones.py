@@ -12,8 +12,10 @@ from typing import Any
 from mixed_data.files.digests import digest_file
 from mixed_data.files.first_few import cut
 from mixed_data.network.keras_file_backbone import read_keras_file
+from mixed_data.network.patch_backbone import build_patch_backbone
 from mixed_data.network.pretrained_backbones import KerasBackbone, build_backbone
 from mixed_data.network.training import seeded
+from mixed_data.preprocessing import Inputs
 from mixed_data.preprocessing.onnx_backbone import OnnxBackbone
 from mixed_data.preprocessing.photo_vectors import Backbone, PhotoEmbedder
 from mixed_data.preprocessing.pixel_conventions import PIXEL_SCALINGS, SCALING_HELP
@@ -107,6 +109,16 @@ def load_embedder(settings: Sequence[BackboneSettings], size: tuple[int, int]) -
         ValueError: a backbone cannot be had.
     """
     return PhotoEmbedder(tuple(_find(one, size) for one in settings))
+
+
+def learn_embedder(inputs: Inputs) -> PhotoEmbedder:
+    """Return what reads photos with a backbone that learned from training photos, for this one fit.
+
+    Args:
+        inputs: of the training rows, photos as pixels.
+    """
+    backbone = build_patch_backbone(inputs["images"][inputs["image_mask"]])
+    return PhotoEmbedder((KerasBackbone(backbone),), cached=False)
 
 
 def _find(settings: BackboneSettings, size: tuple[int, int]) -> Backbone:

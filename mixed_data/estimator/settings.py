@@ -109,17 +109,18 @@ def resolve_settings(options: Options, num_rows: int) -> tuple[NetworkSettings, 
         options: checked.
         num_rows: given to `fit`.
     """
-    has_pixels = options["image_branch"] != "pretrained" and options["modalities"] != "tabular"
+    branch = "" if options["modalities"] == "tabular" else options["image_branch"]
+    has_pixels = branch == "cnn"
     few = num_rows < FEW_ROWS
     modality_dropout = options["modality_dropout"]
     if modality_dropout is None:
-        modality_dropout = 0.0 if has_pixels else 0.2
+        modality_dropout = 0.0 if branch in ("cnn", "patches") else 0.2
     epochs = 40 if few and not has_pixels else 20
     if options["modalities"] == "both" and modality_dropout:
         epochs += epochs // 2  # each row is seen whole less often
     suited = {
         "members": 1 if has_pixels else 8,
-        "image_dropout": (0.8 if few else 0.6) if has_pixels else 0.3,
+        "image_dropout": {"cnn": 0.8 if few else 0.6, "patches": 0.9}.get(branch, 0.3),
         "epochs": epochs,
         "loss": "mae" if few else "huber",
         "modality_dropout": modality_dropout,

@@ -34,6 +34,9 @@ from mixed_data.schema import Schema
 from mixed_data.split import find_groups, k_fold
 
 PHOTOS = "<prediction from the photos>"
+BRANCHES = ("patches", "pretrained")
+"""Image branches of networks that a stack can use: their backbones are not trained on the target."""
+
 _NUM_FOLDS = 5
 _NUM_FITS_OF_TREES = 2
 _MEMBERS = ("trees", "kernel")
@@ -45,10 +48,11 @@ _STACK_FILE, _KERNELS_FILE = "stack.json", "kernels.npz"
 class StackedRegressor(SavedRegressor, BaseEstimator):
     """A weighted sum of boosted trees and of kernel machines, for a table with photos. No network is trained.
 
-    A pretrained backbone turns the photos into vectors. Kernel machines learn from vectors and columns together, and
-    from each alone (`mixed_data.kernels`). Trees learn from the columns and from what the photos alone predict; of
-    training rows that is the prediction by machines that have not seen the row's group. The weight of the trees in the
-    sum is the one with the smallest absolute error on rows that neither had seen (stacked regression, grouped folds).
+    A backbone that is not trained on the target turns the photos into vectors. Kernel machines learn from vectors and
+    columns together, and from each alone (`mixed_data.kernels`). Trees learn from the columns and from what the photos
+    alone predict; of training rows that is the prediction by machines that have not seen the row's group. The weight of
+    the trees in the sum is the one with the smallest absolute error on rows that neither had seen (stacked regression,
+    grouped folds).
 
     Rows without photos, and rows without a table, have weights and intervals of their own. Without photos, the trees
     are told what the columns let expect of the photos, and the kernel machine on the columns takes the place of the
@@ -60,7 +64,8 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
     Args:
         schema: which column plays which role, columns and photos among them; None infers it from the rows given to
             `fit`.
-        preprocessor: as for `MixedDataRegressor` with a pretrained backbone, as are the others.
+        preprocessor: as for `MixedDataRegressor`, as are the others.
+        image_branch: "pretrained", or "patches" for a backbone that learns from the training photos.
         backbone: that reads the photos; or several.
         image_weights: of backbones.
         backbone_scaling: of backbones that are files.
@@ -90,6 +95,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         schema: Schema | None = None,
         *,
         preprocessor: MixedDataPreprocessor | None = None,
+        image_branch: str = "pretrained",
         backbone: Names = "MobileNetV2",
         image_weights: Names | None = "imagenet",
         backbone_scaling: str | Sequence[str] | None = None,
@@ -100,6 +106,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
     ) -> None:
         self.schema = schema
         self.preprocessor = preprocessor
+        self.image_branch = image_branch
         self.backbone = backbone
         self.image_weights = image_weights
         self.backbone_scaling = backbone_scaling
@@ -125,12 +132,14 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
             ValueError: the schema lacks columns or photos, not one row has both, or as for `MixedDataRegressor.fit`.
         """
         check_options(self._make_reader().get_params(deep=False))
+        if self.image_branch not in BRANCHES:
+            raise ValueError(f"StackedRegressor: image_branch must be one of {BRANCHES}, got {self.image_branch!r}")
         check_callbacks(callbacks)
         schema, X, target = read_training_rows(self.schema, "both", X, y)
         if not schema.features or not schema.images:
             raise ValueError(f"StackedRegressor needs a schema with columns and photos, got {schema}")
         preprocessor, found = self._make_reader().make_reading(schema, X)
-        embedder = cast(PhotoEmbedder, found)  # A pretrained branch has one.
+        embedder = cast(PhotoEmbedder, found)  # These branches have one.
         inputs = preprocessor.transform_checked(X, embedder)
         warn_of_lost_photos(inputs.row_warnings, X, schema.images)
         if not np.any(name_patterns(inputs, "both") == "all"):
@@ -230,7 +239,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
 
     def _make_reader(self) -> MixedDataRegressor:
         """Return an unfitted regressor that reads rows as this one is to."""
-        return MixedDataRegressor(image_branch="pretrained", **self.get_params(deep=False))
+        return MixedDataRegressor(**self.get_params(deep=False))
 
     def _make_preprocessor(self, schema: Schema) -> MixedDataPreprocessor:
         return self._make_reader()._make_preprocessor(schema)

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from threadpoolctl import threadpool_limits
 
 from mixed_data.estimator import MixedDataRegressor, StackedRegressor
+from mixed_data.estimator.stacked_regressor import BRANCHES
 from mixed_data.evaluation.baselines import NUM_SIMILAR_ROWS
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
 from mixed_data.evaluation.hidden_modality_scores import predict_hidden
@@ -174,8 +175,8 @@ def make_networks(
         name: MixedDataRegressor(schema, **{**options, **kinds[name]}) for name in names if name != BEST
     }
     if BEST in names:
-        if options.get("image_branch") != "pretrained":
-            raise ValueError("networks: 'best' reads photos by a pretrained backbone; use --image-branch pretrained")
+        if options.get("image_branch") not in BRANCHES:
+            raise ValueError(f"networks: 'best' needs --image-branch {' or '.join(BRANCHES)}")
         known = StackedRegressor().get_params(deep=False)
         networks[BEST] = StackedRegressor(schema, **{name: options[name] for name in options if name in known})
     return {name: networks[name] for name in names}

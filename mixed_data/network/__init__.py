@@ -7,10 +7,10 @@ a line in ``IMAGE_BRANCHES``; the contract test in ``tests/network/test_branches
 from mixed_data.network.cnn_branch import cnn
 from mixed_data.network.mlp_branch import mlp
 from mixed_data.network.modality_dropout import ModalityDropout
-from mixed_data.network.pretrained_branch import PrincipalComponents, pretrained
+from mixed_data.network.pretrained_branch import PrincipalComponents, patches, pretrained
 from mixed_data.network.view_layers import MaskedMean, OrMissing, ViewEmbedding
 
-IMAGE_BRANCHES = {"cnn": cnn, "pretrained": pretrained}
+IMAGE_BRANCHES = {"cnn": cnn, "patches": patches, "pretrained": pretrained}
 """Name -> function of photos and their mask that returns one vector per row and member."""
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "ViewEmbedding",
     "cnn",
     "mlp",
+    "patches",
     "pretrained",
 ]

@@ -18,7 +18,13 @@ INPUT_DROPOUT = 0.1
 
 
 def pretrained(
-    images: KerasTensor, image_mask: KerasTensor, *, units: int, dropout: float, pooled: bool = True
+    images: KerasTensor,
+    image_mask: KerasTensor,
+    *,
+    units: int,
+    dropout: float,
+    pooled: bool = True,
+    input_dropout: float | None = None,
 ) -> KerasTensor:
     """Turn what a backbone saw in the photos of a row into one vector per row.
 
@@ -31,12 +37,13 @@ def pretrained(
         units: width of the result.
         dropout: share of hidden units dropped in training.
         pooled: False gives a vector per view instead, from a hidden layer that the views share.
+        input_dropout: share of components dropped in training, which weakens the first ones most; None means 0.1.
 
     Returns:
         float32 ``(n, K, units)``, or ``(n, K, V, units)`` if not pooled.
     """
     x = ops.where(ops.expand_dims(image_mask, -1), images, 0.0)
-    x = layers.Dropout(INPUT_DROPOUT, name="pretrained_input_dropout")(x)
+    x = layers.Dropout(INPUT_DROPOUT if input_dropout is None else input_dropout, name="pretrained_input_dropout")(x)
     if pooled:
         _, num_members, num_views, width = images.shape
         x = ops.reshape(x, (-1, num_members, num_views * width))
@@ -48,6 +55,13 @@ def pretrained(
     x = layers.Dropout(dropout, name="pretrained_dropout")(x)
     x = MemberDense(units, activation="silu", name="pretrained_output")(x)
     return OrMissing(name="or_missing")([x, image_mask]) if pooled else x
+
+
+def patches(
+    images: KerasTensor, image_mask: KerasTensor, *, units: int, dropout: float, pooled: bool = True
+) -> KerasTensor:
+    """Turn what `build_patch_backbone` learned to see into one vector per row: `pretrained`, without input dropout."""
+    return pretrained(images, image_mask, units=units, dropout=dropout, pooled=pooled, input_dropout=0.0)
 
 
 @keras.saving.register_keras_serializable(package="mixed_data")

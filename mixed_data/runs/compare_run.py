@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from mixed_data.estimator.stacked_regressor import BRANCHES
 from mixed_data.evaluation.compared_models import make_candidates
 from mixed_data.evaluation.comparison_files import write_results
 from mixed_data.evaluation.held_out_scores import choose_networks
@@ -75,7 +76,8 @@ def compare_models(
         table: all rows, with the target.
         schema: roles of the columns.
         fusion: of the network that the questions are about.
-        networks: "table", "image", "best" and names of fusions; all by default, "best" with a pretrained backbone.
+        networks: "table", "image", "best" and names of fusions; all by default, "best" unless the image branch
+            is a CNN.
         views: whether to leave out each image column once.
         intervals: whether the main network and "best" learn intervals.
         repeats: of the whole cross-validation.
@@ -97,7 +99,7 @@ def compare_models(
             ``resume`` began with other settings, data or versions.
         MissingPhotosError: not one photo of an image column can be used, and a network reads photos.
     """
-    stack = (BEST,) if options.get("image_branch") == "pretrained" else ()
+    stack = (BEST,) if options.get("image_branch") in BRANCHES else ()
     names, main = choose_networks(schema, networks, fusion, default=(TABLE, IMAGE, *FUSIONS, *stack))
     protocol = Protocol(repeats, folds, random_state)
     settings = {"networks": names, "main": main, "views": views, "intervals": intervals, **vars(protocol), **options}

@@ -32,6 +32,7 @@ def test_few_rows_are_all_trained_on_and_get_more_image_dropout(
         ({"modalities": "image"}, (1, 0.8, 20, "mae", 0.0), (1, 0.6, 20, "huber", 0.0)),
         ({"modalities": "tabular"}, (8, 0.3, 40, "mae", 0.2), (8, 0.3, 20, "huber", 0.2)),
         ({"image_branch": "pretrained"}, (8, 0.3, 60, "mae", 0.2), (8, 0.3, 30, "huber", 0.2)),
+        ({"image_branch": "patches"}, (8, 0.9, 40, "mae", 0.0), (8, 0.9, 20, "huber", 0.0)),
         ({"modality_dropout": 0.1}, (1, 0.8, 30, "mae", 0.1), (1, 0.6, 30, "huber", 0.1)),
         (
             {"members": 3, "image_dropout": 0.0, "epochs": 1, "loss": "mse", "modality_dropout": 0.5},
@@ -44,7 +45,7 @@ def test_few_rows_are_all_trained_on_and_get_more_image_dropout(
             (8, 0.3, 20, "huber", 0.0),
         ),
     ],
-    ids=["both", "image", "tabular", "pretrained", "pixels that are hidden", "given", "zero given"],
+    ids=["both", "image", "tabular", "pretrained", "patches", "pixels that are hidden", "given", "zero given"],
 )
 def test_what_is_left_open_is_chosen_by_branch_and_number_of_rows(
     options: dict[str, Any], few: tuple[Any, ...], many: tuple[Any, ...]

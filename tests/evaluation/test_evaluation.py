@@ -218,7 +218,7 @@ def test_the_stack_takes_of_the_options_what_it_knows_and_stands_where_it_was_as
 
 @pytest.mark.parametrize("options", [{}, {"image_branch": "cnn"}])
 def test_the_stack_is_refused_without_a_pretrained_backbone(options):
-    with pytest.raises(ValueError, match="'best' reads photos by a pretrained backbone; use --image-branch pretrained"):
+    with pytest.raises(ValueError, match="'best' needs --image-branch patches or pretrained"):
         make_networks(SCHEMA, ["table", "best"], options)
 
 
