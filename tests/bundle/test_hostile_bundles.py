@@ -108,7 +108,7 @@ def take_target(folder: Path, sales: pd.DataFrame) -> None:
 
 
 def take_intervals(folder: Path, sales: pd.DataFrame) -> None:
-    price, difficulty = sales["price"], np.zeros((len(sales), 3))
+    price, difficulty = sales["price"], np.zeros((len(sales), 2))
     calibrator = IntervalCalibrator().fit(price, price, difficulty=difficulty, pattern=["all"] * len(sales))
     write_json(folder / "intervals.json", calibrator.get_state())
 

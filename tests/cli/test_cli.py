@@ -18,6 +18,7 @@ from mixed_data.cli.option_lists import (
     NETWORK_NAMES,
     NETWORK_OPTIONS,
     PREPROCESSING_OPTIONS,
+    read_names,
 )
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.held_out_scores import make_networks
@@ -121,10 +122,11 @@ def new_listings(listings, tmp_path):
 def test_predict_writes_one_line_per_row_in_order_and_says_what_was_doubtful(bundle, new_listings, tmp_path, capsys):
     assert main(["predict", bundle, "--data", str(new_listings), "--out", str(tmp_path / "p.csv")]) == 0
     written = pd.read_csv(tmp_path / "p.csv", keep_default_na=False)
-    assert list(written) == ["listing_id", "prediction", "lower", "upper", "images_used", "warnings"]
+    assert list(written) == ["listing_id", "prediction", "lower", "upper", "images_used", "warnings", "level_rows"]
     assert ((written["lower"] < written["prediction"]) & (written["prediction"] < written["upper"])).all()
     assert written["listing_id"].tolist() == ["new 0", "new 1", "new 2", "new 3"]
     assert written["images_used"].tolist() == [2, 1, 2, 0]
+    assert (written["level_rows"] > 0).tolist() == [True, True, False, False]
     assert np.isfinite(written["prediction"]).all()
     assert written["prediction"].nunique() == 4
     fine, broken, unseen, empty = written["warnings"]
@@ -260,6 +262,7 @@ def test_the_options_of_the_network_are_those_of_the_regressor():
     # Their default is None.
     chosen_by_data = {"validation_fraction": float, "image_dropout": float, "modality_dropout": float}
     chosen_by_data |= {"members": int, "epochs": int, "loss": str}
+    chosen_by_data |= dict.fromkeys(("backbone", "image_weights", "backbone_scaling"), read_names)  # one or several
     assert {name: chosen_by_data.get(name, type(parameters[name])) for name in NETWORK_OPTIONS} == {
         name: kind for name, (kind, _) in NETWORK_OPTIONS.items()
     }
@@ -279,7 +282,7 @@ def test_the_options_of_preprocessing_are_those_of_the_preprocessor():
 def test_the_networks_to_choose_from_are_those_that_there_are():
     assert tuple(FUSIONS) == FUSION_NAMES
     schema = Schema(target="price", numeric=["area"], images=["front"])
-    assert set(make_networks(schema, NETWORK_NAMES, {})) == set(NETWORK_NAMES)
+    assert set(make_networks(schema, NETWORK_NAMES, {"image_branch": "pretrained"})) == set(NETWORK_NAMES)
 
 
 def test_the_options_of_a_data_set_are_those_of_its_reader():
@@ -295,11 +298,12 @@ def test_every_option_reaches_the_network_and_the_preprocessor(monkeypatch, hold
     plans = []
     monkeypatch.setattr(progress_bars, "embed_photos", lambda *arguments: None)
     monkeypatch.setattr(train_run, "run_study", lambda table, schema, plan, **options: plans.append(plan) or 1 / 0)
-    values = {str: "text", int: 3, float: 0.25, bool: True}
+    values = {str: "text", int: 3, float: 0.25, bool: True, read_names: ["one", "two"]}
     given = {name: values[kind] for name, (kind, _) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items()}
-    given["ratios"] = False
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if not isinstance(value, bool)]
-    more = ["--normalize", "--montage", "--no-ratios", "--fusion=film", "--networks=image, late"]
+    given["ratios"] = given["flip_average"] = False
+    typed = {name: ",".join(value) if isinstance(value, list) else value for name, value in given.items()}
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in typed.items() if not isinstance(value, bool)]
+    more = ["--normalize", "--montage", "--no-ratios", "--no-flip-average", "--fusion=film", "--networks=image, late"]
     more += ["--folds=4", "--test-size=0.5", "--random-state=7"]
     with pytest.raises(ZeroDivisionError):
         main([*hold_out_run.arguments, "--out", str(tmp_path), *flags, *more])

@@ -40,6 +40,9 @@ def test_a_level_is_counted_as_it_is_read_however_it_is_spelled(preprocessor):
     counts = preprocessor.transform(rows)["level_counts"]
     assert counts.dtype == np.int64
     assert counts.tolist() == [[6, 9], [6, 9], [6, 9], [6, 1], [6, 0], [6, 1]]
+    sizes = TRAINING.assign(kind=["4.10", "4.25"] * 6 + ["4.10"])
+    decimals = MixedDataPreprocessor(SCHEMA).fit(sizes).transform(rows_of([85255] * 2).assign(kind=[4.1, "4.250"]))
+    assert decimals["level_counts"][:, 0].tolist() == [7, 6]
     kinds = preprocessor.transform(rows_of([85255] * 3).assign(kind=["House", "castle", None]))["level_counts"]
     assert kinds[:, 0].tolist() == [1, 0, 0]  # no kind was missing in training
 
