@@ -70,7 +70,7 @@ def test_rows_to_predict_may_be_compressed_and_have_empty_lines_and_ids_of_any_n
     out = tmp_path / "predictions.csv"
     assert main(["predict", str(folder / "bundle"), "--data", f"{listings.parent}/new.csv.gz", "--out", str(out)]) == 0
     predictions = pd.read_csv(out)
-    assert predictions.columns.tolist() == ["id", "prediction", "images_used", "warnings"]
+    assert predictions.columns.tolist() == ["id", "prediction", "images_used", "warnings", "level_rows"]
     assert predictions["id"].tolist() == [f"h\r{row}" for row in range(NUM_ROWS)]
     expected = pd.read_csv(folder / "predictions.csv").set_index("id")["prediction"]
     np.testing.assert_allclose(predictions.set_index("id")["prediction"][expected.index], expected, rtol=1e-5)
