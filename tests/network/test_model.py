@@ -57,6 +57,8 @@ NUM_VIEWS_APART = {
     "cnn": NUM_IMAGE["cnn"] - 6,
     **dict.fromkeys(("patches", "pretrained"), (9 * 256 + 256) + 4 * 256 + (256 * 6 + 6)),
 }
+HEADS = {"cnn": "cnn", "patches": "pretrained", "pretrained": "pretrained"}
+"""Image branch -> what the names of its layers begin with."""
 
 every_modality = pytest.mark.parametrize("modalities", MODALITIES)
 every_image_branch = pytest.mark.parametrize("image_branch", IMAGE_BRANCHES)
@@ -277,7 +279,7 @@ def test_the_linear_path_starts_at_zero_and_adds_to_the_prediction(modalities: s
 def test_dropout_of_each_branch_is_its_own(image_branch: str) -> None:
     network = make_network(image_branch=image_branch, dropout=0.1, image_dropout=0.4)
     assert network.get_layer("mlp_dropout").rate == 0.1
-    assert network.get_layer(f"{image_branch}_dropout").rate == 0.4
+    assert network.get_layer(f"{HEADS[image_branch]}_dropout").rate == 0.4
 
 
 def test_the_same_seed_builds_the_same_network() -> None:
@@ -291,7 +293,7 @@ def test_mixed_precision_computes_in_float16_and_predicts_in_float32(modalities:
     options = {"modalities": modalities, "image_branch": image_branch, "members": 3}
     with precision("mixed_float16"):
         network = make_network(**options)
-    branch = network.get_layer(f"{image_branch}_output" if modalities == "image" else "mlp_output")
+    branch = network.get_layer(f"{HEADS[image_branch]}_output" if modalities == "image" else "mlp_output")
     assert branch.compute_dtype == "float16"
     arrays = give_members(network, make_rows(image_branch, modalities))
     prediction = run(network, arrays)
