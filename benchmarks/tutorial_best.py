@@ -3,7 +3,7 @@
     python -m benchmarks.tutorial_best --root DIR --image-weights FILE
 
 The split is the tutorial's, which is one of the easiest (datasets/README.md); a seed changes everything that is random
-in the fit. Prints one line per seed and the median. About ten minutes on two cores.
+in the fit. Prints one line per seed and the median.
 """
 
 from __future__ import annotations
