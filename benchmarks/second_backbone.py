@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mixed_data.estimator import MixedDataRegressor
+from mixed_data.estimator import MixedDataRegressor, StackedRegressor
 from mixed_data.evaluation.held_out_scores import evaluate_held_out
 from mixed_data.preprocessing.lost_photos import without_photo_warnings
 from mixed_data.readers import READERS
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--image-weights", required=True, help="of MobileNetV2")
     parser.add_argument("--second", required=True, metavar="FILE.onnx")
     parser.add_argument("--repeats", default="10,11,12", help="seeds of the folds and the networks")
-    parser.add_argument("--modalities", default="image,both", help="image: photos alone; both: weighted sum")
+    parser.add_argument("--modalities", default="image,both,best", help="image: photos alone; both: weighted sum")
     options = parser.parse_args()
     schema, table = check_and_read(*reversed(READERS["houses"](options.root)))
     target = table[schema.target].to_numpy()
@@ -57,7 +57,7 @@ def main() -> None:
 
 def _make(
     options: argparse.Namespace, modalities: str, repeat: int, schema: Schema
-) -> Iterator[tuple[str, MixedDataRegressor]]:
+) -> Iterator[tuple[str, MixedDataRegressor | StackedRegressor]]:
     """Yield what is compared, the default first."""
     second = Path(options.second).stem
     variants = {
@@ -65,18 +65,14 @@ def _make(
         "MobileNetV2 without mirror image": {"flip_average": False},
         f"MobileNetV2 and {second}": {"backbone": ["MobileNetV2", options.second], "backbone_scaling": "tf"},
     }
+    shared = {"image_weights": options.image_weights, "random_state": repeat}
     for name, arguments in variants.items():
-        yield (
-            name,
-            MixedDataRegressor(
-                schema.only_images() if modalities == "image" else schema,
-                modalities=modalities,
-                image_branch="pretrained",
-                image_weights=options.image_weights,
-                random_state=repeat,
-                **arguments,
-            ),
-        )
+        if modalities == "best":
+            yield name, StackedRegressor(schema, **shared, **arguments)
+        else:
+            read = schema.only_images() if modalities == "image" else schema
+            network = MixedDataRegressor(read, modalities=modalities, image_branch="pretrained", **shared, **arguments)
+            yield name, network
 
 
 if __name__ == "__main__":
