@@ -212,7 +212,7 @@ def test_the_stack_takes_of_the_options_what_it_knows_and_stands_where_it_was_as
     assert type(networks["best"]) is StackedRegressor
     expected = {"schema": SCHEMA, "backbone": "MobileNetV2", "image_weights": "a.h5", "random_state": 7}
     expected |= {"preprocessor": preprocessor, "target_transform": "identity", "intervals": False}
-    expected |= {"backbone_scaling": None, "flip_average": True}
+    expected |= {"backbone_scaling": None, "flip_average": True, "image_branch": "pretrained"}
     assert networks["best"].get_params(deep=False) == expected
 
 
