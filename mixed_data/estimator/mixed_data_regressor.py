@@ -65,7 +65,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         fusion: a name in `mixed_data.fusion.FUSIONS`.
         normalize: put both branches on one scale before the fusion, row by row.
         image_branch: a name in `mixed_data.network.IMAGE_BRANCHES`: "cnn" learns to see from the photos given,
-            "patches" from what their patches differ in, without the target, in less time and from fewer rows, and
+            "patches" from what their patches differ in, without the target and in less time, and
             "pretrained" reads them with a frozen network that has seen a million others, once per photo.
         backbone: for "pretrained", the name of a model in `keras.applications`, such as "MobileNetV2", or the path of a
             ``.keras`` or ``.onnx`` file; or a list of these, whose vectors are put side by side.
@@ -82,8 +82,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         members: networks that are trained as one and averaged (a packed ensemble, see `mixed_data.members`). None means
             8, or 1 where photos go through convolutions that are trained.
         modality_dropout: share of the rows whose photos, and of those whose table, are hidden in training, for a
-            network that will meet rows without. None means 0.2, or 0 where photos go through convolutions that are
-            trained: on the sample, such a network does without all the same.
+            network that will meet rows without. None means 0.2 with "pretrained" photos; 0 with
+            "cnn", which on the sample does without all the same, and with "patches".
         target_transform: "auto", "log" or "identity"; see `TargetTransformer`.
         loss: a Keras loss, by name, on the transformed target. None means "huber" from 1,000 rows on: quadratic for
             ordinary errors, linear for outliers such as a price with a zero too many; and "mae" below, where a single
