@@ -99,6 +99,7 @@ def _make_inputs() -> Inputs:
         {
             "tabular": random.normal(size=(_NUM_ROWS, _NUM_COLUMNS)).astype("float32"),
             "tabular_mask": np.ones((_NUM_ROWS, 1), dtype=bool),
+            "level_counts": np.zeros((_NUM_ROWS, 0), dtype=np.int64),
             "images": random.normal(size=(_NUM_ROWS, _NUM_VIEWS, _WIDTH)).astype("float32"),
             "image_mask": np.ones((_NUM_ROWS, _NUM_VIEWS), dtype=bool),
         },

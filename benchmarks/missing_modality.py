@@ -23,13 +23,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", required=True, help='folder that holds "Houses Dataset"')
     parser.add_argument("--image-weights", default="imagenet", help="imagenet, or a .weights.h5 file")
-    parser.add_argument("--fusion", default="weighted_sum", help="default: %(default)s")
+    parser.add_argument("--fusion", default="weighted_sum", help="or best; default: %(default)s")
     parser.add_argument("--modality-dropout", type=float, help="default: the regressor's own")
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12], help="one repeat of the folds each")
     options = parser.parse_args()
     start_keras()
     from mixed_data.evaluation.held_out_scores import evaluate_held_out, make_networks
-    from mixed_data.evaluation.hidden_modality_scores import score_patterns
+    from mixed_data.evaluation.hidden_modality_scores import score_hidden
     from mixed_data.readers import READERS
     from mixed_data.split import find_groups, k_fold
 
@@ -41,9 +41,12 @@ def main() -> None:
     for seed in options.seeds:
         splits = list(k_fold(find_groups(table, schema), 5, random_state=seed))
         networks = make_networks(schema, ["table", "image", options.fusion], {**arguments, "random_state": seed})
-        held_out = {name: evaluate_held_out(name, model, table, schema, splits) for name, model in networks.items()}
+        held_out = {
+            name: evaluate_held_out(name, model, table, schema, splits, hide=name == options.fusion)
+            for name, model in networks.items()
+        }
         scores = {name: result.metrics["rmse_log"] for name, result in held_out.items()}
-        patterns = score_patterns(held_out[options.fusion], table, schema)
+        patterns = score_hidden([held_out[options.fusion].hidden], table["price"].to_numpy("float64"))
         scores |= {f"{options.fusion}, {entry['pattern']}": entry["rmse_log"] for entry in patterns}
         print(seed, {name: round(score, 4) for name, score in scores.items()}, flush=True)
         for pattern, name in ALONE.items():

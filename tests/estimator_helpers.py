@@ -17,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 from mixed_data import boosting
-from mixed_data.estimator import MixedDataRegressor, photo_backbones, stacked_regressor
+from mixed_data.estimator import MixedDataRegressor, out_of_fold, photo_backbones, stacked_regressor
 from mixed_data.preprocessing import MixedDataPreprocessor
 from mixed_data.schema import Schema
 
@@ -93,7 +93,7 @@ def little_work() -> Iterator[pytest.MonkeyPatch]:
     grow = boosting.make_boosting
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(photo_backbones, "build_backbone", lambda name, weights, size, **_: make_eye(size))
-        patch.setattr(stacked_regressor, "_NUM_FOLDS", 2)
+        patch.setattr(out_of_fold, "NUM_FOLDS", 2)
         few = {"max_iter": 15, "learning_rate": 0.3}
         patch.setattr("mixed_data.boosting.boosted_trees.make_boosting", lambda seed: grow(seed).set_params(**few))
         photo_backbones.load_backbone.cache_clear()

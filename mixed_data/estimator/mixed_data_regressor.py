@@ -31,6 +31,7 @@ from mixed_data.estimator.saved_regressor import SavedRegressor
 from mixed_data.estimator.settings import (
     check_callbacks,
     check_options,
+    group_rows,
     read_training_rows,
     resolve_settings,
     set_aside,
@@ -267,7 +268,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
             predicted = predict_patterns(self, inputs.take(validation_rows))
             predicted["row"] = validation_rows[predicted["row"]]
         else:
-            splits = inner_splits(X, target, schema, self.random_state)
+            splits = inner_splits(group_rows(X, target, schema), self.random_state)
             predicted = predict_out_of_fold(self, X, target, schema, splits)
         return calibrate(
             target, predicted, self.target_transformer_, inputs=(LEVEL, SPREAD, RARITY), seed=self.random_state

@@ -10,13 +10,12 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
-from mixed_data.estimator.settings import with_target
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS, hide, name_patterns
 from mixed_data.preprocessing import Inputs, TargetTransformer
 from mixed_data.preprocessing.lost_photos import without_photo_warnings
 from mixed_data.schema import Schema
-from mixed_data.split import find_groups, k_fold
+from mixed_data.split import k_fold
 
 NUM_FOLDS = 5
 LEVEL, SPREAD, RARITY = "level", "spread", "rarity"
@@ -40,9 +39,8 @@ class NetworkRegressor(Protocol):
         """Predict rows, ``(n,)``, and tell easy ones from hard ones by level, spread and rarity, ``(n, 3)``."""
 
 
-def inner_splits(X: pd.DataFrame, target: np.ndarray, schema: Schema, random_state: int) -> Splits:
-    """Return grouped folds of the training rows."""
-    groups = find_groups(with_target(X, target, schema), schema)
+def inner_splits(groups: np.ndarray, random_state: int) -> Splits:
+    """Return grouped folds of the training rows, whose groups are those of `group_rows`."""
     return k_fold(groups, min(NUM_FOLDS, len(np.unique(groups))), random_state=random_state)
 
 

@@ -223,9 +223,9 @@ def _free_name(X: pd.DataFrame) -> str:
     return name
 
 
-def with_target(X: pd.DataFrame, target: np.ndarray, schema: Schema) -> pd.DataFrame:
-    """Return the rows with their target under the schema's name for it, if it has one."""
-    return X if schema.target is None else X.assign(**{schema.target: target})
+def group_rows(X: pd.DataFrame, target: np.ndarray, schema: Schema) -> np.ndarray:
+    """Return the groups of training rows that no split may part, int64 ``(n,)``; see `mixed_data.split.find_groups`."""
+    return find_groups(X if schema.target is None else X.assign(**{schema.target: target}), schema)
 
 
 def set_aside(
@@ -236,5 +236,4 @@ def set_aside(
         fraction = 0.0 if len(X) < FEW_ROWS else 0.1
     if fraction == 0:
         return np.arange(len(X)), np.arange(0)
-    groups = find_groups(with_target(X, target, schema), schema)
-    return hold_out(groups, test_size=fraction, random_state=random_state)
+    return hold_out(group_rows(X, target, schema), test_size=fraction, random_state=random_state)

@@ -17,12 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 from mixed_data.boosting import BoostedTrees
 from mixed_data.bundle import Backbones
 from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
-from mixed_data.estimator.out_of_fold import RARITY, calibrate
+from mixed_data.estimator.out_of_fold import RARITY, calibrate, inner_splits
 from mixed_data.estimator.photo_backbones import Names
 from mixed_data.estimator.saved_backbones import read_backbones, write_backbones
 from mixed_data.estimator.saved_network import check_entry, make_entry
 from mixed_data.estimator.saved_regressor import SavedRegressor
-from mixed_data.estimator.settings import check_callbacks, check_options, read_training_rows, with_target
+from mixed_data.estimator.settings import check_callbacks, check_options, group_rows, read_training_rows
 from mixed_data.files.checked_json import NUMBER, OBJECT, check_fields, read_json, write_json
 from mixed_data.kernels import KernelMachines
 from mixed_data.prediction.missing_patterns import PATTERNS, name_patterns
@@ -31,13 +31,11 @@ from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TabularPrepr
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema import Schema
-from mixed_data.split import find_groups, k_fold
 
 PHOTOS = "<prediction from the photos>"
 BRANCHES = ("patches", "pretrained")
 """Image branches of networks that a stack can use: their backbones are not trained on the target."""
 
-_NUM_FOLDS = 5
 _NUM_FITS_OF_TREES = 2
 _MEMBERS = ("trees", "kernel")
 _DIFFICULTY = ("level", "disagreement", RARITY)
@@ -146,8 +144,8 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
             raise ValueError("StackedRegressor needs training rows that have both cells and photos, got none")
         transformer = TargetTransformer(self.target_transform).fit(target)
         scaled = transformer.transform(target)
-        groups = find_groups(with_target(X, target, schema), schema)
-        splits = k_fold(groups, min(_NUM_FOLDS, len(np.unique(groups))), random_state=self.random_state)
+        groups = group_rows(X, target, schema)
+        splits = inner_splits(groups, self.random_state)
         machines, held_out = KernelMachines.learn(
             inputs, scaled, groups=groups, splits=splits, blocks=embedder.block_sizes, random_state=self.random_state
         )

@@ -114,7 +114,8 @@ def evaluate_held_out(
                 predicted = regressor.predict_rows(held_out, coverage=coverage)
                 seconds = time.perf_counter() - started
                 if hide:
-                    hidden = predict_hidden(regressor, held_out.set_axis(held_out_rows, axis="index"), schema, coverage)
+                    held_out = held_out.set_axis(held_out_rows, axis="index")
+                    hidden = predict_hidden(regressor, held_out, predicted, schema, coverage)
             else:
                 # Trees on small tables gain nothing from threads, which wait for each other on a busy machine: 18 s,
                 # not 2.

@@ -18,12 +18,15 @@ _MAY_LACK = {"both": {"tabular", "image"}, "image": {"image"}, "tabular": set()}
 """Modalities of a regressor -> those that a row may lack altogether."""
 
 
-def predict_hidden(model: RowRegressor, rows: pd.DataFrame, schema: Schema, coverage: float | None) -> pd.DataFrame:
-    """Predict held-out rows as they are, and with all photos, all cells and both hidden.
+def predict_hidden(
+    model: RowRegressor, rows: pd.DataFrame, predicted: pd.DataFrame, schema: Schema, coverage: float | None
+) -> pd.DataFrame:
+    """Predict held-out rows with all photos, all cells and both hidden, and set these beside the rows as they are.
 
     Args:
         model: fitted.
         rows: ``n`` of them.
+        predicted: what the model's ``predict_rows`` says of them as they are.
         schema: roles of the columns.
         coverage: of the intervals; None for none.
 
@@ -38,9 +41,9 @@ def predict_hidden(model: RowRegressor, rows: pd.DataFrame, schema: Schema, cove
     for pattern, missing in PATTERNS.items():
         if may_lack and may_lack.issuperset(missing):
             hidden = rows.assign(**dict.fromkeys(name for modality in missing for name in columns[modality]))
-            predicted = model.predict_rows(hidden, coverage=coverage)
-            kept = ["prediction", *(name for name in ("lower", "upper") if name in predicted)]
-            parts.append(predicted[kept].assign(pattern=pattern))
+            found = model.predict_rows(hidden, coverage=coverage) if missing else predicted.set_axis(rows.index)
+            kept = ["prediction", *(name for name in ("lower", "upper") if name in found)]
+            parts.append(found[kept].assign(pattern=pattern))
     return pd.concat(parts[1:] or parts)
 
 

@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor, out_of_fold
 from mixed_data.estimator.out_of_fold import inner_splits, predict_out_of_fold, predict_patterns
+from mixed_data.estimator.settings import group_rows
 from mixed_data.prediction.missing_patterns import PATTERNS, PHOTO_PATTERN, hide, name_patterns
 from mixed_data.preprocessing import Inputs
 from mixed_data.schema import Schema
@@ -170,7 +171,7 @@ def test_out_of_fold_predictions_are_those_of_a_model_fitted_on_the_other_rows(
     target = rows["price"].to_numpy()
     regressor = make_regressor(validation_fraction=0, intervals=True, modalities="tabular", members=2)
     schema = SCHEMA.without_images()
-    splits = inner_splits(without_price(rows), target, SCHEMA, random_state=5)
+    splits = inner_splits(group_rows(without_price(rows), target, SCHEMA), random_state=5)
     for training_rows, held_out_rows in splits:
         assert sorted([*training_rows, *held_out_rows]) == list(range(40))
         assert set((held_out_rows + 20) % 40) == set(held_out_rows)
@@ -197,7 +198,7 @@ def test_out_of_fold_predictions_are_the_same_where_other_processes_fit(sales: p
 
 def test_there_are_no_more_folds_than_groups(sales: pd.DataFrame) -> None:
     schema = Schema(target="price", numeric=("area",), group="kind")
-    splits = inner_splits(without_price(sales), sales["price"].to_numpy(), schema, random_state=0)
+    splits = inner_splits(group_rows(without_price(sales), sales["price"].to_numpy(), schema), random_state=0)
     assert [sales["kind"].iloc[rows].nunique() for _, rows in splits] == [1, 1]
 
 

@@ -40,6 +40,12 @@ class Teller:
         return pd.DataFrame({"prediction": told, "images_used": 0, "warnings": ""})
 
 
+def ask(modalities: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Predict rows as they are and with something hidden."""
+    teller = Teller(modalities)
+    return predict_hidden(teller, rows, teller.predict_rows(rows), SCHEMA, None)
+
+
 def test_what_is_hidden_is_hidden_and_scored_like_the_rows_as_they_are(hold_out_run):
     scores = json.loads((hold_out_run.folder / "missing.json").read_text(encoding="utf-8"))
     assert [entry["pattern"] for entry in scores] == list(HIDDEN)
@@ -71,14 +77,14 @@ def test_with_folds_each_row_is_predicted_by_the_model_that_has_not_seen_it(fold
     ],
 )
 def test_only_what_a_model_reads_can_be_hidden_from_it(modalities, told):
-    hidden = [predict_hidden(Teller(modalities), TABLE[row : row + 1], SCHEMA, None) for row in (1, 0)]
+    hidden = [ask(modalities, TABLE[row : row + 1]) for row in (1, 0)]
     scores = score_hidden([pd.concat(hidden)], TABLE["price"].to_numpy())
     expected = {name: np.mean([10.0 - value, 20.0 - value]) for name, value in told.items()}
     assert {score["pattern"]: score["mae"] for score in scores} == expected
 
 
 def test_of_several_rounds_the_mean_counts():
-    lines = predict_hidden(Teller("image"), TABLE, SCHEMA, None)
+    lines = ask("image", TABLE)
     ends = lines.assign(lower=0.0, upper=[12.0, 14.0, 12.0, 14.0])
     other = ends.assign(prediction=ends["prediction"] + 4.0, upper=[24.0, 24.0, 12.0, 14.0])
     (everything, no_photos) = score_hidden([ends, other], TABLE["price"].to_numpy())

@@ -38,6 +38,7 @@ def make_rows(num_rows: int = NUM_ROWS, *, seed: int = 0, num_views: int = NUM_V
         {
             "tabular": np.where(cells, columns, 0).astype("float32"),
             "tabular_mask": cells,
+            "level_counts": np.zeros((num_rows, 0), dtype=np.int64),
             "images": (vectors * mask[..., None]).astype("float32"),
             "image_mask": mask,
         },

@@ -33,8 +33,7 @@ NUM_PARAMETERS = {
             ]
         ),
     ),
-    "patches": (0, (3 * (40 + 1) * 256 + 256) + (256 * 6 + 6) + 6),
-    "pretrained": (0, (3 * (40 + 1) * 256 + 256) + (256 * 6 + 6) + 6),
+    **dict.fromkeys(("patches", "pretrained"), (0, (3 * (40 + 1) * 256 + 256) + (256 * 6 + 6) + 6)),
 }
 every_branch = pytest.mark.parametrize("name", ["mlp", *IMAGE_BRANCHES])
 every_image_branch = pytest.mark.parametrize("name", IMAGE_BRANCHES)
