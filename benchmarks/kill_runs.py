@@ -149,10 +149,10 @@ def find_differences(whole: Path, resumed: Path) -> Iterator[str]:
                 yield f"weights of {name}"
         elif name.name == "manifest.json":
             manifests = [json.loads((run / name).read_text("utf-8")) for run in (whole, resumed)]
-            for network in (network for manifest in manifests for network in manifest["networks"].values()):
-                for backbone in network["backbones"]:
+            for manifest in manifests:
+                for backbone in manifest["regressor"]["backbones"]:
                     del backbone["file"]  # digest of an archive, which says when it was packed
-            parts = ("networks", "metrics", "golden_predictions", "fusion_weights")
+            parts = ("regressor", "metrics", "golden_predictions", "fusion_weights")
             yield from (f"{part} of {name}" for part in parts if manifests[0].get(part) != manifests[1].get(part))
 
 

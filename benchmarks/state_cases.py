@@ -136,7 +136,7 @@ def _write_manifest(folder: Path, file: Path) -> None:
     write_manifest(
         folder,
         kind="network",
-        networks={".": entry},
+        regressor=entry,
         metrics={"mape": 20.0, "r2": None},
         fusion_weights={"tabular": 0.4, "image": 0.6},
         golden_predictions=[1.0, 2.0],
@@ -280,8 +280,7 @@ def _use_manifest(file: Path, originals: Originals, random: Random) -> None:
     file.replace(folder / "manifest.json")
     manifest = read_manifest(folder)
     check_digests(folder, manifest)
-    for entry in manifest["networks"].values():
-        check_entry(entry, MixedDataRegressor().get_params(deep=False), folder)
+    check_entry(manifest["regressor"], MixedDataRegressor().get_params(deep=False), folder)
 
 
 def _use_golden(file: Path, originals: Originals, random: Random) -> None:

@@ -42,7 +42,7 @@ from mixed_data.intervals import IntervalCalibrator
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 Backbones = dict[str, str]
-"""Digest of a backbone -> digest of the file that it stands in, so that several networks share one file."""
+"""Digest of a backbone -> digest of the file that it stands in, so that the models of folds share one file."""
 
 _FOLDS = "folds"
 _INTERVALS_FILE = "intervals.json"
@@ -69,16 +69,16 @@ class Bundled(Protocol):
             backbones: those that were written already; new ones are added.
 
         Returns:
-            What the manifest says of each network.
+            What the manifest says of this regressor.
         """
 
     @classmethod
-    def read_parts(cls, folder: Path, entries: dict[str, Any], places: Sequence[Path]) -> Self:
+    def read_parts(cls, folder: Path, entry: dict[str, Any], places: Sequence[Path]) -> Self:
         """Read what `write_parts` wrote.
 
         Args:
             folder: of the bundle.
-            entries: what the manifest says of each network.
+            entry: what the manifest says of this regressor.
             places: further folders in which a backbone may stand.
 
         Raises:
@@ -174,7 +174,7 @@ def _predict_golden(regressor: Any, folder: Path) -> np.ndarray:
 
 def _write(regressor: Any, folder: Path, backbones: Backbones, metrics: dict[str, float], folds: Sequence[Any]) -> None:
     """Write a bundle into a folder that exists; ``backbones`` grows by what was written."""
-    networks = regressor.write_parts(folder, backbones)
+    entry = regressor.write_parts(folder, backbones)
     if regressor.calibrator_ is not None:
         write_json(folder / _INTERVALS_FILE, regressor.calibrator_.get_state())
     for number, fold in enumerate(folds):
@@ -185,7 +185,7 @@ def _write(regressor: Any, folder: Path, backbones: Backbones, metrics: dict[str
     write_manifest(
         folder,
         kind=regressor.kind,
-        networks=networks,
+        regressor=entry,
         metrics=metrics,
         fusion_weights=regressor.fusion_weights_,
         golden_predictions=regressor.predict(golden).tolist(),
@@ -199,7 +199,7 @@ def _assemble(path: Path, manifest: dict[str, Any], kinds: Mapping[str, Any]) ->
     places = []
     if path.absolute().parent.name == _FOLDS:  # A fold's backbone stands in the bundle that the fold belongs to.
         places.append(path.absolute().parent.parent)
-    regressor = kinds[kind].read_parts(path, manifest["networks"], places)
+    regressor = kinds[kind].read_parts(path, manifest["regressor"], places)
     if (path / _INTERVALS_FILE).exists():
         regressor.calibrator_ = IntervalCalibrator.from_state(read_json(path / _INTERVALS_FILE))
     return regressor

@@ -41,7 +41,7 @@ _FIELDS = {
     "kind": TEXT,
     "created": TEXT,
     "versions": OBJECT,
-    "networks": OBJECT,
+    "regressor": OBJECT,
     "metrics": OBJECT,
     "fusion_weights": OBJECT,
     "golden_predictions": NUMBERS,

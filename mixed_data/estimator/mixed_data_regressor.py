@@ -325,15 +325,13 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
     def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
         """Write this fitted regressor's part of a bundle; see `mixed_data.bundle.Bundled`."""
         parts = NetworkParts(self.model_, self.preprocessor_, self.target_transformer_, self.embedder_, self.history_)
-        return {".": write_network(self.get_params(deep=False), parts, folder, backbones)}
+        return write_network(self.get_params(deep=False), parts, folder, backbones)
 
     @classmethod
-    def read_parts(cls, folder: Path, entries: dict[str, Any], places: Sequence[Path]) -> MixedDataRegressor:
+    def read_parts(cls, folder: Path, entry: dict[str, Any], places: Sequence[Path]) -> MixedDataRegressor:
         """Read what `write_parts` wrote; see `mixed_data.bundle.Bundled`."""
-        if list(entries) != ["."]:
-            raise ValueError(f"expected a network, got {list(entries)[:3]!r:.200}")
         defaults = cls().get_params(deep=False)
-        entry = check_entry(entries["."], defaults, folder)
+        entry = check_entry(entry, defaults, folder)
         check_options({**defaults, **entry["parameters"]})
         parts = read_network(folder, entry, places)
         unfitted = MixedDataPreprocessor(**parts.preprocessor.get_params(deep=False))

@@ -1,4 +1,4 @@
-"""The part of a bundle that is what reads the photos: one file per backbone, shared by all networks that use it."""
+"""The part of a bundle that is what reads the photos: one file per backbone, shared by the models of folds."""
 
 from __future__ import annotations
 

@@ -190,14 +190,12 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         self.machines_.write(folder / _KERNELS_FILE)
         self.trees_.write(folder)
         entries = write_backbones(self.embedder_.backbones, folder, backbones)
-        return {".": make_entry(self.get_params(deep=False), entries, {}, folder)}
+        return make_entry(self.get_params(deep=False), entries, {}, folder)
 
     @classmethod
-    def read_parts(cls, folder: Path, entries: dict[str, Any], places: Sequence[Path]) -> StackedRegressor:
+    def read_parts(cls, folder: Path, entry: dict[str, Any], places: Sequence[Path]) -> StackedRegressor:
         """Read what `write_parts` wrote; see `mixed_data.bundle.Bundled`."""
-        if list(entries) != ["."]:
-            raise ValueError(f"expected a stack, got {list(entries)[:3]!r:.200}")
-        entry = check_entry(entries["."], cls().get_params(deep=False), folder)
+        entry = check_entry(entry, cls().get_params(deep=False), folder)
         preprocessor = MixedDataPreprocessor.load(folder / "preprocessing.json")
         transformer = TargetTransformer.from_state(read_json(folder / "target.json"))
         embedder = PhotoEmbedder(read_backbones(entry["backbones"], [folder, *places]), cached=False)

@@ -238,9 +238,9 @@ def test_golden_rows_that_are_predicted_differently_are_refused(copy):
     ids=str,
 )
 def test_what_a_stranger_wrote_of_the_network_is_refused_in_words(copy, changes, message):
-    entry = read_manifest(copy)["networks"]["."]
+    entry = read_manifest(copy)["regressor"]
     parameters = entry["parameters"] | changes.get("parameters", {})
-    edit_manifest(copy, networks={".": {**entry, **changes, "parameters": parameters}})
+    edit_manifest(copy, regressor={**entry, **changes, "parameters": parameters})
     with pytest.raises(BundleError, match=message):
         load(copy)
 
@@ -250,7 +250,7 @@ def test_what_a_stranger_wrote_of_the_network_is_refused_in_words(copy, changes,
     [
         ({"files": []}, "'files' must be"),
         ({"golden_predictions": ["a"]}, "'golden_predictions' must be"),
-        ({"networks": {"..": {}}}, "expected a network, got"),
+        ({"regressor": {"..": {}}}, "is missing"),
         ({"kind": "stack"}, "parameters: .*'epochs' is unknown"),
         ({"kind": []}, "'kind' must be"),
     ],

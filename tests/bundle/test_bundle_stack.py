@@ -114,7 +114,6 @@ def test_a_stacks_bundle_holds_arrays_weights_and_a_backbone_and_no_pickle(
     manifest = json.loads((saved / "manifest.json").read_text("utf-8"))
     assert (manifest["kind"], manifest["version"], manifest["metrics"]) == ("stack", 5, {"mape": 1.5})
     assert manifest["fusion_weights"] == stack.fusion_weights_
-    assert list(manifest["networks"]) == ["."]
     assert json.loads((saved / "stack.json").read_text("utf-8")) == {"weights": stack.weights_}
     for name in ("trees.npz", "kernels.npz"):
         with np.load(saved / name, allow_pickle=False) as arrays, zipfile.ZipFile(saved / name) as archive:
@@ -191,15 +190,15 @@ def test_arrays_that_others_wrote_are_refused_with_the_reason(
         ("target.json", ["mean"], 0.0, "golden rows are predicted differently"),
         ("manifest.json", ["kind"], "network", "."),
         ("manifest.json", ["kind"], "forest", "expected a bundle of 'network' or 'stack', got 'forest'"),
-        ("manifest.json", ["networks", "photos"], {}, "expected a stack, got"),
-        ("manifest.json", ["networks"], {"../network": {}}, "expected a stack, got"),
-        ("manifest.json", ["networks"], {}, "expected a stack, got"),
-        ("manifest.json", ["networks", "."], [], "expected an object"),
-        ("manifest.json", ["networks", ".", "backbones"], [], "'mean' must be"),
-        ("manifest.json", ["networks", ".", "backbones"], [{}], "'file' is missing"),
-        ("manifest.json", ["networks", ".", "parameters", "colour"], 1, "'colour' is unknown"),
-        ("manifest.json", ["networks", ".", "parameters", "backbone"], 1, "'backbone' must be a text"),
-        ("manifest.json", ["networks", ".", "parameters", "intervals"], "x", "'intervals' must be"),
+        ("manifest.json", ["regressor", "photos"], {}, "'photos' is unknown"),
+        ("manifest.json", ["regressor"], {"../network": {}}, "'../network' is unknown"),
+        ("manifest.json", ["regressor"], {}, "'parameters' is missing"),
+        ("manifest.json", ["regressor"], [], "'regressor' must be an object"),
+        ("manifest.json", ["regressor", "backbones"], [], "'mean' must be"),
+        ("manifest.json", ["regressor", "backbones"], [{}], "'file' is missing"),
+        ("manifest.json", ["regressor", "parameters", "colour"], 1, "'colour' is unknown"),
+        ("manifest.json", ["regressor", "parameters", "backbone"], 1, "'backbone' must be a text"),
+        ("manifest.json", ["regressor", "parameters", "intervals"], "x", "'intervals' must be"),
     ],
     ids=str,
 )

@@ -204,7 +204,7 @@ def change_manifest(change: Callable[[dict[str, Any]], Any]) -> Attack:
 
 
 def set_parameter(name: str, value: Any) -> Attack:
-    return change_manifest(lambda manifest: manifest["networks"]["."]["parameters"].update({name: value}))
+    return change_manifest(lambda manifest: manifest["regressor"]["parameters"].update({name: value}))
 
 
 def change_golden(change: Callable[[list[Any]], Any]) -> Attack:

@@ -220,7 +220,7 @@ def test_another_network_in_the_place_of_a_backbone_is_noticed_by_the_golden_row
     fit(make_regressor(backbone=files[0], backbone_scaling="raw"), sales[:20]).save(tmp_path / "bundle")
     file, manifest = tmp_path / "bundle" / "backbone_0.onnx", read_json(tmp_path / "bundle" / "manifest.json")
     file.write_bytes(make_onnx("tokens", num_prefix=1, outputs=("twice",)))
-    manifest["networks"]["."]["backbones"][0]["file"] = manifest["files"][file.name] = digest_file(file)
+    manifest["regressor"]["backbones"][0]["file"] = manifest["files"][file.name] = digest_file(file)
     write_json(tmp_path / "bundle" / "manifest.json", manifest)
     with pytest.raises(BundleError, match="the golden rows are predicted differently"):
         load(tmp_path / "bundle")

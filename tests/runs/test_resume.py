@@ -85,7 +85,7 @@ def test_a_run_that_was_stopped_ends_as_it_would_have(plan, stop, listings, tmp_
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
     for place in ("bundle", *(f"bundle/folds/{fold}" for fold in range(plan.get("folds", 0)))):
         a, b = read_json(whole / place / "manifest.json"), read_json(resumed / place / "manifest.json")
-        for name in ("networks", "metrics", "golden_predictions"):
+        for name in ("regressor", "metrics", "golden_predictions"):
             assert a[name] == b[name]
         for expected, got in zip(weights_of(whole / place), weights_of(resumed / place), strict=True):
             np.testing.assert_array_equal(got, expected)
