@@ -19,9 +19,9 @@ _MIN_LEVEL_ROWS = 5
 _MAX_LEVELS = 12
 _FREQUENCIES = {
     "level not in training": 0,
-    "level of 1 to 3 training rows": 1,
-    "level of 4 to 24": 4,
-    "level of 25 or more": 25,
+    "level of 1 to 3 rows": 1,
+    "level of 4 to 24 rows": 4,
+    "level of 25 rows or more": 25,
 }
 
 

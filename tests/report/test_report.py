@@ -109,7 +109,7 @@ def test_errors_by_group_are_medians_and_means_of_the_rows(folder, page):
     assert page.row("1 photo")[1:] == ["12", f"{part.median():.1f}".replace("-", "−"), f"{part.abs().mean():.1f}"]
     part = error[predictions["level_rows"] == 2]
     expected = ["15", f"{part.median():.1f}".replace("-", "−"), f"{part.abs().mean():.1f}"]
-    assert page.row("level of 1 to 3 training rows")[1:] == expected
+    assert page.row("level of 1 to 3 rows")[1:] == expected
     assert "price band" in page.texts["errors"]
 
 

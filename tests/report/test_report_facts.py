@@ -85,12 +85,12 @@ def test_rows_are_grouped_by_how_often_their_level_stood_in_training():
     grouping = group_by_frequency(np.array([3.0, 0.0, 4.0, 1.0, 24.0, 1e6]))
     assert [(group.label, group.rows.tolist()) for group in grouping.groups] == [
         ("level not in training", [1]),
-        ("level of 1 to 3 training rows", [0, 3]),
-        ("level of 4 to 24", [2, 4]),
-        ("level of 25 or more", [5]),
+        ("level of 1 to 3 rows", [0, 3]),
+        ("level of 4 to 24 rows", [2, 4]),
+        ("level of 25 rows or more", [5]),
     ]
     alike = group_by_frequency(np.array([25.0, 99.0]))
-    assert (alike.groups, alike.reason) == ([], "all rows are alike in that: level of 25 or more")
+    assert (alike.groups, alike.reason) == ([], "all rows are alike in that: level of 25 rows or more")
 
 
 # Answers.
