@@ -21,7 +21,7 @@ from PIL import Image
 from benchmarks.array_cases import ARRAY_USES, UnfitError, damage_arrays, make_array_files
 from benchmarks.mutations import mutate
 from mixed_data.boosting import make_features
-from mixed_data.boosting.tree_features import read_features, state_of_features
+from mixed_data.boosting.tree_features import TreeFeatures
 from mixed_data.bundle.bundle_manifest import check_digests, read_manifest, write_manifest
 from mixed_data.bundle.golden_rows import read_golden_rows, write_golden_rows
 from mixed_data.estimator import MixedDataRegressor
@@ -109,7 +109,7 @@ def make_originals(folder: Path) -> Originals:
         "preprocessing": preprocessor.get_state(),
         "target": TargetTransformer().fit(table["price"]).get_state(),
         "intervals": calibrator.get_state(),
-        "features": state_of_features(features),
+        "features": features.get_state(),
         "stack": {"weights": dict.fromkeys(PATTERNS, 0.5)},
     }
     for name, state in states.items():
@@ -267,7 +267,7 @@ def _use_intervals(file: Path, originals: Originals, random: Random) -> None:
 
 
 def _use_features(file: Path, originals: Originals, random: Random) -> None:
-    features, width = read_features(read_json(file), SCHEMA, TabularPreprocessor(SCHEMA))
+    features, width = TreeFeatures(SCHEMA, TabularPreprocessor(SCHEMA)).restore(read_json(file))
     made = features.transform(originals.table)
     _require(made.shape == (len(originals.table), width), "another width")
     _require(not np.isinf(made).any(), "a feature is infinite")

@@ -89,10 +89,11 @@ class MemberDense(keras.layers.Layer):
         if self.kernel.shape[0] == 1:  # A plain product is faster, and oneDNN in TensorFlow 2.21 crashes on the other.
             outputs = ops.matmul(inputs, self.kernel[0])
         else:
-            outputs = ops.einsum("nk...f,kfu->nk...u", inputs, self.kernel)
+            middle = "abcd"[: len(inputs.shape) - 3]  # Spelled out, since tf2onnx knows no ellipsis.
+            outputs = ops.einsum(f"nk{middle}f,kfu->nk{middle}u", inputs, self.kernel)
         if self.use_bias:
-            middle = (1,) * (len(outputs.shape) - 3)
-            outputs = outputs + ops.reshape(self.bias, (1, self.bias.shape[0], *middle, self.units))
+            ones = (1,) * (len(outputs.shape) - 3)
+            outputs = outputs + ops.reshape(self.bias, (1, self.bias.shape[0], *ones, self.units))
         return self.activation(outputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

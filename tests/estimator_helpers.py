@@ -95,7 +95,7 @@ def little_work() -> Iterator[pytest.MonkeyPatch]:
         patch.setattr(photo_backbones, "build_backbone", lambda name, weights, size, **_: make_eye(size))
         patch.setattr(out_of_fold, "NUM_FOLDS", 2)
         few = {"max_iter": 15, "learning_rate": 0.3}
-        patch.setattr("mixed_data.boosting.boosted_trees.make_boosting", lambda seed: grow(seed).set_params(**few))
+        patch.setattr("mixed_data.boosting.unfitted_boosting.make_boosting", lambda seed: grow(seed).set_params(**few))
         photo_backbones.load_backbone.cache_clear()
         yield patch
     photo_backbones.load_backbone.cache_clear()

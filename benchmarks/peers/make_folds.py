@@ -87,8 +87,7 @@ def embed_photos(table: pd.DataFrame, columns: tuple[str, ...], weights: Path) -
         float32 of shape ``(n, views * features)``, zeros for a photo that cannot be used.
     """
     from mixed_data.network.pretrained_backbones import KerasBackbone, build_backbone
-    from mixed_data.preprocessing.images import MAX_PIXELS
-    from mixed_data.preprocessing.photo_decoding import PhotoError
+    from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, PhotoError
     from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
     embedder = PhotoEmbedder((KerasBackbone(build_backbone(BACKBONE, weights, (BACKBONE_SIZE, BACKBONE_SIZE))),))

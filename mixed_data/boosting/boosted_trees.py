@@ -8,26 +8,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from mixed_data.boosting.grown_trees import GrownTrees
-from mixed_data.boosting.tree_features import make_boosting, make_features, read_features, state_of_features
+from mixed_data.boosting.tree_features import TreeFeatures
 from mixed_data.files.checked_json import read_json, write_json
-from mixed_data.preprocessing import TabularPreprocessor
+from mixed_data.files.learned import Learned
+from mixed_data.preprocessing.table_encoder import TableEncoder
 from mixed_data.schema import Schema
 
 _FEATURES_FILE, _TREES_FILE = "features.json", "trees.npz"
 _NUM_ROWS_AT_ONCE = 1024  # which take 40 MB on the way through 1,200 trees
 
 
-class BoostedTrees(RegressorMixin, BaseEstimator):
+class BoostedTrees(Learned):
     """The mean of several fits of gradient-boosted trees, which differ in their seeds.
 
     Args:
         schema: roles of the columns.
-        tabular: unfitted; its settings are used, see `make_features`.
+        tabular: its settings are used, see `TreeFeatures`.
         extra: names of numeric columns that the trees see as they are, such as another model's prediction.
         num_fits: how many.
         random_state: seed of the first, the others follow.
@@ -40,7 +38,7 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
     def __init__(
         self,
         schema: Schema,
-        tabular: TabularPreprocessor,
+        tabular: TableEncoder,
         *,
         extra: Sequence[str] = (),
         num_fits: int = 3,
@@ -59,12 +57,16 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
             X: the rows, with the extra columns.
             y: target ``(n,)``.
         """
+        from threadpoolctl import threadpool_limits
+
+        from mixed_data.boosting.unfitted_boosting import make_boosting
+
         extra = X[list(self.extra)].to_numpy("float64")
         fits = []
         # Trees on small tables gain nothing from threads, which on a busy machine wait for each other.
         with threadpool_limits(1, user_api="openmp"):
             for seed in range(self.random_state, self.random_state + self.num_fits):
-                self.features_ = make_features(self.schema, self.tabular, seed)
+                self.features_ = TreeFeatures(self.schema, self.tabular, seed)
                 features = np.column_stack([extra, self.features_.fit_transform(X, y)])
                 fits.append(make_boosting(seed).fit(features, y))
         self.trees_ = GrownTrees.of(fits)
@@ -72,15 +74,15 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """Predict rows, float64 ``(n,)``; each by itself."""
-        check_is_fitted(self)
+        self.check_fitted()
         features = np.column_stack([X[list(self.extra)].to_numpy("float64"), self.features_.transform(X)])
         parts = [features[start : start + _NUM_ROWS_AT_ONCE] for start in range(0, len(features), _NUM_ROWS_AT_ONCE)]
         return np.concatenate([np.zeros(0), *map(self.trees_.predict, parts)])
 
     def write(self, folder: Path) -> None:
         """Write what was learned: how the table is read as JSON, the trees as arrays."""
-        check_is_fitted(self)
-        write_json(folder / _FEATURES_FILE, state_of_features(self.features_))
+        self.check_fitted()
+        write_json(folder / _FEATURES_FILE, self.features_.get_state())
         self.trees_.write(folder / _TREES_FILE)
 
     def restore(self, folder: Path) -> BoostedTrees:
@@ -89,6 +91,6 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
         Raises:
             ValueError: a file holds something else.
         """
-        self.features_, width = read_features(read_json(folder / _FEATURES_FILE), self.schema, self.tabular)
+        self.features_, width = TreeFeatures(self.schema, self.tabular).restore(read_json(folder / _FEATURES_FILE))
         self.trees_ = GrownTrees.read(folder / _TREES_FILE, width + len(self.extra))
         return self

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from mixed_data.files.checked_arrays import ArrayKind, read_arrays, write_arrays
 
@@ -50,8 +50,8 @@ class GrownTrees:
     value: np.ndarray
 
     @classmethod
-    def of(cls, fits: Sequence[HistGradientBoostingRegressor]) -> GrownTrees:
-        """Take over fitted trees without categorical splits, which are never made here."""
+    def of(cls, fits: Sequence[Any]) -> GrownTrees:
+        """Take over fitted `HistGradientBoostingRegressor` without categorical splits, which are never made here."""
         trees = [tree.nodes for fit in fits for (tree,) in fit._predictors]
         roots = np.cumsum([0, *(len(tree) for tree in trees[:-1])])
         nodes = np.concatenate(trees)

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold
-from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.boosting.level_text import read_levels
 from mixed_data.files.checked_json import NUMBER, OBJECTS, Kind, check_fields
+from mixed_data.files.learned import Learned
+from mixed_data.preprocessing.table_encoder import TableEncoder
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import spell_as
 
@@ -24,7 +22,7 @@ _CHAIN = {"mean": NUMBER, "levels": OBJECTS}
 _RIDGE_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 
 
-class LevelMeans(TransformerMixin, BaseEstimator):
+class LevelMeans(Learned):
     """Mean target of each row's levels, smoothed towards the level above: 85255 towards 852, that towards 85.
 
     The mean of a level of k rows counts k, that of the level above counts ``smoothing``. A zipcode with one house says
@@ -54,7 +52,7 @@ class LevelMeans(TransformerMixin, BaseEstimator):
         self,
         schema: Schema,
         *,
-        numeric: BaseEstimator | None = None,
+        numeric: TableEncoder | None = None,
         code_prefixes: Sequence[int] = (3, 2),
         smoothing: float = 3.0,
         random_state: int = 0,
@@ -77,11 +75,13 @@ class LevelMeans(TransformerMixin, BaseEstimator):
 
     def transform(self, table: pd.DataFrame) -> np.ndarray:
         """Return the means for rows that were not in training, float64 ``(n, columns)``."""
-        check_is_fitted(self)
+        self.check_fitted()
         return self._look_up(self._levels(table), self.means_)
 
     def fit_transform(self, table: pd.DataFrame, y: ArrayLike) -> np.ndarray:
         """Learn the means, and return for each training row those of the folds that it is not in."""
+        from sklearn.model_selection import KFold
+
         levels, numbers, target = self._read(table, y)
         self.means_ = self._learn(levels, numbers, target)
         encoded = self._look_up(levels, self.means_)
@@ -94,7 +94,7 @@ class LevelMeans(TransformerMixin, BaseEstimator):
 
     def get_state(self) -> dict[str, Any]:
         """Return what was learned as a JSON-able dict."""
-        check_is_fitted(self)
+        self.check_fitted()
         return {
             "means": [[{"mean": chain[0][None], "levels": chain[1:]} for chain in chains] for chains in self.means_]
         }
@@ -116,7 +116,7 @@ class LevelMeans(TransformerMixin, BaseEstimator):
         return self
 
     def _read(self, table: pd.DataFrame, y: ArrayLike) -> tuple[pd.DataFrame, np.ndarray | None, np.ndarray]:
-        numbers = None if self.numeric is None else self.numeric.fit_transform(table)
+        numbers = None if self.numeric is None else self.numeric.fit(table).transform(table)
         return self._levels(table), numbers, np.asarray(y, dtype="float64")
 
     def _levels(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -131,6 +131,8 @@ class LevelMeans(TransformerMixin, BaseEstimator):
     def _learn(
         self, levels: pd.DataFrame, numbers: np.ndarray | None, target: np.ndarray
     ) -> list[list[list[dict[str | None, float]]]]:
+        from sklearn.linear_model import RidgeCV
+
         targets = [target]
         if numbers is not None:
             is_known = numbers.shape[1] > 0  # A column that is the same in all rows is no number.

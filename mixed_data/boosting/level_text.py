@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import TEXTS, check_fields
+from mixed_data.files.learned import Learned
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
 
@@ -31,7 +30,7 @@ def read_levels(table: pd.DataFrame, schema: Schema, code_prefixes: Sequence[int
     return pd.DataFrame({**texts, **parts}).fillna("<missing>").astype(object)
 
 
-class CodeOrder(TransformerMixin, BaseEstimator):
+class CodeOrder(Learned):
     """The place of each code among the sorted codes of the training rows, so that a tree can cut out a range.
 
     Codes that begin alike stand together. A code that was not seen stands between its neighbours.
@@ -60,7 +59,7 @@ class CodeOrder(TransformerMixin, BaseEstimator):
 
     def transform(self, table: pd.DataFrame) -> np.ndarray:
         """Return float64 ``(n, codes)``; NaN where a cell is missing."""
-        check_is_fitted(self)
+        self.check_fitted()
         places = np.full((len(table), len(self.codes_)), np.nan)
         for column, (name, codes) in enumerate(self.codes_.items()):
             text = canonical_text(table[name])
@@ -71,7 +70,7 @@ class CodeOrder(TransformerMixin, BaseEstimator):
 
     def get_state(self) -> dict[str, Any]:
         """Return what was learned as a JSON-able dict."""
-        check_is_fitted(self)
+        self.check_fitted()
         return {name: codes.tolist() for name, codes in self.codes_.items()}
 
     def restore(self, state: Any) -> CodeOrder:

@@ -1,26 +1,26 @@
-"""How a table becomes numbers that trees read well, and which trees."""
+"""How a table becomes numbers that trees read well."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.pipeline import FeatureUnion, make_union
+from numpy.typing import ArrayLike
 
 from mixed_data.boosting.level_means import LevelMeans
 from mixed_data.boosting.level_text import CodeOrder
 from mixed_data.files.checked_json import OBJECT, check_fields, optional
-from mixed_data.preprocessing import TabularPreprocessor
+from mixed_data.files.learned import Learned
+from mixed_data.preprocessing.table_encoder import TableEncoder
 from mixed_data.schema import Schema
 
 _PARTS = ("tabularpreprocessor", "levelmeans", "codeorder")
 
 
-def make_features(schema: Schema, tabular: TabularPreprocessor, random_state: int = 0) -> FeatureUnion:
-    """Return an unfitted transformer from a table to numbers that trees read well.
+class TreeFeatures(Learned):
+    """Numbers for trees: numeric columns, mean targets of levels, and places of codes in their order.
 
     Trees need many splits to read one-hot levels, so that categories and codes become mean targets instead, and codes
     also places in their order.
@@ -29,59 +29,79 @@ def make_features(schema: Schema, tabular: TabularPreprocessor, random_state: in
         schema: roles of the columns.
         tabular: its settings are used for the numeric columns, and its ``code_prefixes``.
         random_state: of the folds in which training rows get their means.
+
+    Attributes:
+        parts_: name -> `TableEncoder`, `LevelMeans` and `CodeOrder`, as far as the schema has columns for them.
     """
-    numeric = TabularPreprocessor(**tabular.get_params())
-    numeric.set_params(schema=replace(schema, categorical=(), codes=()))
-    has_numbers = bool(schema.numeric or schema.dates)
-    parts: list[BaseEstimator] = [numeric] if has_numbers else []
-    if schema.categorical or schema.codes:
-        means = LevelMeans(schema, code_prefixes=tabular.code_prefixes, random_state=random_state)
-        parts.append(means.set_params(numeric=TabularPreprocessor(**numeric.get_params()) if has_numbers else None))
-    if schema.codes:
-        parts.append(CodeOrder(schema))
-    return make_union(*parts)
 
+    def __init__(self, schema: Schema, tabular: TableEncoder, random_state: int = 0) -> None:
+        self.schema = schema
+        self.tabular = tabular
+        self.random_state = random_state
 
-def make_boosting(random_state: int = 0) -> HistGradientBoostingRegressor:
-    """Return unfitted gradient-boosted trees for few rows: small and many.
+    def fit(self, table: pd.DataFrame, y: ArrayLike) -> TreeFeatures:
+        """Learn from training rows.
 
-    The absolute error does not chase a price with a zero too many. All trees are grown, because of few rows none can be
-    spared to tell when to stop.
-    """
-    return HistGradientBoostingRegressor(
-        loss="absolute_error",
-        max_iter=400,
-        learning_rate=0.04,
-        max_leaf_nodes=8,
-        min_samples_leaf=8,
-        l2_regularization=3.0,
-        max_features=0.6,
-        early_stopping=False,
-        random_state=random_state,
-    )
+        Args:
+            table: the rows.
+            y: target ``(n,)``, as the trees will see it.
+        """
+        self.fit_transform(table, y)
+        return self
 
+    def fit_transform(self, table: pd.DataFrame, y: ArrayLike) -> np.ndarray:
+        """Learn from training rows, and return their numbers, float64 ``(n, d)``; see `LevelMeans.fit_transform`."""
+        self.parts_ = self._make_parts()
+        found = []
+        for part in self.parts_.values():
+            if isinstance(part, LevelMeans):
+                found.append(part.fit_transform(table, y))
+            else:
+                found.append(part.fit(table, y).transform(table))
+        return np.hstack(found)
 
-def state_of_features(features: FeatureUnion) -> dict[str, Any]:
-    """Return what a fitted transformer of `make_features` learned, as a JSON-able dict."""
-    return dict.fromkeys(_PARTS) | {name: part.get_state() for name, part in features.transformer_list}
+    def transform(self, table: pd.DataFrame) -> np.ndarray:
+        """Return the numbers of rows that were not in training, float64 ``(n, d)``."""
+        self.check_fitted()
+        return np.hstack([part.transform(table) for part in self.parts_.values()])
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what was learned as a JSON-able dict."""
+        self.check_fitted()
+        return dict.fromkeys(_PARTS) | {name: part.get_state() for name, part in self.parts_.items()}
 
-def read_features(state: Any, schema: Schema, tabular: TabularPreprocessor) -> tuple[FeatureUnion, int]:
-    """Rebuild the fitted transformer of `state_of_features`; nothing in the state is executed.
+    def restore(self, state: Any) -> tuple[TreeFeatures, int]:
+        """Make this, with the settings of the one whose `get_state` it is, a fitted one; nothing in it is executed.
 
-    Returns:
-        the transformer, and the number of features that come out.
+        Returns:
+            itself, and the number of features that come out.
 
-    Raises:
-        ValueError: the state does not belong to such features.
-    """
-    state = check_fields(state, "features", dict.fromkeys(_PARTS, optional(OBJECT)))
-    features = make_features(schema, tabular)
-    names = [name for name, _ in features.transformer_list]
-    if names != [name for name in _PARTS if state[name] is not None]:
-        raise ValueError(f"features: expected the parts {names}, got {[name for name in _PARTS if state[name]]}")
-    for index, (name, part) in enumerate(features.transformer_list):
-        restore = TabularPreprocessor.from_state if name == "tabularpreprocessor" else part.restore
-        features.transformer_list[index] = (name, restore(state[name]))
-    empty = pd.DataFrame({name: pd.Series([None], dtype=object) for name in schema.features})
-    return features, features.transform(empty).shape[1]
+        Raises:
+            ValueError: the state does not belong to such features.
+        """
+        state = check_fields(state, "features", dict.fromkeys(_PARTS, optional(OBJECT)))
+        parts = self._make_parts()
+        if list(parts) != [name for name in _PARTS if state[name] is not None]:
+            found = [name for name in _PARTS if state[name]]
+            raise ValueError(f"features: expected the parts {list(parts)}, got {found}")
+        self.parts_ = {
+            name: TableEncoder.from_state(state[name]) if name == _PARTS[0] else part.restore(state[name])
+            for name, part in parts.items()
+        }
+        empty = pd.DataFrame({name: pd.Series([None], dtype=object) for name in self.schema.features})
+        return self, self.transform(empty).shape[1]
+
+    def _make_parts(self) -> dict[str, Any]:
+        """Return the parts, unfitted."""
+        numeric = self.tabular.with_schema(replace(self.schema, categorical=(), codes=()))
+        has_numbers = bool(self.schema.numeric or self.schema.dates)
+        parts: dict[str, Any] = {_PARTS[0]: numeric} if has_numbers else {}
+        if self.schema.categorical or self.schema.codes:
+            own = numeric.with_schema(numeric.schema) if has_numbers else None
+            prefixes = self.tabular.code_prefixes
+            parts[_PARTS[1]] = LevelMeans(
+                self.schema, numeric=own, code_prefixes=prefixes, random_state=self.random_state
+            )
+        if self.schema.codes:
+            parts[_PARTS[2]] = CodeOrder(self.schema)
+        return parts

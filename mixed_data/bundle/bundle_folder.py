@@ -3,11 +3,14 @@
 ```
 bundle/
   manifest.json        format, versions, parameters, metrics, digests of the other files, golden predictions
-  model.keras          the network
+  network.onnx         the network, as the runtime reads it
+  backbone_0.onnx      what turns a photo into a vector, where photos are read: a frozen network, or the network's own
+                       part that sees
+  model.keras          the network, and
+  backbone_0.keras     the frozen network, as `MixedDataRegressor.load` reads them; nothing that predicts does
   preprocessing.json   what `MixedDataPreprocessor` learned, the schema included
   target.json          what `TargetTransformer` learned
-  intervals.json       what `IntervalCalibrator` learned, where there are intervals
-  backbone_0.keras     the frozen network that reads the photos, where there is one
+  intervals.json       what `CalibratedIntervals` learned, where there are intervals
   README.md            the model card, where there is one
   golden/              golden.json, the cells of the golden rows, and their photos
   folds/               of a cross-validated run: a bundle of each model that was scored; they share the backbone
@@ -32,17 +35,18 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.bundle.bundle_manifest import BundleError, check_digests, is_bundle, read_manifest, write_manifest
 from mixed_data.bundle.golden_rows import compare_golden, read_golden_rows, write_golden_rows
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.whole_files import exchange, name_unwritten
-from mixed_data.intervals import IntervalCalibrator
+from mixed_data.intervals.calibrated_intervals import CalibratedIntervals
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
-Backbones = dict[str, str]
-"""Digest of a backbone -> digest of the file that it stands in, so that the models of folds share one file."""
+Backbones = dict[str, tuple[dict[str, Any], dict[str, Any]]]
+"""Digest of a backbone -> what the manifest says of it, and of it as ONNX, so that models of folds share files."""
+
+NETWORK_FILE = "network.onnx"
 
 _FOLDS = "folds"
 _INTERVALS_FILE = "intervals.json"
@@ -53,11 +57,13 @@ class Bundled(Protocol):
 
     Attributes:
         kind: its name in the manifest.
+        image_branch: "pretrained" where vectors of photos are worth keeping.
         embedder_: what reads the photos, or None.
         fusion_weights_: branch -> weight of the fusion.
     """
 
     kind: str
+    image_branch: str
     embedder_: PhotoEmbedder | None
     fusion_weights_: dict[str, float]
 
@@ -85,6 +91,13 @@ class Bundled(Protocol):
             ValueError: something is missing, was changed, or does not belong together.
         """
 
+    def check_saved(self, folder: Path) -> None:
+        """Check that the runtime predicts the golden rows from a folder as this regressor does.
+
+        Raises:
+            ValueError: it does not.
+        """
+
 
 def save_bundle(
     regressor: Any,
@@ -93,6 +106,7 @@ def save_bundle(
     metrics: dict[str, float] | None = None,
     folds: Sequence[Any] = (),
     card: str | None = None,
+    about: Mapping[str, str] | None = None,
 ) -> None:
     """Write a fitted regressor as a bundle, whole or not at all.
 
@@ -104,12 +118,13 @@ def save_bundle(
         metrics: of held-out rows, kept in the manifest.
         folds: the models of a cross-validation, each of which has not seen the rows of its fold.
         card: the model card, Markdown.
+        about: what else the manifest says: the ``unit`` of the target, the ``command`` that made the bundle.
 
     Raises:
         FileExistsError: ``path`` exists and is not a bundle.
         NotFittedError: the regressor is not fitted.
     """
-    check_is_fitted(regressor)
+    regressor.check_fitted()
     path = Path(path)
     if path.exists() and not is_bundle(path):
         raise FileExistsError(f"{path} exists and is not a bundle; choose another folder or remove it")
@@ -118,7 +133,7 @@ def save_bundle(
     try:
         if card is not None:
             (temporary / "README.md").write_text(card, "utf-8")
-        _write(regressor, temporary, {}, metrics or {}, folds)
+        _write(regressor, temporary, {}, metrics or {}, folds, about or {})
         os.chmod(temporary, 0o755)  # mkdtemp makes a folder that only its owner can read
         _replace_folder(temporary, path)
     except OSError as error:
@@ -127,12 +142,14 @@ def save_bundle(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def load_bundle(path: str | os.PathLike[str], kinds: Mapping[str, Any]) -> Any:
+def load_bundle(path: str | os.PathLike[str], kinds: Mapping[str, Any], **how: Any) -> Any:
     """Read a bundle, check it, and predict its golden rows again.
 
     Args:
         path: a folder written by `save_bundle`.
-        kinds: kind of a bundle -> the class that reads it, see `Bundled`; `mixed_data.estimator.KINDS` has all.
+        kinds: kind of a bundle -> the class that reads it, see `Bundled`; `mixed_data.estimator.KINDS` has all, and
+            `mixed_data.runtime.saved_models.SAVED_MODELS` those that need no Keras.
+        **how: further arguments of its ``read_parts``.
 
     Returns:
         A fitted regressor; it predicts what the saved one predicted.
@@ -145,10 +162,11 @@ def load_bundle(path: str | os.PathLike[str], kinds: Mapping[str, Any]) -> Any:
     manifest = read_manifest(path)
     check_digests(path, manifest)
     try:
-        regressor = _assemble(path, manifest, kinds)
+        regressor = _assemble(path, manifest, kinds, how)
         predicted = _predict_golden(regressor, path / "golden")
         problem = compare_golden(manifest["golden_predictions"], predicted)
-        if regressor.embedder_ is not None:  # only the golden photos had to be computed here and now
+        # Only the golden photos had to be computed here and now; and what takes less time than a look is not kept.
+        if regressor.embedder_ is not None and regressor.image_branch == "pretrained":
             regressor.embedder_ = replace(regressor.embedder_, cached=True)
     except Exception as error:  # A stranger's files may be wrong in any way, and Keras raises errors of all kinds.
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
@@ -172,7 +190,14 @@ def _predict_golden(regressor: Any, folder: Path) -> np.ndarray:
     return regressor.target_transformer_.inverse_transform(scaled)
 
 
-def _write(regressor: Any, folder: Path, backbones: Backbones, metrics: dict[str, float], folds: Sequence[Any]) -> None:
+def _write(
+    regressor: Any,
+    folder: Path,
+    backbones: Backbones,
+    metrics: dict[str, float],
+    folds: Sequence[Any],
+    about: Mapping[str, str],
+) -> None:
     """Write a bundle into a folder that exists; ``backbones`` grows by what was written."""
     entry = regressor.write_parts(folder, backbones)
     if regressor.calibrator_ is not None:
@@ -180,28 +205,30 @@ def _write(regressor: Any, folder: Path, backbones: Backbones, metrics: dict[str
     for number, fold in enumerate(folds):
         inner = folder / _FOLDS / str(number)
         inner.mkdir(parents=True)
-        _write(fold, inner, dict(backbones), {}, ())
+        _write(fold, inner, dict(backbones), {}, (), about)
     golden = write_golden_rows(regressor.preprocessor_, folder / "golden")
     write_manifest(
         folder,
         kind=regressor.kind,
         regressor=entry,
         metrics=metrics,
+        about=dict(about),
         fusion_weights=regressor.fusion_weights_,
         golden_predictions=regressor.predict(golden).tolist(),
     )
+    regressor.check_saved(folder)
 
 
-def _assemble(path: Path, manifest: dict[str, Any], kinds: Mapping[str, Any]) -> Any:
+def _assemble(path: Path, manifest: dict[str, Any], kinds: Mapping[str, Any], how: Mapping[str, Any]) -> Any:
     kind = manifest["kind"]
     if kind not in kinds:
         raise ValueError(f"expected a bundle of {' or '.join(map(repr, kinds))}, got {kind!r:.80}")
     places = []
     if path.absolute().parent.name == _FOLDS:  # A fold's backbone stands in the bundle that the fold belongs to.
         places.append(path.absolute().parent.parent)
-    regressor = kinds[kind].read_parts(path, manifest["regressor"], places)
+    regressor = kinds[kind].read_parts(path, manifest["regressor"], places, **how)
     if (path / _INTERVALS_FILE).exists():
-        regressor.calibrator_ = IntervalCalibrator.from_state(read_json(path / _INTERVALS_FILE))
+        regressor.calibrator_ = CalibratedIntervals.from_state(read_json(path / _INTERVALS_FILE))
     return regressor
 
 

@@ -26,7 +26,7 @@ from mixed_data.files.checked_json import (
 from mixed_data.files.digests import digest_file
 
 FORMAT = "mixed_data.bundle"
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 _MANIFEST_FILE = "manifest.json"
 _MOST_FILES = 10_000
 MOST_BYTES = 4 * 2**30
@@ -43,6 +43,7 @@ _FIELDS = {
     "versions": OBJECT,
     "regressor": OBJECT,
     "metrics": OBJECT,
+    "about": OBJECT,
     "fusion_weights": OBJECT,
     "golden_predictions": NUMBERS,
     "files": OBJECT,
@@ -88,12 +89,14 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if found != (FORMAT, FORMAT_VERSION):
         raise BundleError(
             f"{path}: expected a manifest of format {FORMAT!r}, version {FORMAT_VERSION}, got {found!r:.200}; "
-            "use the version of mixed_data that wrote it"
+            "make it anew with the command that made it (config.json beside it names it), or use the version of "
+            "mixed_data that wrote it"
         )
     what = f"{path}: {_MANIFEST_FILE}"
     try:
         check_fields(manifest, what, _FIELDS)
-        for name, kind in (("files", TEXT), ("metrics", _NUMBER_OR_NULL), ("fusion_weights", _NUMBER_OR_NULL)):
+        kinds = {"files": TEXT, "about": TEXT, "metrics": _NUMBER_OR_NULL, "fusion_weights": _NUMBER_OR_NULL}
+        for name, kind in kinds.items():
             check_fields(manifest[name], f"{what}, {name}", dict.fromkeys(manifest[name], kind))
     except ValueError as error:
         raise BundleError(str(error)) from None

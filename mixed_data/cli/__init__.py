@@ -12,18 +12,14 @@ import io
 import logging
 import shlex
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from mixed_data import __version__
-from mixed_data.cli.audit_command import add_audit_arguments, audit
-from mixed_data.cli.bundle_commands import add_evaluate_arguments, add_predict_arguments, evaluate, predict
-from mixed_data.cli.compare_command import add_compare_arguments, compare
-from mixed_data.cli.download_command import add_download_arguments, download
 from mixed_data.cli.option_lists import UsageError
 from mixed_data.cli.process_start import Terminated, stop_on_signal
-from mixed_data.cli.resumed_options import as_it_began
-from mixed_data.cli.train_command import add_train_arguments, train
+
+_Command = tuple[Callable[[argparse.Namespace], None], Callable[[argparse.ArgumentParser], None]]
+"""What runs a command, and what adds its options to a parser."""
 
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
 
@@ -34,15 +30,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that knows no "²" is no reason to stop at the end of a run
-    parser = make_parser()
+    named = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    parser = make_parser(named)
     options = parser.parse_args(arguments)
     options.command = shlex.join(["python", "-m", "mixed_data", *arguments])
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
     # It counts, and 0 of 500 rows is worth a line too.
     logging.getLogger("mixed_data.schema.bad_rows").setLevel(logging.INFO)
     try:
-        with stop_on_signal(), as_it_began(options, parser, arguments[0]) as options:
-            options.run(options)
+        with stop_on_signal():
+            if getattr(options, "resume", None):
+                from mixed_data.cli.resumed_options import as_it_began
+
+                with as_it_began(options, parser, arguments[0]) as began:
+                    began.run(began)
+            else:
+                options.run(options)
     except (ValueError, OSError, ImportError) as error:
         if options.debug:
             raise
@@ -58,8 +61,12 @@ def _print_error(text: str, error: BaseException) -> None:
     print("\n".join([text, *getattr(error, "__notes__", [])]), file=sys.stderr)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Build the parser; imports neither Keras nor TensorFlow, so that ``--help`` is quick."""
+def make_parser(named: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser; imports neither Keras nor TensorFlow, so that ``--help`` is quick.
+
+    Args:
+        named: the only command whose options are needed, so that no other one is imported; None for all.
+    """
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
     common.add_argument("--verbose", action="store_true", help="log what is learned, dropped and merged")
@@ -68,7 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"mixed_data {__version__}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name, (function, add_arguments, text, example) in COMMANDS.items():
+    for name, (find, text, example) in COMMANDS.items():
         command = subparsers.add_parser(
             name,
             parents=[common],
@@ -77,45 +84,80 @@ def make_parser() -> argparse.ArgumentParser:
             epilog=f"example:\n  {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        add_arguments(command)
-        command.set_defaults(run=function)
+        if named in (None, name):
+            function, add_arguments = find()
+            add_arguments(command)
+            command.set_defaults(run=function)
     return parser
 
 
-COMMANDS: dict[str, tuple[Any, Any, str, str]] = {
+# Each command is imported when it is typed: a machine that predicts has no library that trains.
+
+
+def _find_train() -> _Command:
+    from mixed_data.cli.train_command import add_train_arguments, train
+
+    return train, add_train_arguments
+
+
+def _find_compare() -> _Command:
+    from mixed_data.cli.compare_command import add_compare_arguments, compare
+
+    return compare, add_compare_arguments
+
+
+def _find_audit() -> _Command:
+    from mixed_data.cli.audit_command import add_audit_arguments, audit
+
+    return audit, add_audit_arguments
+
+
+def _find_evaluate() -> _Command:
+    from mixed_data.cli.bundle_commands import add_evaluate_arguments, evaluate
+
+    return evaluate, add_evaluate_arguments
+
+
+def _find_predict() -> _Command:
+    from mixed_data.cli.bundle_commands import add_predict_arguments, predict
+
+    return predict, add_predict_arguments
+
+
+def _find_download() -> _Command:
+    from mixed_data.cli.download_command import add_download_arguments, download
+
+    return download, add_download_arguments
+
+
+COMMANDS: dict[str, tuple[Callable[[], _Command], str, str]] = {
     "train": (
-        train,
-        add_train_arguments,
+        _find_train,
         "Train and compare models, score them on held-out rows, and save the network of --fusion as a bundle.",
         "python train.py --dataset table --data listings.csv --target price --images front,kitchen",
     ),
     "compare": (
-        compare,
-        add_compare_arguments,
+        _find_compare,
         "Say whether the photos help, which fusion does, and whether the network is worth it, each with an interval.",
         "python -m mixed_data compare --dataset table --data listings.csv --target price --images front,kitchen",
     ),
     "audit": (
-        audit,
-        add_audit_arguments,
+        _find_audit,
         "Look for what silently ruins a study: repeated rows, shared photos, contradictions, outliers, leaks.",
         "python -m mixed_data audit --dataset table --data listings.csv --target price --images front,kitchen",
     ),
     "evaluate": (
-        evaluate,
-        add_evaluate_arguments,
+        _find_evaluate,
         "Score a bundle on rows with a known target.",
         "python -m mixed_data evaluate runs/my-run/bundle --data runs/my-run/held_out.csv",
     ),
     "predict": (
-        predict,
-        add_predict_arguments,
+        _find_predict,
         "Predict rows: one line per input row, in order, with prediction, interval, images_used and warnings.",
         "python -m mixed_data predict runs/my-run/bundle --data new.csv --out predictions.csv",
     ),
     "download": (
-        download,
-        add_download_arguments,
+        _find_download,
         "Download a data set, verified.",
         "python -m mixed_data download houses",
     ),

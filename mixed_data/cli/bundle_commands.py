@@ -1,4 +1,4 @@
-"""The commands that use a bundle: `evaluate` and `predict`. Keras is imported inside."""
+"""The commands that use a bundle: `evaluate` and `predict`. No Keras is needed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from rich.table import Table
 
 from mixed_data.cli.option_lists import DECIMAL_OPTION, UsageError
-from mixed_data.cli.printed_tables import console
-from mixed_data.cli.process_start import start_keras
 from mixed_data.files.whole_files import write_csv
 from mixed_data.schema.bad_rows import BAD_ROW_POLICIES
 
@@ -52,35 +49,31 @@ def _add_bundle_arguments(parser: argparse.ArgumentParser) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """Score a bundle on rows with a known target."""
     _keep_table(options)
-    start_keras()
     from mixed_data.files.checked_json import make_plain, write_json
     from mixed_data.runs.bundle_scores import evaluate_bundle
 
     how = {name: getattr(options, name) for name in ("root", "decimal", "on_bad_row")}
     metrics, rows = evaluate_bundle(options.bundle, options.data, **how)
-    values = Table("metric", "value")
     for name, value in metrics.items():
-        values.add_row(name, f"{value:,.4f}" if name != "n" else f"{value:.0f}")
-    console.print(values)
+        print(f"{name:<14}{f'{value:,.4f}' if name != 'n' else f'{value:.0f}':>20}")
     _print_warnings(rows)
     if options.out:
         write_json(options.out, make_plain(metrics))
-        console.print(f"metrics in {options.out}")
+        print(f"metrics in {options.out}")
 
 
 def predict(options: argparse.Namespace) -> None:
     """Predict rows into a CSV file, one line per input row, in order."""
     _keep_table(options)
-    start_keras()
-    from mixed_data.estimator import load
     from mixed_data.readers.table import read_checked_rows
+    from mixed_data.runtime import Predictor
 
-    regressor = load(options.bundle)
-    schema = regressor.preprocessor_.schema
+    predictor = Predictor(options.bundle)
+    schema = predictor.schema
     how = {name: getattr(options, name) for name in ("root", "decimal", "on_bad_row")}
     checked = read_checked_rows(options.data, schema, **how)
-    coverage = None if regressor.calibrator_ is None else options.coverage
-    rows = checked.complete(regressor.predict_rows(checked.usable, coverage=coverage))
+    coverage = options.coverage if predictor.has_intervals else None
+    rows = checked.complete(predictor.predict_rows(checked.usable, coverage=coverage))
     if schema.id in checked.table.columns:
         # An id column that is called like a column of the result is "id" there, as in the predictions of a run.
         rows.insert(0, "id" if schema.id in rows else schema.id, checked.table[schema.id])
@@ -88,7 +81,7 @@ def predict(options: argparse.Namespace) -> None:
     _print_warnings(rows)
     num_skipped = int(checked.is_skipped.sum())
     without = f", and {num_skipped} skipped rows without one" if num_skipped else ""
-    console.print(f"{len(rows) - num_skipped} predictions in {options.out}{without}")
+    print(f"{len(rows) - num_skipped} predictions in {options.out}{without}")
 
 
 def _keep_table(options: argparse.Namespace) -> None:
@@ -101,4 +94,4 @@ def _print_warnings(rows: pd.DataFrame) -> None:
     doubtful = int((rows["warnings"] != "").sum())
     if doubtful:
         first = rows.loc[rows["warnings"] != "", "warnings"].iloc[0]
-        console.print(f"{doubtful} of {len(rows)} rows have warnings, the first: {first}", highlight=False)
+        print(f"{doubtful} of {len(rows)} rows have warnings, the first: {first}")

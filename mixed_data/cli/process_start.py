@@ -10,8 +10,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import joblib
-
 
 class Terminated(KeyboardInterrupt):
     """The process was asked to end, by SIGTERM; like Ctrl-C in all but the exit code."""
@@ -45,6 +43,8 @@ def worker_processes(jobs: int) -> Iterator[None]:
     Args:
         jobs: as ``n_jobs`` of joblib; -1 for one per core.
     """
+    import joblib
+
     if joblib.effective_n_jobs(jobs) == 1:
         yield
         return

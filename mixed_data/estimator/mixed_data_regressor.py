@@ -18,7 +18,6 @@ from mixed_data.bundle import Backbones
 from mixed_data.estimator.network_fit import build_for
 from mixed_data.estimator.out_of_fold import (
     LEVEL,
-    RARITY,
     SPREAD,
     calibrate,
     inner_splits,
@@ -40,15 +39,13 @@ from mixed_data.intervals import IntervalCalibrator
 from mixed_data.network.fused_network import make_predictor
 from mixed_data.network.member_predictions import measure_fusion, predict_members, read_member_weights
 from mixed_data.network.training import JIT_COMPILE, Training, seeded
+from mixed_data.prediction.member_spread import describe_members
 from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
-from mixed_data.prediction.rare_levels import measure_rarity
+from mixed_data.prediction.rare_levels import RARITY
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema import Schema
-
-_SMALLEST_SPREAD = 0.02
-"""Standard deviations of the target that are added to the members' spread, so that its logarithm is one."""
 
 
 class MixedDataRegressor(SavedRegressor, BaseEstimator):
@@ -314,9 +311,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
             The members' mean ``(n,)``, on the scale of `target_transformer_`; and ``(n, 3)``, that, the logarithm of
             their standard deviation, and the rarity of the row's levels.
         """
-        scaled = self.predict_members(inputs)
-        mean = scaled.mean(axis=1)
-        return mean, np.column_stack([mean, np.log(scaled.std(axis=1) + _SMALLEST_SPREAD), measure_rarity(inputs)])
+        return describe_members(self.predict_members(inputs), inputs)
 
     def predict_members(self, inputs: Inputs) -> np.ndarray:
         """Predict rows that `read_rows` has read, by every member; see `mixed_data.network.member_predictions`."""

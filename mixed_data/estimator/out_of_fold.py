@@ -12,13 +12,14 @@ from sklearn.base import clone
 
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS, hide, name_patterns
+from mixed_data.prediction.rare_levels import RARITY
 from mixed_data.preprocessing import Inputs, TargetTransformer
 from mixed_data.preprocessing.lost_photos import without_photo_warnings
 from mixed_data.schema import Schema
 from mixed_data.split import k_fold
 
 NUM_FOLDS = 5
-LEVEL, SPREAD, RARITY = "level", "spread", "rarity"
+LEVEL, SPREAD = "level", "spread"
 
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 

@@ -1,4 +1,4 @@
-"""The part of a bundle that is what reads the photos: one file per backbone, shared by the models of folds."""
+"""The part of a bundle that is what reads the photos: files per backbone, shared by the models of folds."""
 
 from __future__ import annotations
 
@@ -6,29 +6,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from mixed_data.bundle import Backbones
-from mixed_data.files.checked_json import FLAG, INTEGERS, OBJECT, TEXT, Kind, check_fields
+from mixed_data.bundle.saved_photo_readers import MOST_READERS, ONNX_SETTINGS, find_file, read_photo_readers
+from mixed_data.files.checked_json import OBJECT, TEXT, check_fields
 from mixed_data.files.digests import digest_file
+from mixed_data.network.onnx_export import export_photo_reader
 from mixed_data.network.pretrained_backbones import KerasBackbone
 from mixed_data.preprocessing.onnx_backbone import OnnxBackbone
 from mixed_data.preprocessing.photo_vectors import Backbone
 
 _FIELDS = {"file": TEXT, "suffix": TEXT, "settings": OBJECT}
-_MOST_BACKBONES = 16
-_LARGEST_SIDE = 4096
-_SIDES = Kind(
-    f"height and width, 1 to {_LARGEST_SIDE} pixels",
-    lambda value: INTEGERS.accepts(value) and len(value) == 2 and min(value) >= 1 and max(value) <= _LARGEST_SIDE,
-)
-_SETTINGS: dict[str, dict[str, Kind]] = {
-    KerasBackbone.suffix: {},
-    OnnxBackbone.suffix: {"scaling": TEXT, "size": _SIDES, "flip_average": FLAG},
-}
-"""What must be known to read a file, by its suffix."""
+_SETTINGS = {KerasBackbone.suffix: {}, OnnxBackbone.suffix: ONNX_SETTINGS}
 
 
-def write_backbones(backbones: Sequence[Backbone], folder: Path, written: Backbones) -> list[dict[str, Any]]:
-    """Write backbones, but for those that stand elsewhere already.
+def write_backbones(
+    backbones: Sequence[Backbone], folder: Path, written: Backbones
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Write backbones as they are and as ONNX, but for those that stand elsewhere already.
 
     Args:
         backbones: of one embedder.
@@ -36,21 +32,32 @@ def write_backbones(backbones: Sequence[Backbone], folder: Path, written: Backbo
         written: those that have been written; new ones are added.
 
     Returns:
-        What the manifest says of each: the digest of its ``file``, that file's ``suffix``, and ``settings``.
+        What the manifest says of each as it is: the digest of its ``file``, that file's ``suffix``, and ``settings``;
+        and of each as ONNX, see `read_photo_readers`.
     """
-    entries = []
     for number, backbone in enumerate(backbones):
-        if backbone.digest not in written:
-            file = folder / f"backbone_{number}{backbone.suffix}"
-            backbone.write(file)
-            written[backbone.digest] = digest_file(file)
-        digest = written[backbone.digest]
-        entries.append({"file": digest, "suffix": backbone.suffix, "settings": backbone.settings})
-    return entries
+        if backbone.digest in written:
+            continue
+        file = folder / f"backbone_{number}{backbone.suffix}"
+        backbone.write(file)
+        entry = {"file": digest_file(file), "suffix": backbone.suffix, "settings": backbone.settings}
+        if isinstance(backbone, KerasBackbone):
+            written[backbone.digest] = entry, write_photo_reader(backbone.model, file.with_suffix(".onnx"))
+        else:
+            written[backbone.digest] = entry, {"file": entry["file"], "settings": entry["settings"]}
+    both = [written[backbone.digest] for backbone in backbones]
+    return [entry for entry, _ in both], [reader for _, reader in both]
+
+
+def write_photo_reader(model: keras.Model, file: Path) -> dict[str, Any]:
+    """Write what turns photos into vectors as ONNX, and return what the manifest says of it."""
+    export_photo_reader(model, file)
+    settings = {"scaling": "raw", "size": list(model.input.shape[1:3]), "flip_average": False}
+    return {"file": digest_file(file), "settings": settings}
 
 
 def read_backbones(entries: Sequence[Mapping[str, Any]], places: Sequence[Path]) -> tuple[Backbone, ...]:
-    """Read what `write_backbones` wrote.
+    """Read backbones as they were.
 
     Args:
         entries: what the manifest says of each.
@@ -59,20 +66,17 @@ def read_backbones(entries: Sequence[Mapping[str, Any]], places: Sequence[Path])
     Raises:
         ValueError: a backbone is missing or was changed, or an entry says something else.
     """
-    if len(entries) > _MOST_BACKBONES:
-        raise ValueError(f"expected at most {_MOST_BACKBONES} backbones, got {len(entries)}")
+    if len(entries) > MOST_READERS:
+        raise ValueError(f"expected at most {MOST_READERS} backbones, got {len(entries)}")
     return tuple(_read(entry, places, f"{places[0]}: backbone {number}") for number, entry in enumerate(entries))
 
 
 def _read(entry: Mapping[str, Any], places: Sequence[Path], what: str) -> Backbone:
     check_fields(entry, what, _FIELDS)
-    if entry["suffix"] not in _SETTINGS:
-        raise ValueError(f"{what}: expected a file of {' or '.join(_SETTINGS)}, got {entry['suffix']!r:.80}")
-    settings = check_fields(entry["settings"], f"{what}, settings", _SETTINGS[entry["suffix"]])
-    candidates = [file for place in places for file in sorted(place.glob(f"backbone_*{entry['suffix']}"))]
-    for file in candidates:
-        if not file.is_symlink() and file.is_file() and digest_file(file) == entry["file"]:
-            if entry["suffix"] == KerasBackbone.suffix:
-                return KerasBackbone.read(file)
-            return OnnxBackbone.read(file, **{**settings, "size": tuple(settings["size"])})
-    raise ValueError(f"{what}, which reads the photos, is missing or was changed")
+    suffix = entry["suffix"]
+    if suffix not in _SETTINGS:
+        raise ValueError(f"{what}: expected a file of {' or '.join(_SETTINGS)}, got {suffix!r:.80}")
+    check_fields(entry["settings"], f"{what}, settings", _SETTINGS[suffix])
+    if suffix == KerasBackbone.suffix:
+        return KerasBackbone.read(find_file(entry["file"], suffix, places, what))
+    return read_photo_readers([{"file": entry["file"], "settings": entry["settings"]}], places)[0]

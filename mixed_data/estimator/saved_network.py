@@ -14,8 +14,9 @@ from typing import Any
 import keras
 
 from mixed_data.bundle import Backbones
+from mixed_data.bundle.bundle_folder import NETWORK_FILE
 from mixed_data.estimator.photo_backbones import list_names
-from mixed_data.estimator.saved_backbones import read_backbones, write_backbones
+from mixed_data.estimator.saved_backbones import read_backbones, write_backbones, write_photo_reader
 from mixed_data.files.checked_json import (
     NUMBER,
     OBJECT,
@@ -30,12 +31,13 @@ from mixed_data.files.checked_json import (
     write_json,
 )
 from mixed_data.network.checked_keras_files import read_keras, write_keras
-from mixed_data.network.fused_network import INPUT_NAMES
+from mixed_data.network.onnx_export import export_predictor, split_predictor
+from mixed_data.prediction.missing_patterns import INPUT_NAMES
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 _NETWORK_FILE = "model.keras"
-_FIELDS = {"backend": TEXT, "parameters": OBJECT, "backbones": OBJECTS, "history": OBJECT}
+_FIELDS = {"backend": TEXT, "parameters": OBJECT, "backbones": OBJECTS, "photo_readers": OBJECTS, "history": OBJECT}
 _STAND_ELSEWHERE = ("schema", "preprocessor")  # parameters that preprocessing.json holds
 _NAMES = ("backbone", "image_weights", "backbone_scaling")
 _SETTING = Kind(
@@ -80,14 +82,18 @@ def write_network(
     Returns:
         What the manifest says of it.
     """
-    entries = [] if parts.embedder is None else write_backbones(parts.embedder.backbones, folder, backbones)
+    entries, readers = write_backbones(parts.embedder.backbones if parts.embedder else (), folder, backbones)
     # Without the optimizer, whose state is twice the size of the network, and which another backend may not know.
     network = keras.models.clone_model(parts.model)
     network.set_weights(parts.model.get_weights())
     write_keras(network, folder / _NETWORK_FILE)
+    encoder, predictor = split_predictor(network)
+    if encoder is not None:
+        readers = [write_photo_reader(encoder, folder / "backbone_0.onnx")]
+    export_predictor(predictor, folder / NETWORK_FILE)
     parts.preprocessor.save(folder / "preprocessing.json")
     write_json(folder / "target.json", parts.transformer.get_state())
-    return make_entry(parameters, entries, parts.history, folder)
+    return make_entry(parameters, entries, readers, parts.history, folder)
 
 
 def read_network(folder: Path, entry: Mapping[str, Any], places: Sequence[Path]) -> NetworkParts:
@@ -112,16 +118,21 @@ def read_network(folder: Path, entry: Mapping[str, Any], places: Sequence[Path])
 
 
 def make_entry(
-    parameters: dict[str, Any], backbones: list[dict[str, Any]], history: dict[str, Any], folder: Path
+    parameters: dict[str, Any],
+    backbones: list[dict[str, Any]],
+    photo_readers: list[dict[str, Any]],
+    history: dict[str, Any],
+    folder: Path,
 ) -> dict[str, Any]:
-    """Return what the manifest says of a regressor; arguments as in `NetworkParts` and `check_entry`."""
+    """Return what the manifest says of a regressor; see `NetworkParts`, `check_entry` and `write_backbones`."""
     kept = {name: value for name, value in parameters.items() if name not in _STAND_ELSEWHERE}
     for name in _NAMES:
         if kept[name] is not None and not isinstance(kept[name], str):
             names = list_names(kept[name])
             kept[name] = names[0] if isinstance(kept[name], os.PathLike) else names
     backend = keras.backend.backend()
-    entry = {"backend": backend, "parameters": kept, "backbones": backbones, "history": history}
+    entry = {"backend": backend, "parameters": kept, "backbones": backbones, "photo_readers": photo_readers}
+    entry["history"] = history
     return check_entry(make_plain(entry), parameters, folder)
 
 

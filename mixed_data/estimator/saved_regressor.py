@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.bundle import load_bundle, save_bundle
+from mixed_data.bundle.golden_rows import read_golden_rows
 from mixed_data.estimator.settings import read_target
 from mixed_data.prediction.predicted_rows import RowRegressor
-from mixed_data.preprocessing import MixedDataPreprocessor
+from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
+from mixed_data.preprocessing.lost_photos import without_photo_warnings
+from mixed_data.runtime.saved_models import SAVED_MODELS
 from mixed_data.schema import Schema
 
+LARGEST_DIFFERENCE = 1e-5
+"""Between a prediction by the runtime and by this regressor, relative."""
 
-class SavedRegressor(RowRegressor):
+
+class SavedRegressor(RegressorMixin, RowRegressor):
     """A regressor that is kept as a bundle. Its part of one is what its ``write_parts`` and ``read_parts`` say.
 
     Attributes:
@@ -27,6 +36,16 @@ class SavedRegressor(RowRegressor):
     kind: ClassVar[str]
     schema: Schema | None
     preprocessor: MixedDataPreprocessor | None
+    preprocessor_: MixedDataPreprocessor
+    target_transformer_: TargetTransformer
+
+    def check_fitted(self) -> None:
+        """Check that `fit` has run.
+
+        Raises:
+            NotFittedError: it has not.
+        """
+        check_is_fitted(self)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters; those after ``preprocessor__`` also where the preprocessor is None, as the default one's."""
@@ -48,6 +67,22 @@ class SavedRegressor(RowRegressor):
     def save(self, path: str | os.PathLike[str], *, metrics: dict[str, float] | None = None) -> None:
         """Write this fitted regressor as a bundle; see `mixed_data.bundle.save_bundle`."""
         save_bundle(self, path, metrics=metrics)
+
+    def check_saved(self, folder: Path) -> None:
+        """Check that the runtime predicts the golden rows from a folder as this regressor does.
+
+        Raises:
+            ValueError: a prediction differs by more than `LARGEST_DIFFERENCE`.
+        """
+        golden = read_golden_rows(folder / "golden", self.preprocessor_.schema)
+        with without_photo_warnings():
+            own, other = self.predict(golden), load_bundle(folder, SAVED_MODELS).predict(golden)
+        difference = float(np.max(np.abs(own - other) / np.abs(own)))
+        if not difference <= LARGEST_DIFFERENCE:
+            raise ValueError(
+                f"the saved model predicts the golden rows differently, by {difference:.1e} of their values: expected "
+                f"{own.tolist()}, got {other.tolist()}; please report this with the versions of your libraries"
+            )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

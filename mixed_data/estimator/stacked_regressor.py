@@ -17,30 +17,37 @@ from sklearn.utils.validation import check_is_fitted
 from mixed_data.boosting import BoostedTrees
 from mixed_data.bundle import Backbones
 from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
-from mixed_data.estimator.out_of_fold import RARITY, calibrate, inner_splits
+from mixed_data.estimator.out_of_fold import calibrate, inner_splits
 from mixed_data.estimator.photo_backbones import Names
 from mixed_data.estimator.saved_backbones import read_backbones, write_backbones
 from mixed_data.estimator.saved_network import check_entry, make_entry
 from mixed_data.estimator.saved_regressor import SavedRegressor
 from mixed_data.estimator.settings import check_callbacks, check_options, group_rows, read_training_rows
-from mixed_data.files.checked_json import NUMBER, OBJECT, check_fields, read_json, write_json
+from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.kernels import KernelMachines
 from mixed_data.prediction.missing_patterns import PATTERNS, name_patterns
-from mixed_data.prediction.rare_levels import measure_rarity
+from mixed_data.prediction.rare_levels import RARITY, measure_rarity
+from mixed_data.prediction.stacked_prediction import (
+    DIFFICULTY,
+    KERNELS_FILE,
+    PHOTOS,
+    STACK_FILE,
+    StackedPrediction,
+    choose,
+    read_weights,
+    tell_trees,
+    weigh,
+    write_weights,
+)
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema import Schema
 
-PHOTOS = "<prediction from the photos>"
 BRANCHES = ("patches", "pretrained")
 """Image branches of networks that a stack can use: their backbones are not trained on the target."""
 
 _NUM_FITS_OF_TREES = 2
-_MEMBERS = ("trees", "kernel")
-_DIFFICULTY = ("level", "disagreement", RARITY)
-_SMALLEST_DISAGREEMENT = 0.02
-_STACK_FILE, _KERNELS_FILE = "stack.json", "kernels.npz"
 
 
 class StackedRegressor(SavedRegressor, BaseEstimator):
@@ -149,7 +156,7 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         machines, held_out = KernelMachines.learn(
             inputs, scaled, groups=groups, splits=splits, blocks=embedder.block_sizes, random_state=self.random_state
         )
-        told = X.assign(**{PHOTOS: _tell(inputs, held_out)})
+        told = X.assign(**{PHOTOS: tell_trees(inputs, held_out)})
         imputed = X.assign(**{PHOTOS: held_out["imputed"]})
         by_trees = {"told": np.empty(len(X)), "imputed": np.empty(len(X))}
         for training_rows, held_out_rows in splits:
@@ -164,33 +171,29 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         }
         self._set_parts(preprocessor, embedder, transformer, machines, trees, weights)
         if self.intervals:
-            predicted = _weigh(predicted, weights)
+            predicted = weigh(predicted, weights)
             of_rows = measure_rarity(inputs, seen=True)[predicted["row"]]
             has_table = [pattern in ("all", "no photos") for pattern in predicted["pattern"]]
             predicted[RARITY] = np.where(has_table, of_rows, 0.0)
             predicted["prediction"] = transformer.inverse_transform(predicted["level"].to_numpy())
-            self.calibrator_ = calibrate(target, predicted, transformer, inputs=_DIFFICULTY, seed=self.random_state)
+            self.calibrator_ = calibrate(target, predicted, transformer, inputs=DIFFICULTY, seed=self.random_state)
         return self
 
     def describe_rows(self, table: pd.DataFrame) -> tuple[Inputs, np.ndarray, np.ndarray]:
         """Read and predict rows; hard ones are told by the prediction, and by how far trees and machines disagree."""
         check_is_fitted(self)
         inputs = self.preprocessor_.transform_checked(table, self.embedder_)
-        found = self.machines_.predict(inputs)
-        by_trees = self.trees_.predict(table.assign(**{PHOTOS: _tell(inputs, found)}))
-        predicted = _weigh(_choose(name_patterns(inputs, "both"), found, by_trees), self.weights_)
-        predicted[RARITY] = measure_rarity(inputs)
-        return inputs, predicted["level"].to_numpy(), predicted[list(_DIFFICULTY)].to_numpy()
+        return inputs, *StackedPrediction(self.machines_, self.trees_, self.weights_).describe(table, inputs)
 
     def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
         """Write this fitted regressor's part of a bundle; see `mixed_data.bundle.Bundled`."""
         self.preprocessor_.save(folder / "preprocessing.json")
         write_json(folder / "target.json", self.target_transformer_.get_state())
-        write_json(folder / _STACK_FILE, {"weights": self.weights_})
-        self.machines_.write(folder / _KERNELS_FILE)
+        write_weights(folder / STACK_FILE, self.weights_)
+        self.machines_.write(folder / KERNELS_FILE)
         self.trees_.write(folder)
-        entries = write_backbones(self.embedder_.backbones, folder, backbones)
-        return make_entry(self.get_params(deep=False), entries, {}, folder)
+        entries, readers = write_backbones(self.embedder_.backbones, folder, backbones)
+        return make_entry(self.get_params(deep=False), entries, readers, {}, folder)
 
     @classmethod
     def read_parts(cls, folder: Path, entry: dict[str, Any], places: Sequence[Path]) -> StackedRegressor:
@@ -202,13 +205,13 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         unfitted = MixedDataPreprocessor(**preprocessor.get_params(deep=False))
         stack = cls(preprocessor.schema, preprocessor=unfitted, **entry["parameters"])
         machines = KernelMachines.read(
-            folder / _KERNELS_FILE,
+            folder / KERNELS_FILE,
             num_views=len(preprocessor.views_),
             num_features=sum(embedder.block_sizes),
             num_columns=len(preprocessor.get_feature_names_out()),
         )
         trees = stack._make_trees(preprocessor.schema_).restore(folder)
-        stack._set_parts(preprocessor, embedder, transformer, machines, trees, read_weights(folder / _STACK_FILE))
+        stack._set_parts(preprocessor, embedder, transformer, machines, trees, read_weights(folder / STACK_FILE))
         return stack
 
     def _set_parts(
@@ -253,24 +256,6 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         )
 
 
-def _tell(inputs: Inputs, found: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return what the photos of each row predict; of a row without any, what its columns let expect of them."""
-    return np.where(inputs["image_mask"].any(axis=1), found["photos"], found["imputed"])
-
-
-def _choose(pattern: np.ndarray, found: Mapping[str, np.ndarray], by_trees: np.ndarray) -> pd.DataFrame:
-    """Return what trees and kernel machine say of each row, by what the row has."""
-    nothing = np.zeros(len(pattern))
-    kernels = {"all": found["mixed"], "no photos": found["table"], "no table": found["photos"], "nothing": nothing}
-    kernel, trees = np.empty(len(pattern)), by_trees.copy()
-    for name, of_pattern in kernels.items():
-        rows = pattern == name
-        kernel[rows] = of_pattern[rows]
-        if "tabular" in PATTERNS[name]:
-            trees[rows] = of_pattern[rows]
-    return pd.DataFrame({"pattern": pattern, "trees": trees, "kernel": kernel})
-
-
 def _predict_patterns(
     inputs: Inputs, held_out: Mapping[str, np.ndarray], by_trees: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
@@ -287,7 +272,7 @@ def _predict_patterns(
         rows = np.flatnonzero([set(PATTERNS[name]) <= set(missing) for name in own])
         of_trees = by_trees["imputed" if "image" in missing else "told"][rows]
         found = {name: predicted[rows] for name, predicted in held_out.items()}
-        parts.append(_choose(np.full(len(rows), pattern, dtype=object), found, of_trees).assign(row=rows))
+        parts.append(choose(np.full(len(rows), pattern, dtype=object), found, of_trees).assign(row=rows))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -301,24 +286,3 @@ def _learn_weight(trees: np.ndarray, kernel: np.ndarray, target: np.ndarray) -> 
     order = np.argsort(best, kind="stable")
     counts = np.cumsum(np.abs(difference[apart])[order])
     return float(np.clip(best[order[np.searchsorted(counts, counts[-1] / 2)]], 0.0, 1.0))
-
-
-def _weigh(predicted: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
-    """Add the stack's prediction, and by how much trees and machine disagree (logarithm)."""
-    share = np.array([weights[pattern] for pattern in predicted["pattern"]])
-    trees, kernel = (predicted[name].to_numpy() for name in _MEMBERS)
-    disagreement = np.log(np.abs(trees - kernel) + _SMALLEST_DISAGREEMENT)
-    return predicted.assign(level=share * trees + (1 - share) * kernel, disagreement=disagreement)
-
-
-def read_weights(file: Path) -> dict[str, float]:
-    """Read how much the trees count in each pattern.
-
-    Raises:
-        ValueError: the file holds something else.
-    """
-    state = check_fields(read_json(file), file.name, {"weights": OBJECT})
-    weights = check_fields(state["weights"], f"{file.name}, weights", dict.fromkeys(PATTERNS, NUMBER))
-    if not all(0 <= weight <= 1 for weight in weights.values()):
-        raise ValueError(f"{file.name}: expected weights between 0 and 1, got {weights}")
-    return {pattern: float(weight) for pattern, weight in weights.items()}

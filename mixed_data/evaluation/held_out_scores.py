@@ -99,14 +99,14 @@ def evaluate_held_out(
             "rows, or hold fewer of them out"
         )
     target = table[schema.target]
-    done = []
+    done, keeps_watch = [], isinstance(model, RowRegressor)
     for fold, (training_rows, held_out_rows) in enumerate(splits):
         fit = fits.read(name, fold, held_out_rows)
         if fit is None:
             started = time.perf_counter()
             regressor, rows, held_out = clone(model), table.iloc[training_rows], table.iloc[held_out_rows]
             hidden = pd.DataFrame()
-            if isinstance(regressor, RowRegressor):
+            if keeps_watch:
                 callbacks = [*watch(name, fold), *fits.watch_epochs(name, fold)]
                 with without_photo_warnings():  # a run speaks of all photos, before its first fit
                     regressor.fit(rows, target.iloc[training_rows], callbacks=callbacks)

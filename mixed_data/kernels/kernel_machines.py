@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.svm import SVR
 
 from mixed_data.files.checked_arrays import ArrayKind, read_arrays, write_arrays
 from mixed_data.kernels.kernel_ridge import choose_penalty, solve_ridge, squared_distances
 from mixed_data.kernels.view_components import learn_components
-from mixed_data.preprocessing import Inputs
+from mixed_data.preprocessing.row_reader import Inputs
 
 MACHINES = ("photos", "mixed", "table", "imputed")
 """What each predicts from: the photos; photos and columns; the columns; the last one predicts from the columns what
@@ -240,6 +239,7 @@ def _fit_svr(
     kernel: np.ndarray, target: np.ndarray, known: np.ndarray, splits: Sequence[tuple[np.ndarray, ...]]
 ) -> _Fit:
     """Fit support vector regression to the known rows, and to those of each split to predict the others."""
+    from sklearn.svm import SVR
 
     def fit(rows: np.ndarray) -> tuple[np.ndarray, float]:
         coefficients = np.zeros(len(target))

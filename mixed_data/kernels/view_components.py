@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 
 def learn_components(
@@ -27,6 +26,8 @@ def learn_components(
         mean, float64 ``(V, D)``, and kernel, float64 ``(V, D, P)``: components are ``(vector - mean) @ kernel``. Zero
         for a view with fewer than two photos, or with the same photo in all rows.
     """
+    from sklearn.decomposition import PCA
+
     _, num_views, width = vectors.shape
     mean, kernel = np.zeros((num_views, width)), np.zeros((num_views, width, num_components))
     edges = np.cumsum([0, *blocks])

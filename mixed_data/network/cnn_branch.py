@@ -6,7 +6,7 @@ from keras import KerasTensor, layers, ops
 
 from mixed_data.members import MemberDense
 from mixed_data.network.photo_augmentation import MirrorAndShift
-from mixed_data.network.view_layers import MaskedMean, ViewEmbedding
+from mixed_data.network.view_layers import PHOTO_VECTOR, MaskedMean, ViewEmbedding
 
 _CONVOLUTIONS = ((32, 4, 4), (64, 3, 2), (64, 3, 2))
 """Filters, kernel side and stride of each."""
@@ -46,7 +46,7 @@ def cnn(
             filters, side, stride, "same", data_format=_LAYOUT, activation="relu", name=f"cnn_conv{index}"
         )
         x = convolution(x)
-    x = layers.Flatten(data_format=_LAYOUT, name="cnn_flatten")(x)
+    x = layers.Flatten(data_format=_LAYOUT, name=PHOTO_VECTOR)(x)
     x = ops.reshape(x, (-1, 1, num_views, x.shape[-1]))
     x = layers.Dropout(dropout, name="cnn_dropout")(ops.repeat(x, image_mask.shape[1], axis=1))
     x = MemberDense(4 * units, name="cnn_hidden")(x)

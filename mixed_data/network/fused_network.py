@@ -12,13 +12,9 @@ from keras import KerasTensor, layers, ops
 from mixed_data.fusion import FUSIONS
 from mixed_data.members import MemberDense
 from mixed_data.network import IMAGE_BRANCHES, ModalityDropout, OrMissing, PrincipalComponents, mlp
+from mixed_data.prediction.missing_patterns import INPUT_NAMES
 
-MODALITIES = ("both", "tabular", "image")
-INPUT_NAMES = {
-    "both": ("tabular", "tabular_mask", "images", "image_mask"),
-    "tabular": ("tabular",),
-    "image": ("images", "image_mask"),
-}
+MODALITIES = tuple(INPUT_NAMES)
 
 Entry = TypeVar("Entry")
 

@@ -18,6 +18,8 @@ import numpy as np
 from keras import layers, ops
 
 from mixed_data.network.checked_keras_files import read_keras, write_keras
+from mixed_data.preprocessing.onnx_backbone import MAP_ENDING
+from mixed_data.preprocessing.photo_vectors import NUM_PHOTOS_PER_STEP
 
 _LAYOUT = "channels_last"  # Photos are (H, W, 3), whatever `keras.config.image_data_format()` says.
 BLOCKS = ("middle", "last", "class_token", "patches", "vector")
@@ -76,24 +78,28 @@ def pool_maps(
     Args:
         network: from ``(n, H, W, 3)`` to a list of maps ``(n, h, w, C)``; frozen here.
         pixels: as the network expects them.
-        blocks: names of the layers that are to give them, one per map.
+        blocks: names of the layers that are to give them, one per map; the map's own has `MAP_ENDING` after it.
         flip_average: whether to average photo and mirror image.
     """
     vectors = []
     for block, maps in zip(blocks, see_both_ways(network, pixels, flip_average=flip_average), strict=True):
-        mean = ops.mean(maps, axis=(1, 2))
+        mean = ops.mean(layers.Identity(name=f"{block}{MAP_ENDING}")(maps), axis=(1, 2))
         vectors.append(layers.Identity(name=block)(ops.sign(mean) * ops.sqrt(ops.abs(mean))))
     return vectors
 
 
 def see_both_ways(network: keras.Model, pixels: keras.KerasTensor, *, flip_average: bool) -> list[keras.KerasTensor]:
-    """Return what a network, frozen here, makes of photos, or the mean of that and what it makes of mirror images."""
+    """Return what a network, frozen here, makes of photos, or the mean of that and what it makes of mirror images.
+
+    Maps of mirror images are turned back first, so that a cell is the same place of the photo in both.
+    """
     network.trainable = False
     straight = network(pixels)
     if not flip_average:
         return straight
     mirrored = network(ops.flip(pixels, axis=2))
-    return [(one + other) / 2 for one, other in zip(straight, mirrored, strict=True)]
+    turned = [ops.flip(other, axis=2) if len(other.shape) == 4 else other for other in mirrored]
+    return [(one + other) / 2 for one, other in zip(straight, turned, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -125,8 +131,18 @@ class KerasBackbone:
         return tuple(found[name] for name in BLOCKS if name in found) or (self.model.output.shape[-1],)
 
     def compute(self, photos: np.ndarray) -> np.ndarray:
-        """Turn photos into vectors."""
-        return self.model.predict_on_batch(photos)
+        """Turn photos into vectors.
+
+        The network sees a fixed number of photos at once, since sums are added up in an order that may depend on it,
+        and a photo's vector must not depend on what came with it.
+        """
+        vectors = np.empty((len(photos), self.model.output.shape[-1]), dtype="float32")
+        for start in range(0, len(photos), NUM_PHOTOS_PER_STEP):
+            part = photos[start : start + NUM_PHOTOS_PER_STEP]
+            batch = np.zeros((NUM_PHOTOS_PER_STEP, *part.shape[1:]), dtype="uint8")
+            batch[: len(part)] = part
+            vectors[start : start + len(part)] = self.model.predict_on_batch(batch)[: len(part)]
+        return vectors
 
     def write(self, file: Path) -> None:
         """Write the model."""

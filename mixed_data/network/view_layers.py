@@ -9,6 +9,10 @@ from keras import ops
 
 Shape = tuple[int | None, ...]
 
+PHOTO_VECTOR = "photo_vector"
+"""Name of the layer that ends what an image branch from pixels does to one photo by itself: ``(n · V, F)``. Saved, the
+network is cut there, so that a photo is read once for all that is asked about its row."""
+
 
 @keras.saving.register_keras_serializable(package="mixed_data")
 class ViewEmbedding(keras.layers.Layer):

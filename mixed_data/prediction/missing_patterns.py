@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixed_data.preprocessing import Inputs
+from mixed_data.preprocessing.row_reader import Inputs
+
+INPUT_NAMES = {
+    "both": ("tabular", "tabular_mask", "images", "image_mask"),
+    "tabular": ("tabular",),
+    "image": ("images", "image_mask"),
+}
+"""Modalities -> what a network of them reads of `Inputs`."""
 
 PATTERNS: dict[str, tuple[str, ...]] = {
     "all": (),

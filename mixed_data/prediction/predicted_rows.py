@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
-from mixed_data.intervals import IntervalCalibrator
+from mixed_data.files.learned import Learned
+from mixed_data.intervals.calibrated_intervals import CalibratedIntervals
 from mixed_data.prediction.missing_patterns import name_patterns
 from mixed_data.prediction.rare_levels import find_rare_levels
-from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
+from mixed_data.preprocessing.row_reader import Inputs, RowReader
+from mixed_data.preprocessing.target_scale import TargetScale
 from mixed_data.schema.column_formats import read_cells
 from mixed_data.schema.pandas_frames import to_pandas
 
@@ -22,20 +22,20 @@ NUM_ROWS_AT_ONCE = 1024
 """Rows whose photos are held in memory at once while predicting."""
 
 
-class RowRegressor(RegressorMixin):
+class RowRegressor(Learned):
     """A fitted regressor that says of each row what it was made from, and between which ends its value lies.
 
     Attributes:
         modalities: "both", "tabular" or "image".
-        preprocessor_: the fitted `MixedDataPreprocessor`.
-        target_transformer_: the fitted `TargetTransformer`.
-        calibrator_: the fitted `IntervalCalibrator`, or None.
+        preprocessor_: the fitted `RowReader`.
+        target_transformer_: the fitted `TargetScale`.
+        calibrator_: the fitted `CalibratedIntervals`, or None.
     """
 
     modalities: str
-    preprocessor_: MixedDataPreprocessor
-    target_transformer_: TargetTransformer
-    calibrator_: IntervalCalibrator | None
+    preprocessor_: RowReader
+    target_transformer_: TargetScale
+    calibrator_: CalibratedIntervals | None
 
     @abstractmethod
     def describe_rows(self, table: pd.DataFrame) -> tuple[Inputs, np.ndarray, np.ndarray]:
@@ -71,7 +71,7 @@ class RowRegressor(RegressorMixin):
         """Predict intervals that hold the true value in a chosen share of cases like the training rows.
 
         Conformal intervals, narrower for rows whose members agree; rows without photos, and rows without a table, have
-        a calibration of their own. See `mixed_data.intervals.IntervalCalibrator`.
+        a calibration of their own. See `mixed_data.intervals.CalibratedIntervals`.
 
         Args:
             X: as for `predict`.
@@ -109,7 +109,7 @@ class RowRegressor(RegressorMixin):
 
     def _predict(self, table: pd.DataFrame, coverage: float | None = None) -> tuple[pd.DataFrame, list[list[str]]]:
         """Predict as `predict_rows` does; and return the warnings of each row one by one."""
-        check_is_fitted(self)
+        self.check_fitted()
         if coverage is not None and self.calibrator_ is None:
             raise ValueError("this regressor knows no intervals: it was fitted with intervals=False")
         table = to_pandas(table)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixed_data.preprocessing import Inputs, MixedDataPreprocessor
+from mixed_data.preprocessing.row_reader import Inputs, RowReader
+
+RARITY = "rarity"
+"""Name of what `measure_rarity` gives, among the numbers that go with the size of an error."""
 
 FEW_ROWS = 3
 """A level in at most so many training rows is rare. On the houses, those of such zipcodes are met half as well."""
@@ -28,7 +31,7 @@ def measure_rarity(inputs: Inputs, *, seen: bool = False) -> np.ndarray:
     return np.where(inputs["tabular_mask"][:, 0], 1 / (1 + np.maximum(fewest, 0)), 0.0)
 
 
-def find_rare_levels(inputs: Inputs, preprocessor: MixedDataPreprocessor) -> list[list[str]]:
+def find_rare_levels(inputs: Inputs, preprocessor: RowReader) -> list[list[str]]:
     """Say of each row which of its levels stood in few training rows; of levels that stood in none, others speak.
 
     A column where most training rows are of such levels, such as the number of a plot, is passed over: there the

@@ -14,7 +14,7 @@ import pandas as pd
 from mixed_data.files.first_few import name_some
 from mixed_data.preprocessing.photo_decoding import check_photo
 from mixed_data.preprocessing.photo_problems import PhotoError
-from mixed_data.schema.photo_paths import show_path, split_paths
+from mixed_data.schema.photo_paths import show_path, split_paths, split_photos
 
 _MAX_THREADS = 8
 _NONE_NAMED = "no cell of {!r} names a photo"
@@ -38,13 +38,13 @@ class LostPhoto(str):
     photo: str
 
     @classmethod
-    def of(cls, view: str, column: str, path: str, error: PhotoError) -> LostPhoto:
+    def of(cls, view: str, column: str, path: str | bytes, error: PhotoError) -> LostPhoto:
         """Write the warning.
 
         Args:
             view: the photo's name in its row.
             column: that names the photo.
-            path: of the photo.
+            path: of the photo, or its content.
             error: why it cannot be used.
         """
         photo = f"{show_path(path)}: {error}"
@@ -116,7 +116,7 @@ def warn_of_lost_photos(row_warnings: Iterable[Iterable[str]], table: pd.DataFra
     """
     lost = [warning for row in row_warnings for warning in row if isinstance(warning, LostPhoto)]
     sentences = describe_lost_photos(lost, table)
-    sentences += [_NONE_NAMED.format(column) for column in needed if not any(map(split_paths, table[column]))]
+    sentences += [_NONE_NAMED.format(column) for column in needed if not any(map(split_photos, table[column]))]
     if sentences:
         warnings.warn("; ".join(sentences), PhotoWarning, stacklevel=3)
 
@@ -150,7 +150,7 @@ def _describe(lost: Sequence[LostPhoto], column: str, cells: pd.Series) -> str:
 
 
 def _count_photos(cells: pd.Series) -> int:
-    return sum(len(split_paths(cell)) for cell in cells)
+    return sum(len(split_photos(cell)) for cell in cells)
 
 
 def _find_error(path: str) -> PhotoError | None:

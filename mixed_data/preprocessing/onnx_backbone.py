@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mixed_data.preprocessing.photo_vectors import NUM_PHOTOS_PER_STEP
+from mixed_data.preprocessing.onnx_session import OnnxSession
 from mixed_data.preprocessing.pixel_conventions import PIXEL_SCALINGS, count_prefix_tokens
 
 _MOST_BYTES = 2**31 - 1
@@ -18,6 +17,8 @@ _MOST_BYTES = 2**31 - 1
 
 _MOST_FEATURES = 2**16
 _TOKENS_OUTPUT = "last_hidden_state"
+MAP_ENDING = "_map"
+"""Of the names of outputs that hold the maps whose means over the photo a vector consists of."""
 
 
 class OnnxBackbone:
@@ -32,15 +33,16 @@ class OnnxBackbone:
       left out (see `count_prefix_tokens`);
     - a vector ``(n, C)``, as it is.
 
-    The network is fed a fixed number of photos, so that no vector depends on what came with it. onnxruntime runs no
-    operators but its own, and reads no second file.
+    The network is fed one photo at a time, or as many as its graph fixes, so that no vector depends on what came with
+    it; on a processor that is the fastest way too. A network that takes uint8 gets the pixels as they are.
 
     Args:
         content: of the file.
-        scaling: a name in `PIXEL_SCALINGS`.
+        scaling: a name in `PIXEL_SCALINGS`; "raw" for uint8.
         size: height and width of the photos, in pixels, where the graph does not fix them.
         flip_average: whether a vector is the mean of the photo's and its mirror image's.
         name: of the file, for messages.
+        num_threads: see `OnnxSession`.
 
     Raises:
         ValueError: onnxruntime is missing, the file is no network that can be run, or it does not turn one batch of
@@ -53,30 +55,43 @@ class OnnxBackbone:
 
     suffix = ".onnx"
 
-    def __init__(self, content: bytes, *, scaling: str, size: tuple[int, int], flip_average: bool, name: str) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        *,
+        scaling: str,
+        size: tuple[int, int],
+        flip_average: bool,
+        name: str,
+        num_threads: int | None = None,
+    ) -> None:
         if scaling not in PIXEL_SCALINGS:
             raise ValueError(f"{name}: expected a scaling of {', '.join(PIXEL_SCALINGS)}, got {scaling!r:.80}")
-        self._content, self._name = content, name
+        self._session, self._name = OnnxSession(content, name=name, num_threads=num_threads), name
         self._scaling, self._flip_average = scaling, flip_average
-        self._session: tuple[int, Any] | None = None
-        self._input, shape = self._read_input()
+        self._input, shape, self._takes_bytes = self._read_input()
+        if self._takes_bytes and scaling != "raw":
+            raise ValueError(f"{name} takes pixels from 0 to 255, as uint8; give it the scaling 'raw', not {scaling!r}")
         self._channels_first = _find_channels(shape, name) == 1
         sides = shape[2:4] if self._channels_first else shape[1:3]
         height, width = (side if isinstance(side, int) else given for side, given in zip(sides, size, strict=True))
         self.size = (height, width)
-        self._batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else NUM_PHOTOS_PER_STEP
-        outputs = [output.name for output in self._start().get_outputs()]
-        self._output = _TOKENS_OUTPUT if _TOKENS_OUTPUT in outputs else outputs[0]
-        self.block_sizes = self._probe()
+        self._batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else 1
+        outputs = {output.name: output for output in self._session.outputs}
+        self._output = _TOKENS_OUTPUT if _TOKENS_OUTPUT in outputs else next(iter(outputs))
+        self.block_sizes = self._measure(outputs[self._output].shape)
         identity = [hashlib.sha256(content).hexdigest(), self.settings]
         self.digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     @classmethod
-    def read(cls, file: Path, *, scaling: str, size: tuple[int, int], flip_average: bool) -> OnnxBackbone:
+    def read(
+        cls, file: Path, *, scaling: str, size: tuple[int, int], flip_average: bool, num_threads: int | None = None
+    ) -> OnnxBackbone:
         """Read a file; see the class."""
         if file.stat().st_size > _MOST_BYTES:
             raise ValueError(f"{file.name} has {file.stat().st_size:,} bytes, more than the {_MOST_BYTES:,} of ONNX")
-        return cls(file.read_bytes(), scaling=scaling, size=size, flip_average=flip_average, name=file.name)
+        settings: dict[str, Any] = {"scaling": scaling, "size": size, "flip_average": flip_average}
+        return cls(file.read_bytes(), **settings, name=file.name, num_threads=num_threads)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -85,12 +100,14 @@ class OnnxBackbone:
 
     def write(self, file: Path) -> None:
         """Write the file as it was read."""
-        file.write_bytes(self._content)
+        file.write_bytes(self._session.content)
 
     def compute(self, photos: np.ndarray) -> np.ndarray:
         """Turn photos, uint8 ``(n, H, W, 3)``, RGB, into vectors, float32 ``(n, D)``."""
-        mean, deviation = (np.array(values, dtype="float32") for values in PIXEL_SCALINGS[self._scaling])
-        pixels = (photos.astype("float32") - mean) / deviation
+        pixels = photos
+        if not self._takes_bytes:
+            mean, deviation = (np.array(values, dtype="float32") for values in PIXEL_SCALINGS[self._scaling])
+            pixels = (photos.astype("float32") - mean) / deviation
         sides = [pixels, pixels[:, :, ::-1]] if self._flip_average else [pixels]
         outputs = [self._run(side) for side in sides]
         blocks = [np.mean(block, axis=0) for block in zip(*map(self._pool, outputs), strict=True)]
@@ -98,36 +115,22 @@ class OnnxBackbone:
             blocks = [np.sign(block) * np.sqrt(np.abs(block)) for block in blocks]
         return np.concatenate(blocks, axis=1)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out the session, which another process starts for itself."""
-        return {**self.__dict__, "_session": None}
+    def read_maps(self, photo: np.ndarray) -> list[np.ndarray]:
+        """Return the maps whose means over the photo its vector consists of.
 
-    def _start(self) -> Any:
-        """Return the session of this process; one that was forked off cannot use its parent's threads."""
-        if self._session is None or self._session[0] != os.getpid():
-            try:
-                import onnxruntime
-            except ImportError:
-                raise ValueError(
-                    f"reading {self._name} needs onnxruntime; type: pip install 'mixed_data[onnx]'"
-                ) from None
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 4  # What is wrong comes as an exception.
-            options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-            try:
-                session = onnxruntime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
-            except Exception as error:  # onnxruntime has exceptions of its own, with no common ancestor
-                raise ValueError(
-                    f"{self._name} is no ONNX network that onnxruntime can run by itself, all in one file: "
-                    f"{error!s:.500}"
-                ) from error
-            self._session = (os.getpid(), session)
-        return self._session[1]
+        Args:
+            photo: uint8 ``(H, W, 3)``, RGB.
 
-    def _read_input(self) -> tuple[str, list[int | str | None]]:
-        """Return the name and the shape of the one input."""
-        inputs = self._start().get_inputs()
+        Returns:
+            float32 ``(h, w, C)`` each; none of a network that gives its vectors only. The signed square roots of their
+            means, side by side, are the vector.
+        """
+        names = [output.name for output in self._session.outputs if output.name.endswith(MAP_ENDING)]
+        return [found[0] for found in self._session.run(names, {self._input: photo[None]})] if names else []
+
+    def _read_input(self) -> tuple[str, list[int | str | None], bool]:
+        """Return the name and the shape of the one input, and whether it takes uint8."""
+        inputs = self._session.inputs
         if len(inputs) != 1:
             names = ", ".join(part.name for part in inputs[:5])
             raise ValueError(
@@ -135,41 +138,44 @@ class OnnxBackbone:
                 "reads photos alone"
             )
         (photos,) = inputs
-        if photos.type != "tensor(float)" or len(photos.shape) != 4:
+        if photos.type not in ("tensor(float)", "tensor(uint8)") or len(photos.shape) != 4:
             raise ValueError(
-                f"{self._name}: expected photos as tensor(float) of 4 axes, got {photos.type} of shape {photos.shape}"
+                f"{self._name}: expected photos as tensor(float) or tensor(uint8) of 4 axes, got {photos.type} of "
+                f"shape {photos.shape}"
             )
-        return photos.name, photos.shape
+        return photos.name, photos.shape, photos.type == "tensor(uint8)"
 
-    def _probe(self) -> tuple[int, ...]:
-        """Look at one black photo, and return the sizes of the blocks."""
-        height, width = self.size
-        output = self._run(np.zeros((1, height, width, 3), dtype="float32"))
-        if output.ndim not in (2, 3, 4) or not np.isfinite(output).all():
-            raise ValueError(
-                f"{self._name}: expected finite numbers of shape (photos, …) with 2, 3 or 4 axes as output "
-                f"{self._output!r}, got shape {output.shape}"
-            )
-        sizes = tuple(block.shape[1] for block in self._pool(output))
+    def _measure(self, shape: list[int | str | None]) -> tuple[int, ...]:
+        """Return the sizes of the blocks; where the graph does not tell, look at one black photo."""
+        if len(shape) == 2 and isinstance(shape[1], int):
+            sizes: tuple[int, ...] = (shape[1],)
+        else:
+            output = self._run(np.zeros((1, *self.size, 3), dtype="uint8" if self._takes_bytes else "float32"))
+            if output.ndim not in (2, 3, 4) or not np.isfinite(output).all():
+                raise ValueError(
+                    f"{self._name}: expected finite numbers of shape (photos, …) with 2, 3 or 4 axes as output "
+                    f"{self._output!r}, got shape {output.shape}"
+                )
+            sizes = tuple(block.shape[1] for block in self._pool(output))
         if not 0 < sum(sizes) <= _MOST_FEATURES:
             raise ValueError(f"{self._name}: expected 1 to {_MOST_FEATURES} numbers per photo, got {sum(sizes)}")
         return sizes
 
     def _run(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the output for scaled photos, float32 ``(n, H, W, 3)``, by full batches."""
+        """Return the output for pixels as the network takes them, ``(n, H, W, 3)``, by full batches."""
         parts = []
         for start in range(0, len(pixels), self._batch):
             part = pixels[start : start + self._batch]
-            batch = np.zeros((self._batch, *part.shape[1:]), dtype="float32")
+            batch = np.zeros((self._batch, *part.shape[1:]), dtype=pixels.dtype)
             batch[: len(part)] = part
             if self._channels_first:
                 batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
             try:
-                (output,) = self._start().run([self._output], {self._input: batch})
-            except Exception as error:  # as above
+                (output,) = self._session.run([self._output], {self._input: batch})
+            except ValueError as error:
                 raise ValueError(
                     f"{self._name} cannot read photos of {self.size[0]} x {self.size[1]} pixels; give the size that it "
-                    f"was made for (image_size): {error!s:.500}"
+                    f"was made for (image_size): {error}"
                 ) from error
             if output.shape[:1] != (self._batch,):
                 raise ValueError(

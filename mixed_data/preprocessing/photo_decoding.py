@@ -8,6 +8,7 @@ reason.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -16,7 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-import cachetools
 import numpy as np
 from PIL import (
     AvifImagePlugin,
@@ -31,6 +31,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from mixed_data.files.array_memory import ArrayMemory
 from mixed_data.preprocessing.photo_problems import (
     AVIF_BRANDS,
     HEIC_BRANDS,
@@ -83,10 +84,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_cache: cachetools.LRUCache[tuple[str | int, ...], np.ndarray] = cachetools.LRUCache(
-    maxsize=CACHE_BYTES, getsizeof=lambda photo: photo.nbytes
-)
-_cache_lock = threading.Lock()
+_cache = ArrayMemory(CACHE_BYTES)
 _END_OF_JPEG = b"\xff\xd9"
 
 
@@ -115,7 +113,15 @@ class _PixelBudget:
 _budget = _PixelBudget(MAX_PIXELS)
 
 
-def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def load_photo(
+    photo: str | bytes,
+    height: int,
+    width: int,
+    *,
+    resize: str = "crop",
+    max_pixels: int = MAX_PIXELS,
+    remember: bool = True,
+) -> np.ndarray:
     """Return one photo as an array, from the cache when the unchanged file was loaded before.
 
     Transparent parts become white, 16-bit grey is scaled to 8 bits, an animation gives its first frame, and the EXIF
@@ -132,7 +138,7 @@ def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_
     its times) is decoded again. Failures are not remembered.
 
     Args:
-        path: a local file; nothing else is ever followed.
+        photo: the path of a local file, nothing else is ever followed; or a file's content, which is not remembered.
         height: rows of pixels wanted.
         width: columns of pixels wanted.
         resize: `"crop"` keeps the largest centred part of the right shape, `"pad"` keeps everything and fills the rest
@@ -140,6 +146,7 @@ def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_
         max_pixels: width x height in the file's header above which nothing is decoded; a file of more than 8 bytes per
             such pixel and 64 MiB is not read. (Pillow refuses TIFF and WebP files of over 179 million pixels in any
             case.)
+        remember: whether to look into the cache, and to add to it.
 
     Returns:
         uint8 array of shape (height, width, 3), RGB, read-only because the cache holds the same array.
@@ -153,23 +160,23 @@ def load_photo(path: str, height: int, width: int, *, resize: str = "crop", max_
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on in this process, so that half a photo would pass for "
             "a whole one; set it to False"
         )
-    key = (*file_identity(path), height, width, resize, max_pixels)
-    with _cache_lock:
-        photo = _cache.get(key)
-    if photo is not None:
-        return photo
+    key: tuple[str | int, ...] | None = None
+    if isinstance(photo, str):
+        identity = file_identity(photo)
+        key = (*identity, height, width, resize, max_pixels) if remember else None
+    if key and (remembered := _cache.get(key)) is not None:
+        return remembered
     # Anything may come out of a decoder that is fed damaged bytes (struct.error, zlib.error, MemoryError …),
     # and none of it may stop the other photos.
     try:
-        photo = _decode(path, height, width, resize, max_pixels)
+        pixels = _decode(photo, height, width, resize, max_pixels)
     except PhotoError:
         raise
     except Exception as error:
         raise PhotoError("cannot be decoded", str(error) or type(error).__name__) from error
-    if photo.nbytes <= CACHE_BYTES:
-        with _cache_lock:
-            _cache[key] = photo
-    return photo
+    if key:
+        _cache.put(key, pixels)
+    return pixels
 
 
 def check_photo(path: str) -> None:
@@ -190,8 +197,7 @@ def check_photo(path: str) -> None:
 
 def clear_photo_cache() -> None:
     """Forget every decoded photo and free the memory, for example before measuring."""
-    with _cache_lock:
-        _cache.clear()
+    _cache.clear()
 
 
 def file_identity(path: str) -> tuple[str, int, int, int]:
@@ -208,8 +214,8 @@ def file_identity(path: str) -> tuple[str, int, int, int]:
     return os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _decode(path: str, height: int, width: int, resize: str, max_pixels: int) -> np.ndarray:
-    with _open_file(path, max_pixels) as stream:
+def _decode(photo: str | bytes, height: int, width: int, resize: str, max_pixels: int) -> np.ndarray:
+    with _open_file(photo, max_pixels) as stream:
         image = _open_image(stream)
         num_pixels = image.width * image.height
         if num_pixels > max_pixels:
@@ -230,12 +236,12 @@ def _decode(path: str, height: int, width: int, resize: str, max_pixels: int) ->
             return np.asarray(_resize(_unify_mode(_turn_upright(image)), height, width, resize))
 
 
-def _open_file(path: str, max_pixels: int) -> BinaryIO:
+def _open_file(photo: str | bytes, max_pixels: int) -> BinaryIO:
     try:
-        stream = open(path, "rb")  # noqa: SIM115 - the caller closes it
+        stream = io.BytesIO(photo) if isinstance(photo, bytes) else open(photo, "rb")  # noqa: SIM115 - callers close it
     except OSError as error:
         raise PhotoError("cannot be opened", error.strerror or str(error)) from error
-    num_bytes = os.fstat(stream.fileno()).st_size
+    num_bytes = len(photo) if isinstance(photo, bytes) else os.fstat(stream.fileno()).st_size
     if num_bytes > _BYTES_PER_PIXEL * max_pixels + _BYTES_BESIDE_PIXELS:
         stream.close()
         raise PhotoError("too many bytes", f"{num_bytes:,} are more than a picture of max_pixels={max_pixels:,} needs")

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,26 +16,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-import cachetools
 import numpy as np
-import pooch
 
+from mixed_data.files.array_memory import ArrayMemory
 from mixed_data.files.digests import digest_file
+from mixed_data.files.user_cache import user_cache
 from mixed_data.preprocessing.photo_decoding import PhotoError, file_identity, load_photo
 
 logger = logging.getLogger(__name__)
 
 NUM_PHOTOS_PER_STEP = 16
-"""Photos that the backbone sees at once, never more and never fewer: sums are added up in an order that may depend on
-the number, and a photo's vector must not depend on what came with it."""
+"""Photos that are decoded before a backbone reads them."""
 
 _MEMORY_BYTES = 256 * 2**20
 _SECONDS_TO_WAIT = 60.0
 
-_memory: cachetools.LRUCache[tuple[object, ...], np.ndarray] = cachetools.LRUCache(
-    maxsize=_MEMORY_BYTES, getsizeof=lambda vector: vector.nbytes
-)
-_memory_lock = threading.Lock()
+_memory = ArrayMemory(_MEMORY_BYTES)
 
 
 def find_cache() -> Path:
@@ -44,7 +39,7 @@ def find_cache() -> Path:
 
     It is in the folder that the environment variable MIXED_DATA_CACHE names, or else in the user's own cache folder.
     """
-    return Path(os.environ.get("MIXED_DATA_CACHE") or pooch.os_cache("mixed_data")) / "embeddings.sqlite"
+    return user_cache() / "embeddings.sqlite"
 
 
 class Backbone(Protocol):
@@ -75,7 +70,7 @@ class Backbone(Protocol):
     def settings(self) -> dict[str, Any]: ...  # noqa: D102
 
     def compute(self, photos: np.ndarray) -> np.ndarray:
-        """Turn photos, uint8 ``(n, H, W, 3)``, RGB, into vectors, float ``(n, D)``."""
+        """Turn photos, uint8 ``(n, H, W, 3)``, RGB, into vectors, float ``(n, D)``, each by itself."""
 
     def write(self, file: Path) -> None:
         """Write the network."""
@@ -96,12 +91,14 @@ class PhotoEmbedder:
     Attributes:
         backbones: one or more.
         cached: whether to look into the memory and the file of earlier results, and to add to them.
+        remember: whether decoded photos are remembered, see `load_photo`.
         on_progress: called with how many new photos are computed and how many there are, for each backbone in turn;
             None for nobody.
     """
 
     backbones: tuple[Backbone, ...]
     cached: bool = True
+    remember: bool = True
     on_progress: Callable[[int, int], None] | None = None
 
     @property
@@ -119,70 +116,79 @@ class PhotoEmbedder:
         """Tells what is computed."""
         return "+".join(backbone.digest for backbone in self.backbones)
 
-    def embed(self, paths: Iterable[str], *, resize: str, max_pixels: int) -> dict[str, np.ndarray | PhotoError]:
+    def embed(
+        self, photos: Iterable[str | bytes], *, resize: str, max_pixels: int
+    ) -> dict[str | bytes, np.ndarray | PhotoError]:
         """Turn photos into vectors.
 
         Args:
-            paths: of the photos; each is looked at once per backbone, however often it is named.
+            photos: their paths or contents; each is looked at once per backbone, however often it is named.
             resize: see `mixed_data.preprocessing.photo_decoding.load_photo`.
             max_pixels: see `load_photo`.
 
         Returns:
-            For every path its vector, float32 ``(D,)``, read-only, or the reason why the photo cannot be used.
+            For every one its vector, float32 ``(D,)``, read-only, or the reason why the photo cannot be used.
         """
-        paths = list(dict.fromkeys(paths))
-        parts = [self._embed(backbone, paths, resize, max_pixels) for backbone in self.backbones]
-        return parts[0] if len(parts) == 1 else {path: _join([part[path] for part in parts]) for path in paths}
+        photos = list(dict.fromkeys(photos))
+        parts = [self._embed(backbone, photos, resize, max_pixels) for backbone in self.backbones]
+        return parts[0] if len(parts) == 1 else {photo: _join([part[photo] for part in parts]) for photo in photos}
 
     def _embed(
-        self, backbone: Backbone, paths: Iterable[str], resize: str, max_pixels: int
-    ) -> dict[str, np.ndarray | PhotoError]:
+        self, backbone: Backbone, photos: Iterable[str | bytes], resize: str, max_pixels: int
+    ) -> dict[str | bytes, np.ndarray | PhotoError]:
         height, width = backbone.size
         decoding = {"size": [height, width], "resize": resize, "max_pixels": max_pixels, "pillow": version("pillow")}
         encoder = hashlib.sha256(json.dumps([backbone.digest, decoding], sort_keys=True).encode()).hexdigest()
-        load = partial(load_photo, height=height, width=width, resize=resize, max_pixels=max_pixels)
+        how: dict[str, Any] = {"resize": resize, "max_pixels": max_pixels, "remember": self.remember}
+        load = partial(load_photo, height=height, width=width, **how)
         shape = (sum(backbone.block_sizes),)
-        results: dict[str, np.ndarray | PhotoError] = {}
-        identities = _read_each(file_identity, paths, results)
-        if self.cached:
-            with _memory_lock:
-                remembered = {path: _memory.get((encoder, identity)) for path, identity in identities.items()}
-            results |= {path: vector for path, vector in remembered.items() if vector is not None}
-        digests = _read_each(digest_file, [path for path in identities if path not in results], results)
-        known = _read_cache(encoder, set(digests.values())) if self.cached else {}
+        results: dict[str | bytes, np.ndarray | PhotoError] = {}
+        identities = _read_each(_identify, photos, results)
+        # What came as bytes, such as an upload, is neither remembered nor written anywhere.
+        kept = {photo for photo in identities if self.cached and isinstance(photo, str)}
+        remembered = {photo: _memory.get((encoder, identities[photo])) for photo in kept}
+        results |= {photo: vector for photo, vector in remembered.items() if vector is not None}
+        digests = _read_each(_digest, [photo for photo in identities if photo not in results], results)
+        known = _read_cache(encoder, {digest for photo, digest in digests.items() if photo in kept}) if kept else {}
         known = {digest: vector for digest, vector in known.items() if vector.shape == shape}
-        first_paths = {digest: path for path, digest in reversed(digests.items()) if digest not in known}
-        todo = list(first_paths.values())
+        first_photos = {digest: photo for photo, digest in reversed(digests.items()) if digest not in known}
+        todo = list(first_photos.values())
         for start in range(0, len(todo), NUM_PHOTOS_PER_STEP):
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-                photos = _read_each(load, todo[start : start + NUM_PHOTOS_PER_STEP], results, pool.map)
-            vectors = _compute(backbone, list(photos.values()))
-            computed = {digests[path]: vector for path, vector in zip(photos, vectors, strict=True)}
-            if self.cached:
-                _write_cache(encoder, computed)
+                pixels = _read_each(load, todo[start : start + NUM_PHOTOS_PER_STEP], results, pool.map)
+            vectors = _compute(backbone, list(pixels.values()))
+            computed = {digests[photo]: vector for photo, vector in zip(pixels, vectors, strict=True)}
+            if kept:
+                _write_cache(encoder, {digests[photo]: computed[digests[photo]] for photo in pixels if photo in kept})
             known |= computed
             if self.on_progress:
                 self.on_progress(min(start + NUM_PHOTOS_PER_STEP, len(todo)), len(todo))
-        for path, digest in digests.items():
+        for photo, digest in digests.items():
             if digest not in known:
-                results[path] = results[first_paths[digest]]
+                results[photo] = results[first_photos[digest]]
                 continue
-            results[path] = known[digest]
-            if self.cached:
-                with _memory_lock:
-                    _memory[encoder, identities[path]] = known[digest]
+            results[photo] = known[digest]
+            if photo in kept:
+                _memory.put((encoder, identities[photo]), known[digest])
         return results
+
+
+def _identify(photo: str | bytes) -> tuple[object, ...]:
+    """Return what changes whenever the photo does."""
+    return () if isinstance(photo, bytes) else file_identity(photo)
+
+
+def _digest(photo: str | bytes) -> str:
+    return hashlib.sha256(photo).hexdigest() if isinstance(photo, bytes) else digest_file(photo)
 
 
 def _compute(backbone: Backbone, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Run a backbone on at most one step of photos."""
     if not photos:
         return []
-    batch = np.zeros((NUM_PHOTOS_PER_STEP, *photos[0].shape), dtype="uint8")
-    batch[: len(photos)] = photos
-    vectors = np.asarray(backbone.compute(batch), dtype="<f4")
+    vectors = np.asarray(backbone.compute(np.stack(photos)), dtype="<f4")
     # Copies that nobody can change, because they are remembered.
-    return [np.frombuffer(vector.tobytes(), "<f4") for vector in vectors[: len(photos)]]
+    return [np.frombuffer(vector.tobytes(), "<f4") for vector in vectors]
 
 
 def _join(parts: Sequence[np.ndarray | PhotoError]) -> np.ndarray | PhotoError:
@@ -194,22 +200,25 @@ def _join(parts: Sequence[np.ndarray | PhotoError]) -> np.ndarray | PhotoError:
 
 
 def _read_each(
-    read: Callable[[str], Any], paths: Iterable[str], failed: dict[str, Any], run: Callable[..., Iterable[Any]] = map
-) -> dict[str, Any]:
+    read: Callable[[Any], Any],
+    photos: Iterable[str | bytes],
+    failed: dict[str | bytes, Any],
+    run: Callable[..., Iterable[Any]] = map,
+) -> dict[str | bytes, Any]:
     """Return what a function reads from each photo; why it cannot is added to ``failed``."""
 
-    def attempt(path: str) -> Any:
+    def attempt(photo: str | bytes) -> Any:
         try:
-            return read(path)
+            return read(photo)
         except PhotoError as error:
             return error
         except OSError as error:
             return PhotoError("cannot be opened", error.strerror or str(error))
 
-    paths = list(paths)
-    outcomes = dict(zip(paths, run(attempt, paths), strict=True))
-    failed |= {path: outcome for path, outcome in outcomes.items() if isinstance(outcome, PhotoError)}
-    return {path: outcome for path, outcome in outcomes.items() if not isinstance(outcome, PhotoError)}
+    photos = list(photos)
+    outcomes = dict(zip(photos, run(attempt, photos), strict=True))
+    failed |= {photo: outcome for photo, outcome in outcomes.items() if isinstance(outcome, PhotoError)}
+    return {photo: outcome for photo, outcome in outcomes.items() if not isinstance(outcome, PhotoError)}
 
 
 def _read_cache(encoder: str, photos: Iterable[str]) -> dict[str, np.ndarray]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from mixed_data.estimator import load
 from mixed_data.metrics import regression_metrics
 from mixed_data.readers.table import read_checked_rows
+from mixed_data.runtime import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ def evaluate_bundle(
         BundleError: the bundle cannot be used.
         ValueError: the table does not fit the schema.
     """
-    regressor = load(path)
-    schema = regressor.preprocessor_.schema
+    predictor = Predictor(path)
+    schema = predictor.schema
     checked = read_checked_rows(data, schema, root=root, needs_target=True, decimal=decimal, on_bad_row=on_bad_row)
     table, folds = checked.usable, path / "folds"
     if folds.is_dir() and FOLD_COLUMN in table:
@@ -52,7 +52,7 @@ def evaluate_bundle(
                 "held_out.csv, with its column %r, is scored by models that have not seen its rows.",
                 FOLD_COLUMN,
             )
-        rows = regressor.predict_rows(table)
+        rows = predictor.predict_rows(table)
     return regression_metrics(table[schema.target], rows["prediction"]), checked.complete(rows)
 
 
@@ -62,5 +62,5 @@ def _predict_by_fold(folds: Path, table: pd.DataFrame) -> pd.DataFrame:
         folder = folds / str(fold)
         if not str(fold).isdecimal() or not folder.is_dir():
             raise ValueError(f"column {FOLD_COLUMN!r} says fold {str(fold)[:40]!r}, but there is no {folder}")
-        parts.append(load(folder).predict_rows(rows))
+        parts.append(Predictor(folder).predict_rows(rows))
     return pd.concat(parts).loc[table.index]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -207,8 +209,9 @@ def write_run(folder: RunFolder, found: Study, config: Mapping[str, Any]) -> Non
     write_json(folder.missing, make_plain(found.missing))
     if not folder.bundle.exists():
         run, today = _describe_run(folder, found, config), date.today().isoformat()
+        about = {"unit": config.get("unit", ""), "command": _without_folders(config.get("command", ""))}
         card = write_card(run, num_training_rows=found.num_training_rows, created=today)
-        save_bundle(found.final, folder.bundle, metrics=metrics, folds=found.folds, card=card)
+        save_bundle(found.final, folder.bundle, metrics=metrics, folds=found.folds, card=card, about=about)
     write_report(folder.path)
 
 
@@ -238,6 +241,13 @@ def _fit_on_all_rows(
             fitted = clone(model).fit(table, table[schema.target], callbacks=callbacks)
         fit = fits.keep(main.name, fold, Fit(pd.DataFrame(), fitted, time.perf_counter() - started))
     return fit.model
+
+
+def _without_folders(command: str) -> str:
+    """Return a command with the names of its files only: a bundle does not tell whose computer it comes from."""
+    return shlex.join(
+        os.path.basename(os.path.normpath(part)) if os.sep in part else part for part in shlex.split(command)
+    )
 
 
 def _describe_run(folder: RunFolder, found: Study, config: Mapping[str, Any]) -> Run:

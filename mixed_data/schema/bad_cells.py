@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mixed_data.files.first_few import NUM_SHOWN, first_few
 from mixed_data.schema.cell_values import is_missing
-from mixed_data.schema.photo_paths import split_paths
+from mixed_data.schema.photo_paths import split_photos
 from mixed_data.schema.written_dates import parse_dates, read_dates
 from mixed_data.schema.written_numbers import UNKNOWN, NumberFormat, parse_numbers, read_meanings, sign_of
 
@@ -182,7 +182,7 @@ def _is_huge(cell: object) -> bool:
 
 def _holds_paths(cell: object) -> bool:
     try:
-        split_paths(cell)
+        split_photos(cell)
     except ValueError:
         return False
     return True

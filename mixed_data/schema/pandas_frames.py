@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import narwhals
 import pandas as pd
 
 
@@ -19,6 +18,8 @@ def to_pandas(table: Any) -> pd.DataFrame:
     """
     if isinstance(table, pd.DataFrame):
         return table
+    import narwhals
+
     try:
         frame = narwhals.from_native(table, eager_only=True)
     except TypeError:

@@ -20,6 +20,7 @@ PICTURE_ENDING = re.compile(
 )
 """How the name of a picture file ends, read here or not."""
 
+_CONTENTS = (bytes, bytearray, memoryview)
 _MAX_LENGTH_SHOWN = 80
 _START_SHOWN = 28
 _QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
@@ -35,38 +36,57 @@ _HEX_OR_BYTES = re.compile(r"(?:0x|\\x)?(?:ffd8ff|89504e47|47494638|52494646)[0-
 
 
 def split_paths(cell: object) -> list[str]:
-    """List the picture paths of one cell.
+    """List the picture paths of one cell as `split_photos` does, for those who need files.
+
+    Raises:
+        ValueError: the cell holds a picture itself, or something else.
+    """
+    photos = split_photos(cell)
+    paths = [photo for photo in photos if isinstance(photo, str)]
+    if len(paths) < len(photos):
+        raise ValueError("expected the path of a picture, got its content, which is for predicting only; write a file")
+    return paths
+
+
+def split_photos(cell: object) -> list[str | bytes]:
+    """List the pictures of one cell: their paths, or themselves.
 
     Several paths are a text with ";" between them, or a list of texts, also one that was written as text by JSON,
     Python or NumPy. In a list, a ";" is part of a name. The address of a file of this computer, ``file:///a%20b.jpg``,
-    is its path, ``/a b.jpg``. A picture as text (base64, ``data:``) is left whole.
+    is its path, ``/a b.jpg``. A picture as text (base64, ``data:``) is left whole. The content of a picture's file may
+    stand wherever a path may.
 
     Args:
-        cell: text, an ``os.PathLike``, a list, tuple or array of these, or a missing value.
+        cell: text, an ``os.PathLike``, bytes, a list, tuple or array of these, or a missing value.
 
     Returns:
-        the paths in their order, without outer blanks; empty when the cell is missing.
+        the paths and contents in their order, paths without outer blanks; empty when the cell is missing.
 
     Raises:
-        ValueError: the cell is neither text, nor a path, nor a list of them, nor missing.
+        ValueError: the cell is neither text, nor a path, nor bytes, nor a list of them, nor missing.
 
     Example:
-        >>> split_paths("front.jpg; kitchen.jpg;"), split_paths('["front.jpg", "kitchen.jpg"]')
+        >>> split_photos("front.jpg; kitchen.jpg;"), split_photos('["front.jpg", "kitchen.jpg"]')
         (['front.jpg', 'kitchen.jpg'], ['front.jpg', 'kitchen.jpg'])
     """
     is_list = isinstance(cell, list | tuple) or (isinstance(cell, np.ndarray) and cell.ndim == 1)
     items = cast("Sequence[object]", cell) if is_list else [cell]
-    items = [item for item in items if not is_missing(item)]
-    parts = [str(os.fspath(item)) for item in items if isinstance(item, str | os.PathLike)]
+    items = [item for item in items if isinstance(item, _CONTENTS) or not is_missing(item)]
+    parts = [_read_item(item) for item in items if isinstance(item, (str, os.PathLike, *_CONTENTS))]
     if len(parts) < len(items):
         shown = " ".join(f"{cell!r:.80}".split())
         raise ValueError(
             f"expected the path of a picture as text, got {shown} ({type(cell).__name__}); write several paths as one "
             f"text, separated by {PATH_SEPARATOR!r}, or as a list"
         )
-    if not is_list:
-        parts = [part for text in parts for part in _split_text(text.strip())]
-    return [_read_local_address(path) for part in parts if (path := part.strip())]
+    if not is_list and parts and isinstance(parts[0], str):
+        parts = list(_split_text(parts[0].strip()))
+    stripped = [part.strip() if isinstance(part, str) else part for part in parts]
+    return [_read_local_address(part) if isinstance(part, str) else part for part in stripped if part]
+
+
+def _read_item(item: str | os.PathLike[str] | bytes | bytearray | memoryview) -> str | bytes:
+    return bytes(item) if isinstance(item, _CONTENTS) else str(os.fspath(item))
 
 
 def join_paths(paths: Sequence[str]) -> str | None:
@@ -92,11 +112,13 @@ def is_picture(text: str) -> bool:
     return (len(text) > _LONGEST_NAME or text.startswith(_BASE64_STARTS)) and bool(_BASE64.fullmatch(text))
 
 
-def show_path(path: str) -> str:
+def show_path(path: str | bytes) -> str:
     """Show a path so that a person recognises it; of a long one the beginning and the end, of a picture its size.
 
     A line end in it is written as two characters.
     """
+    if isinstance(path, bytes):
+        return f"a photo of {len(path):,} bytes"
     path = path.replace("\n", "\\n").replace("\r", "\\r")
     if is_picture(path):
         return f"{path[:_START_SHOWN]}... ({len(path):,} characters)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,11 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
 from mixed_data.boosting import BoostedTrees, CodeOrder, LevelMeans, make_boosting, make_features
-from mixed_data.boosting.tree_features import read_features, state_of_features
+from mixed_data.boosting.tree_features import TreeFeatures
 from mixed_data.preprocessing import TabularPreprocessor
 from mixed_data.schema import Schema
 
@@ -142,7 +142,7 @@ def test_features_read_from_their_state_are_the_same_to_the_bit(schema: Schema, 
     tabular = TabularPreprocessor(schema, **settings)
     features = make_features(schema, tabular, random_state=7)
     features.fit_transform(table, target)
-    again, width = read_features(through_json(state_of_features(features)), schema, tabular)
+    again, width = TreeFeatures(schema, tabular).restore(through_json(features.get_state()))
     new, _ = make_table(40, seed=1)
     new.loc[:3, ["zipcode", "heating"]] = [["99999", "coal"], ["85299", None], [None, "gas"], ["9021", "oil"]]
     expected = features.transform(new)
@@ -154,7 +154,7 @@ def test_features_that_are_read_have_codes_with_leading_zeros_and_names_of_any_s
     table = pd.DataFrame({"zipcode": ["02139", "02140", "10115"] * 3, "heating": ["Öl", "“gas”", None] * 3})
     schema = Schema(categorical=["heating"], codes=["zipcode"])
     features = make_features(schema, TabularPreprocessor(schema)).fit(table, np.arange(9.0))
-    again, _ = read_features(through_json(state_of_features(features)), schema, TabularPreprocessor(schema))
+    again, _ = TreeFeatures(schema, TabularPreprocessor(schema)).restore(through_json(features.get_state()))
     np.testing.assert_array_equal(again.transform(table), features.transform(table))
 
 
@@ -191,19 +191,19 @@ def test_a_state_that_is_not_of_these_features_is_refused_in_words(path: list[An
     table, target = make_table()
     features = make_features(ALL, TabularPreprocessor(ALL)).fit(table, target)
     with pytest.raises(ValueError, match=message):
-        read_features(change(state_of_features(features), path, value), ALL, TabularPreprocessor(ALL))
+        TreeFeatures(ALL, TabularPreprocessor(ALL)).restore(change(features.get_state(), path, value))
 
 
 def test_a_state_of_another_schema_is_refused() -> None:
     table, target = make_table()
-    state = state_of_features(make_features(CODES, TabularPreprocessor(CODES)).fit(table, target))
+    state = make_features(CODES, TabularPreprocessor(CODES)).fit(table, target).get_state()
     with pytest.raises(ValueError, match="expected the parts"):
-        read_features(state, ALL, TabularPreprocessor(ALL))
+        TreeFeatures(ALL, TabularPreprocessor(ALL)).restore(state)
 
 
 def test_what_is_not_fitted_has_no_state() -> None:
     for unfitted in (LevelMeans(CODES), CodeOrder(CODES)):
-        with pytest.raises(NotFittedError):
+        with pytest.raises(ValueError, match="not fitted"):
             unfitted.get_state()
 
 
@@ -212,7 +212,7 @@ def test_what_is_not_fitted_has_no_state() -> None:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mixed_data.boosting.boosted_trees.make_boosting", grow_few)
+    monkeypatch.setattr("mixed_data.boosting.unfitted_boosting.make_boosting", grow_few)
 
 
 def grow_few(seed: int) -> HistGradientBoostingRegressor:
@@ -247,6 +247,6 @@ def test_boosted_trees_predict_each_row_by_itself_and_need_no_extra_columns(few:
     np.testing.assert_array_equal(trees.predict(table.iloc[[7, 3]]), together[[7, 3]])
     np.testing.assert_array_equal(trees.predict(pd.concat([table] * 40)), np.tile(together, 40))
     assert trees.predict(table[:0]).shape == (0,)
-    np.testing.assert_array_equal(clone(trees).fit(table, target).predict(table), together)
-    with pytest.raises(NotFittedError):
+    np.testing.assert_array_equal(deepcopy(trees).fit(table, target).predict(table), together)
+    with pytest.raises(ValueError, match="not fitted"):
         make_trees().predict(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[BoostedTrees, Path]
     trees = BoostedTrees(schema, TabularPreprocessor(schema), num_fits=2)
     with pytest.MonkeyPatch.context() as patch:
         few = make_boosting().set_params(max_iter=3)
-        patch.setattr("mixed_data.boosting.boosted_trees.make_boosting", lambda seed: clone(few))
+        patch.setattr("mixed_data.boosting.unfitted_boosting.make_boosting", lambda seed: clone(few))
         trees.fit(table, table["area"])
     folder = tmp_path_factory.mktemp("trees")
     trees.write(folder)
@@ -103,14 +104,14 @@ def test_trees_of_a_stranger_are_refused(
     folder = shutil.copytree(grown[1], tmp_path / "trees")
     case.given(folder / "trees.npz")
     with nothing_outside(), pytest.raises(ValueError, match=rf"^trees\.npz: .*{case.expected}"):
-        clone(grown[0]).restore(folder)
+        deepcopy(grown[0]).restore(folder)
 
 
 def test_trees_are_read_as_they_were_written(grown: tuple[BoostedTrees, Path]) -> None:
     rows = pd.DataFrame({"area": [60.0, 100.0, 140.0], "kind": ["loft", None, "barn"]})
     expected = grown[0].predict(rows)
     assert len(np.unique(expected)) > 1
-    np.testing.assert_array_equal(clone(grown[0]).restore(grown[1]).predict(rows), expected)
+    np.testing.assert_array_equal(deepcopy(grown[0]).restore(grown[1]).predict(rows), expected)
 
 
 def test_the_deepest_trees_and_most_of_them_are_read(grown: tuple[BoostedTrees, Path], tmp_path: Path) -> None:
@@ -121,6 +122,6 @@ def test_the_deepest_trees_and_most_of_them_are_read(grown: tuple[BoostedTrees, 
     own = np.arange(len(path["left"]), len(path["left"]) + leaves)
     added["left"][-leaves:] = added["right"][-leaves:] = added["roots"][1:] = own
     grow(**added)(folder / "trees.npz")
-    trees = clone(grown[0]).restore(folder).trees_
+    trees = deepcopy(grown[0]).restore(folder).trees_
     assert len(trees.roots) == 2**14
     assert np.isfinite(trees.predict(np.zeros((2, 3)))).all()

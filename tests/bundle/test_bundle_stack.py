@@ -106,13 +106,13 @@ def test_a_loaded_stack_is_saved_and_loaded_again_the_same(
 def test_a_stacks_bundle_holds_arrays_weights_and_a_backbone_and_no_pickle(
     stack: StackedRegressor, saved: Path
 ) -> None:
-    names = ["backbone_0.keras", "features.json", "intervals.json", "kernels.npz", "manifest.json"]
+    names = ["backbone_0.keras", "backbone_0.onnx", "features.json", "intervals.json", "kernels.npz", "manifest.json"]
     names += ["preprocessing.json", "stack.json", "target.json", "trees.npz"]
-    names += ["golden/golden.json", *(f"golden/{row}-{view}-0.jpg" for row in range(3) for view in range(2))]
+    names += ["golden/golden.json", *(f"golden/{row}.jpg" for row in range(3))]
     found = [file.relative_to(saved).as_posix() for file in saved.rglob("*") if file.is_file()]
     assert sorted(found) == sorted(names)
     manifest = json.loads((saved / "manifest.json").read_text("utf-8"))
-    assert (manifest["kind"], manifest["version"], manifest["metrics"]) == ("stack", 5, {"mape": 1.5})
+    assert (manifest["kind"], manifest["version"], manifest["metrics"]) == ("stack", 6, {"mape": 1.5})
     assert manifest["fusion_weights"] == stack.fusion_weights_
     assert json.loads((saved / "stack.json").read_text("utf-8")) == {"weights": stack.weights_}
     for name in ("trees.npz", "kernels.npz"):

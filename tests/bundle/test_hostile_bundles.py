@@ -215,7 +215,7 @@ def claim_pixels(side: int) -> Attack:
     """Let the header of a small JPEG claim that many pixels."""
 
     def attack(folder: Path) -> None:
-        photo = folder / "golden" / "0-0-0.jpg"
+        photo = folder / "golden" / "0.jpg"
         content = photo.read_bytes()
         place = content.index(b"\xff\xc0") + 5
         photo.write_bytes(content[:place] + side.to_bytes(2, "big") * 2 + content[place + 4 :])
@@ -225,7 +225,7 @@ def claim_pixels(side: int) -> Attack:
 
 MANIFESTS = [
     Case(
-        "a bundle of another format version", REFUSED, change_manifest(lambda m: m.update(version=3)), "version 5, got"
+        "a bundle of another format version", REFUSED, change_manifest(lambda m: m.update(version=3)), "version 6, got"
     ),
     Case(
         "a bundle of an unknown kind",
@@ -276,13 +276,13 @@ GOLDEN = [
         change_golden(lambda rows: rows[0].update(front="../../secret")),
         "'../../secret' is no name of a file beside it",
     ),
-    Case("a golden photo that is a bomb", REFUSED, claim_pixels(65_500), "'0-0-0.jpg' is no JPEG file beside it"),
+    Case("a golden photo that is a bomb", REFUSED, claim_pixels(65_500), "'0.jpg' is no JPEG file beside it"),
     Case("a golden photo that is large", REFUSED, claim_pixels(8_000), "expected a photo of 96 x 96 pixels, got"),
     Case(
         "a golden photo that is no JPEG",
         REFUSED,
-        write("golden/0-0-0.jpg", b"%!PS"),
-        "'0-0-0.jpg' is no JPEG file beside it",
+        write("golden/0.jpg", b"%!PS"),
+        "'0.jpg' is no JPEG file beside it",
     ),
 ]
 

@@ -53,7 +53,8 @@ def test_a_run_scores_its_own_held_out_rows_as_before(trained, tmp_path):
     assert set(held_out["price"]) <= set(rows["price"])
     again = tmp_path / "again.json"
     assert main(["evaluate", str(run / "bundle"), "--data", str(run / "held_out.csv"), "--out", str(again)]) == 0
-    assert json.loads(again.read_text()) == json.loads((run / "metrics.json").read_text())
+    expected = json.loads((run / "metrics.json").read_text())
+    assert json.loads(again.read_text()) == pytest.approx(expected, rel=1e-5)  # computed without Keras
     report = (run / "report.html").read_text("utf-8")
     assert "sold" in report
 

@@ -207,7 +207,7 @@ def test_a_jpeg_with_something_after_its_end_is_whole(tmp_path: Path) -> None:
 MEASURE = """
 import os, sys
 import pandas as pd
-from mixed_data.preprocessing.images import ImagePreprocessor
+from mixed_data.preprocessing import ImagePreprocessor
 
 def peak():
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024

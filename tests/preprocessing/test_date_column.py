@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -115,7 +116,7 @@ def test_saved_trees_read_dates_as_those_that_were_trained(tmp_path, categorical
     )
     trees = BoostedTrees(schema, TabularPreprocessor(schema), random_state=0).fit(table, np.arange(NUM_ROWS))
     trees.write(tmp_path)
-    again = clone(trees).restore(tmp_path)
+    again = deepcopy(trees).restore(tmp_path)
     expected = trees.predict(table)
     np.testing.assert_array_equal(again.predict(table), expected)
     read = table.assign(sold=SOLD, area=[1200, 12.5] * 30)

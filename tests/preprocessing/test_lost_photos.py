@@ -15,7 +15,7 @@ import pytest
 from picture_helpers import encode, file_with
 from reliability import Case, documented
 
-from mixed_data.preprocessing.images import ImagePreprocessor
+from mixed_data.preprocessing import ImagePreprocessor
 from mixed_data.preprocessing.lost_photos import (
     LostPhoto,
     MissingPhotosError,

@@ -17,7 +17,7 @@ from picture_helpers import SIZE, encode, file_with, quarters
 from PIL import Image
 from reliability import Case, documented
 
-from mixed_data.preprocessing.images import ImagePreprocessor
+from mixed_data.preprocessing import ImagePreprocessor
 from mixed_data.preprocessing.photo_decoding import check_photo, load_photo
 from mixed_data.preprocessing.photo_problems import PhotoError
 from mixed_data.readers.table import read_table

@@ -16,9 +16,7 @@ from preprocessing_helpers import noise, write
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from mixed_data.preprocessing import images as images_module
-from mixed_data.preprocessing import photo_decoding
-from mixed_data.preprocessing.images import ImagePreprocessor
+from mixed_data.preprocessing import ImagePreprocessor, photo_decoding, photo_reader
 from mixed_data.preprocessing.photo_decoding import PhotoError, clear_photo_cache, load_photo
 from mixed_data.schema.photo_paths import show_path
 
@@ -99,7 +97,7 @@ def test_the_order_of_the_threads_changes_nothing(tmp_path, monkeypatch):
     table = views_table(tmp_path, 20)
     table.loc[7, "kitchen"] = "none.png"
     preprocessor = ImagePreprocessor(["frontal", "kitchen"], size=8).fit(table)
-    monkeypatch.setattr(images_module, "_MAX_THREADS", 1)
+    monkeypatch.setattr(photo_reader, "_MAX_THREADS", 1)
     expected = preprocessor.transform(table)
     clear_photo_cache()
     decode, threads = photo_decoding._decode, set()
@@ -110,7 +108,7 @@ def test_the_order_of_the_threads_changes_nothing(tmp_path, monkeypatch):
         return decode(path, *arguments)
 
     monkeypatch.setattr(photo_decoding, "_decode", slow_at_first)
-    monkeypatch.setattr(images_module, "_MAX_THREADS", 8)
+    monkeypatch.setattr(photo_reader, "_MAX_THREADS", 8)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     images, mask, row_warnings = preprocessor.transform(table)
     assert len(threads) > 1

@@ -7,11 +7,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cachetools
 import numpy as np
 import pytest
 from preprocessing_helpers import noise, write
 
+from mixed_data.files.array_memory import ArrayMemory
 from mixed_data.preprocessing import photo_decoding
 from mixed_data.preprocessing.photo_decoding import PhotoError, clear_photo_cache, load_photo
 
@@ -93,10 +93,7 @@ def test_threads_may_share_the_cache(tmp_path):
 
 def test_the_cache_stays_within_its_bytes(tmp_path, monkeypatch, decoded):
     photo_bytes = 8 * 8 * 3
-    monkeypatch.setattr(
-        photo_decoding, "_cache", cachetools.LRUCache(2 * photo_bytes, getsizeof=lambda photo: photo.nbytes)
-    )
-    monkeypatch.setattr(photo_decoding, "CACHE_BYTES", 2 * photo_bytes)
+    monkeypatch.setattr(photo_decoding, "_cache", ArrayMemory(2 * photo_bytes))
     first, second, third = (write(tmp_path / f"{name}.png", noise(8, 8)) for name in range(3))
     for path in [first, second, first, third, first, second]:
         load(path, 8)

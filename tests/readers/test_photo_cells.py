@@ -11,7 +11,7 @@ import pytest
 from picture_helpers import encode, file_with
 from reliability import Case, documented
 
-from mixed_data.preprocessing.images import ImagePreprocessor
+from mixed_data.preprocessing import ImagePreprocessor
 from mixed_data.readers.table import read_rows, read_table
 from mixed_data.schema.photo_paths import split_paths
 

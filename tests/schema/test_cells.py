@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixed_data.schema.cell_values import MISSING_WORDS, canonical_text, is_missing
-from mixed_data.schema.photo_paths import split_paths
+from mixed_data.schema.photo_paths import split_paths, split_photos
 from mixed_data.schema.written_numbers import parse_numbers
 
 REPEATABLE = settings(derandomize=True, deadline=None)  # The same examples each time, however slow the machine.
@@ -205,13 +205,21 @@ def test_paths_of_a_cell(cell, paths):
     assert split_paths(cell) == paths
 
 
+def test_the_content_of_a_picture_may_stand_where_a_path_may_but_not_where_a_file_is_needed():
+    content = b"\xff\xd8\xff none of it is read here; "
+    assert split_photos(content) == [content]
+    assert split_photos([bytearray(content), " a;b.jpg ", memoryview(content), None]) == [content, "a;b.jpg", content]
+    with pytest.raises(ValueError, match="got its content, which is for predicting only"):
+        split_paths(["a.jpg", content])
+
+
 def test_any_path_object_is_a_path(tmp_path):
     (tmp_path / "a.jpg").touch()
     with os.scandir(tmp_path) as entries:
         assert [split_paths(entry) for entry in entries] == [[f"{tmp_path}/a.jpg"]]
 
 
-@pytest.mark.parametrize("cell", [7, 1.5, [7], b"a.jpg"], ids=repr)
+@pytest.mark.parametrize("cell", [7, 1.5, [7]], ids=repr)
 def test_a_cell_that_holds_no_path_is_an_error_with_a_remedy(cell):
     with pytest.raises(ValueError, match=r"as text, got .*; write several paths as one text, separated by ';'"):
         split_paths(cell)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from PIL import Image
 
 from mixed_data.readers.sample.bathroom import draw_bathroom
@@ -51,7 +50,7 @@ def draw_photo(view: str, factors: Mapping[str, Any], random: np.random.Generato
 
 
 def write_photos(
-    folder: Path, factors: pd.DataFrame, missing_photos: pd.DataFrame, *, seed: int, parallel: Parallel
+    folder: Path, factors: pd.DataFrame, missing_photos: pd.DataFrame, *, seed: int, parallel: Any
 ) -> None:
     """Draw the photos of houses into files, each photo from a random stream of its own.
 
@@ -65,6 +64,8 @@ def write_photos(
     for subfolder in {Path(photo_path(house, VIEWS[0])).parent for house in factors.index}:
         (folder / subfolder).mkdir(parents=True, exist_ok=True)
     parts = [slice(start, start + _HOUSES_PER_TASK) for start in range(0, len(factors), _HOUSES_PER_TASK)]
+    from joblib import delayed
+
     parallel(delayed(_write_part)(folder, factors.iloc[part], missing_photos.iloc[part], seed) for part in parts)
 
 

@@ -8,10 +8,10 @@ import math
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel
 
 from mixed_data.readers.sample.drawn_photos import photo_path, write_photos
 from mixed_data.readers.sample.house_columns import table_term
@@ -101,6 +101,8 @@ def generate_sample(
         raise ValueError(f"expected a new folder, but {folder} is there already; choose another one")
     folder.parent.mkdir(parents=True, exist_ok=True)
     _logger.info("drawing %d houses into %s", rows, folder)
+    from joblib import Parallel
+
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-", ignore_cleanup_errors=True) as temporary:
         unfinished = Path(temporary) / "sample"
         unfinished.mkdir()
@@ -118,7 +120,7 @@ def generate_sample(
                 raise
 
 
-def _write_block(folder: Path, start: int, num_houses: int, seed: int, photo_signal: float, parallel: Parallel) -> None:
+def _write_block(folder: Path, start: int, num_houses: int, seed: int, photo_signal: float, parallel: Any) -> None:
     random = np.random.default_rng([seed, start // _HOUSES_PER_BLOCK])
     houses = draw_houses(random, _HOUSES_PER_BLOCK).head(num_houses)
     ids = pd.RangeIndex(start, start + num_houses, name="id")

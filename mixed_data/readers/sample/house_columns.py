@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 MISSING_SHARES = {"bathrooms": 0.03, "year_built": 0.05, "lot_size": 0.05}
 """Share of empty cells in the columns that have some, completely at random."""
@@ -152,6 +151,8 @@ def _nearest(grid: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _rounded_chances(grid: np.ndarray, mean: np.ndarray, sd: float) -> np.ndarray:
     """Return (n, len(grid)): the chance of every grid value when a normal is rounded to the nearest one."""
+    from scipy.special import ndtr
+
     below = ndtr((_edges(grid) - mean[:, None]) / sd)
     return np.diff(below, axis=1, prepend=0.0, append=1.0)
 

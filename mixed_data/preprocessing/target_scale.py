@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import FLAG, NUMBER, TEXT, check_state
 from mixed_data.files.first_few import name_some
+from mixed_data.files.learned import Learned
 from mixed_data.preprocessing.numeric_column import RELATIVE_NOISE, SKEWNESS_FOR_LOG, skewness
 
 logger = logging.getLogger(__name__)
@@ -22,7 +21,7 @@ _METHODS = ("auto", "log", "identity")
 _FARTHEST = 20.0  # standard deviations; a wild prediction beyond is brought back to there
 
 
-class TargetTransformer(TransformerMixin, BaseEstimator):
+class TargetScale(Learned):
     """Standardise the target, after a logarithm where it is positive and skewed, and undo it exactly.
 
     Prices spread over factors, not over sums: on the logarithmic scale an error of 10 % weighs the same for a cheap
@@ -40,7 +39,7 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
         farthest_: how many standard deviations from the mean a prediction may lie.
 
     Example:
-        >>> transformer = TargetTransformer().fit([100_000.0, 200_000.0, 400_000.0, 3_200_000.0])
+        >>> transformer = TargetScale().fit([100_000.0, 200_000.0, 400_000.0, 3_200_000.0])
         >>> transformer.log_
         True
         >>> transformer.inverse_transform([0.0]).round().tolist()
@@ -50,7 +49,7 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
     def __init__(self, method: str = "auto") -> None:
         self.method = method
 
-    def fit(self, y: ArrayLike) -> TargetTransformer:
+    def fit(self, y: ArrayLike) -> Self:
         """Learn from the training targets.
 
         Args:
@@ -90,7 +89,7 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: a target is no finite number, or not positive on a logarithmic scale.
         """
-        check_is_fitted(self)
+        self.check_fitted()
         with np.errstate(over="ignore"):
             return (self._work(_read(y)) - self.mean_) / self.std_
 
@@ -106,7 +105,7 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: a prediction is NaN.
         """
-        check_is_fitted(self)
+        self.check_fitted()
         values = np.asarray(standardised, dtype=np.float64)
         if np.isnan(values).any():
             rows = _name_rows(np.isnan(values))
@@ -120,7 +119,7 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
 
     def get_state(self) -> dict[str, Any]:
         """Return the method and all that was learned as a JSON-able dict."""
-        check_is_fitted(self)
+        self.check_fitted()
         return {
             "format": _FORMAT,
             "version": _VERSION,
@@ -132,7 +131,7 @@ class TargetTransformer(TransformerMixin, BaseEstimator):
         }
 
     @classmethod
-    def from_state(cls, state: Any) -> TargetTransformer:
+    def from_state(cls, state: Any) -> Self:
         """Rebuild the fitted transformer of `get_state`; nothing in the state is executed.
 
         Raises:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import OBJECT, check_state, read_json, write_json
-from mixed_data.preprocessing.images import ImagePreprocessor
+from mixed_data.files.learned import Learned
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS
+from mixed_data.preprocessing.photo_reader import PhotoReader
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
-from mixed_data.preprocessing.tabular_features import TabularPreprocessor
+from mixed_data.preprocessing.table_encoder import TableEncoder
 from mixed_data.schema import Schema, learn_formats
 from mixed_data.schema.pandas_frames import to_pandas
 
@@ -62,8 +61,7 @@ class Inputs(dict[str, np.ndarray]):
         return Inputs(arrays, [self.row_warnings[position] for position in positions])
 
 
-# What comes out is a dict, which `set_output(transform="pandas")` must leave alone: no automatic wrapping.
-class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class RowReader(Learned):
     """Learn from training rows how to read a table with photos, and read any rows that way ever after.
 
     A scikit-learn transformer that knows nothing of Keras: its arrays feed any model. A row's result depends on that
@@ -92,7 +90,7 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
     Example:
         >>> from sklearn.linear_model import Ridge
         >>> table = pd.DataFrame({"area": [900, 1500, 2100], "price": [1.0, 2.0, 3.0]})
-        >>> preprocessor = MixedDataPreprocessor(Schema(target="price", numeric=["area"]))
+        >>> preprocessor = RowReader(Schema(target="price", numeric=["area"]))
         >>> model = Ridge(alpha=1e-6).fit(preprocessor.fit_transform(table)["tabular"], table["price"])
         >>> inputs = preprocessor.transform(pd.DataFrame({"area": ["1500", None]}))
         >>> model.predict(inputs["tabular"]).round(2).tolist(), inputs.row_warnings
@@ -130,7 +128,7 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         """The names of the V views, in the order of the arrays."""
         return self.images_.views_
 
-    def fit(self, table: pd.DataFrame, y: object = None) -> MixedDataPreprocessor:
+    def fit(self, table: pd.DataFrame, y: object = None) -> Self:
         """Learn from the training rows, forgetting what was learned before.
 
         Args:
@@ -145,16 +143,16 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         schema.validate(table, needs_target=False)
         return self.fit_checked(table)
 
-    def fit_checked(self, table: pd.DataFrame) -> MixedDataPreprocessor:
+    def fit_checked(self, table: pd.DataFrame) -> Self:
         """Learn as `fit` does, from rows that are known to fit the schema."""
-        tabular = TabularPreprocessor(
+        tabular = TableEncoder(
             self.schema,
             log=self.log,
             ratios=self.ratios,
             min_frequency=self.min_frequency,
             code_prefixes=self.code_prefixes,
         )
-        images = ImagePreprocessor(self.schema.images, size=self.image_size, resize=self.resize, montage=self.montage)
+        images = PhotoReader(self.schema.images, size=self.image_size, resize=self.resize, montage=self.montage)
         self._set_parts(tabular.fit(table), images.fit(table))
         return self
 
@@ -172,27 +170,38 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         Raises:
             ValueError: the table does not fit the schema (all problems are listed).
         """
-        check_is_fitted(self)
+        self.check_fitted()
         table = to_pandas(table)
         self.schema_.validate(table, needs_target=False)
         return self.transform_checked(table, embedder)
 
     def transform_checked(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Inputs:
         """Read as `transform` does, each cell once, rows that are known to fit the schema."""
-        check_is_fitted(self)
-        cells, num_rows = self.tabular_.read(table)
-        tabular, tabular_warnings = self.tabular_.encode(cells, num_rows)
+        self.check_fitted()
+        arrays, tabular_warnings = self.encode_table(table)
         images, image_mask, image_warnings = self.images_.transform(table, embedder)
         row_warnings = [a + b for a, b in zip(tabular_warnings, image_warnings, strict=True)]
+        return Inputs({**arrays, "images": images, "image_mask": image_mask}, row_warnings)
+
+    def encode_table(self, table: pd.DataFrame) -> tuple[dict[str, np.ndarray], list[list[str]]]:
+        """Read the columns without the photos of rows that are known to fit the schema.
+
+        Returns:
+            "tabular", "tabular_mask" and "level_counts" of `Inputs`, and the warnings of each row.
+        """
+        cells, num_rows = self.tabular_.read(table)
+        tabular, row_warnings = self.tabular_.encode(cells, num_rows)
         is_there = [np.zeros(num_rows, dtype=bool), *map(pd.notna, cells.values())]
         arrays = {
             "tabular": tabular,
             "tabular_mask": np.any(is_there, axis=0)[:, None],
             "level_counts": self.tabular_.count_levels(cells, num_rows),
-            "images": images,
-            "image_mask": image_mask,
         }
-        return Inputs(arrays, row_warnings)
+        return arrays, row_warnings
+
+    def is_missing(self, column: str, table: pd.DataFrame) -> np.ndarray:
+        """Tell of each row whether a column's cell is empty, bool ``(n,)``."""
+        return np.asarray(pd.isna(self.tabular_.read(table)[0][column]))
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
         """Name the columns of "tabular".
@@ -203,12 +212,12 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         Returns:
             array of text, (d,).
         """
-        check_is_fitted(self)
+        self.check_fitted()
         return self.tabular_.get_feature_names_out()
 
     def get_state(self) -> dict[str, Any]:
         """Return the settings and all that was learned as a JSON-able dict."""
-        check_is_fitted(self)
+        self.check_fitted()
         return {
             "format": _FORMAT,
             "version": _VERSION,
@@ -217,21 +226,21 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         }
 
     @classmethod
-    def from_state(cls, state: Any) -> MixedDataPreprocessor:
+    def from_state(cls, state: Any) -> Self:
         """Rebuild the fitted preprocessor of `get_state`; nothing in the state is executed.
 
         Raises:
             ValueError: the state has another format or version, or a field is missing or contradicts another.
         """
         parts = check_state(state, _FORMAT, _VERSION, {"tabular": OBJECT, "images": OBJECT})
-        tabular = TabularPreprocessor.from_state(parts["tabular"])
-        images = ImagePreprocessor.from_state(parts["images"])
+        tabular = TableEncoder.from_state(parts["tabular"])
+        images = PhotoReader.from_state(parts["images"])
         if tabular.schema is None or tuple(images.columns) != tabular.schema.images:
             raise ValueError(f"{_FORMAT} state: the schema's image columns must be {list(images.columns)}")
         if images.max_pixels > MAX_PIXELS:  # nobody can set it here, and it guards against photos that are bombs
             raise ValueError(f"{_FORMAT} state: expected max_pixels of at most {MAX_PIXELS}, got {images.max_pixels}")
         settings: dict[str, Any] = {"image_size": images.size, "resize": images.resize, "montage": images.montage}
-        preprocessor = cls(**tabular.get_params(deep=False), **settings)
+        preprocessor = cls(tabular.schema, **tabular.settings, **settings)
         preprocessor._set_parts(tabular, images)
         return preprocessor
 
@@ -240,7 +249,7 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         write_json(path, self.get_state())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> MixedDataPreprocessor:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read the file of `save`.
 
         Raises:
@@ -248,7 +257,7 @@ class MixedDataPreprocessor(TransformerMixin, BaseEstimator, auto_wrap_output_ke
         """
         return cls.from_state(read_json(path))
 
-    def _set_parts(self, tabular: TabularPreprocessor, images: ImagePreprocessor) -> None:
+    def _set_parts(self, tabular: TableEncoder, images: PhotoReader) -> None:
         height, width = images.get_state()["size"]
         megabytes = len(images.views_) * height * width * 3 // 2**20
         if megabytes > _MOST_MEGABYTES_PER_ROW:

@@ -7,21 +7,20 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
-from typing import Any
+from typing import Any, Self
 from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.files.checked_json import FLAG, INTEGER, INTEGERS, TEXT, TEXTS, check_state
 from mixed_data.files.first_few import first_few, name_some
+from mixed_data.files.learned import Learned
 from mixed_data.preprocessing.lost_photos import LostPhoto
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, RESIZE_POLICIES, load_photo
 from mixed_data.preprocessing.photo_problems import PhotoError
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
-from mixed_data.schema.photo_paths import show_path, split_paths
+from mixed_data.schema.photo_paths import show_path, split_photos
 
 _FORMAT = "mixed_data.ImagePreprocessor"
 _VERSION = 1
@@ -36,11 +35,11 @@ _FIELDS = {
 _MAX_PHOTOS = 1000
 _MAX_THREADS = 8
 
-_Fetch = Callable[[str, np.ndarray], None]  # puts the photo of a path into its place, or raises `PhotoError`
-_Loaded = tuple[np.ndarray, np.ndarray, list[list[str]]]  # images, mask, and the warnings of each row
+_Fetch = Callable[[str | bytes, np.ndarray], None]  # puts a photo into its place, or raises `PhotoError`
+Loaded = tuple[np.ndarray, np.ndarray, list[list[str]]]  # images, mask, and the warnings of each row
 
 
-class ImagePreprocessor(TransformerMixin, BaseEstimator):
+class PhotoReader(Learned):
     """Decode the photos that a table names into arrays of one size, in the table's order.
 
     A photo that is missing or unusable stays black, has mask False and is reported with its row; it is never replaced
@@ -48,7 +47,8 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
     transforming the same rows again is fast.
 
     Args:
-        columns: the columns that hold paths; one cell may hold several, with ";" between them or as a list.
+        columns: the columns that hold paths, or contents of files; one cell may hold several, with ";" between paths or
+            as a list.
         size: pixels of each view: a number for a square, or (height, width).
         resize: `"crop"`, `"pad"` or `"stretch"`; see `photos.load_photo`.
         montage: tile all photos of a row into one view, row by row in a square grid (2 x 2 for two to four photos);
@@ -57,13 +57,14 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
 
     Attributes:
         num_photos_: for each column the most photos that one training row has (at least 1), a list of ints.
+        remember: whether decoded photos are remembered, True at first.
         views_: the names of the V views: `"frontal"` for a column with one photo, `"photos[0]"`, `"photos[1]"` … for
             one with several, or just `"montage"`.
 
     Example:
         >>> import pandas as pd
         >>> table = pd.DataFrame({"frontal": ["no_such_photo.jpg", None]})
-        >>> images, mask, row_warnings = ImagePreprocessor(["frontal"], size=32).fit(table).transform(table)
+        >>> images, mask, row_warnings = PhotoReader(["frontal"], size=32).fit(table).transform(table)
         >>> images.shape, mask.tolist()
         ((2, 1, 32, 32, 3), [[False], [False]])
         >>> row_warnings
@@ -85,7 +86,9 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         self.montage = montage
         self.max_pixels = max_pixels
 
-    def fit(self, table: pd.DataFrame, y: object = None) -> ImagePreprocessor:
+    remember = True
+
+    def fit(self, table: pd.DataFrame, y: object = None) -> Self:
         """Learn how many photos each column holds; no photo is opened.
 
         Args:
@@ -109,7 +112,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         self._set_views([max([1, *(len(paths) for paths, _ in cells)]) for cells in read.values()])
         return self
 
-    def transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> _Loaded:
+    def transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Loaded:
         """Load the photos of every row.
 
         Args:
@@ -125,7 +128,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: for a missing column, or an embedder for a montage. Never for a bad photo.
         """
-        check_is_fitted(self)
+        self.check_fitted()
         self._check_columns(table)
         if embedder is not None and self.montage:
             raise ValueError("a montage is made of pixels, an embedder gives vectors: set montage=False")
@@ -133,7 +136,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             filterwarnings("ignore", module=r"PIL\.")
             return self._transform(table, embedder)
 
-    def _transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None) -> _Loaded:
+    def _transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None) -> Loaded:
         cells = [table[column].tolist() for column in self.columns]
         num_rows, num_views = len(table), len(self.views_)
         mask = np.zeros((num_rows, num_views), dtype=bool)
@@ -153,7 +156,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that `transform` needs as a dict that JSON can hold."""
-        check_is_fitted(self)
+        self.check_fitted()
         return {
             "format": _FORMAT,
             "version": _VERSION,
@@ -166,7 +169,7 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
         }
 
     @classmethod
-    def from_state(cls, state: Any) -> ImagePreprocessor:
+    def from_state(cls, state: Any) -> Self:
         """Rebuild the fitted preprocessor of `get_state`; nothing in the state is executed.
 
         Raises:
@@ -205,17 +208,19 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             for position in range(count)
         ]
 
-    def _load(self, path: str, place: np.ndarray) -> None:
+    def _load(self, photo: str | bytes, place: np.ndarray) -> None:
         height, width = place.shape[:2]
-        place[:] = load_photo(path, height, width, resize=self.resize, max_pixels=self.max_pixels)
+        place[:] = load_photo(
+            photo, height, width, resize=self.resize, max_pixels=self.max_pixels, remember=self.remember
+        )
 
     def _embed(self, embedder: PhotoEmbedder, cells: list[list[object]]) -> _Fetch:
         """Have all photos of the table turned into vectors at once, and return what hands them out."""
         paths = [path for column in cells for cell in column for path in _read_paths(cell)[0]]
         vectors = embedder.embed(paths, resize=self.resize, max_pixels=self.max_pixels)
 
-        def fetch(path: str, place: np.ndarray) -> None:
-            vector = vectors[path]
+        def fetch(photo: str | bytes, place: np.ndarray) -> None:
+            vector = vectors[photo]
             if isinstance(vector, PhotoError):
                 raise vector
             place[:] = vector
@@ -281,10 +286,10 @@ class ImagePreprocessor(TransformerMixin, BaseEstimator):
             raise ValueError(f"the table has several columns named {repeated}; rename or drop one")
 
 
-def _read_paths(cell: object) -> tuple[list[str], str]:
-    """Return the paths in a cell; or none, and why it holds no paths."""
+def _read_paths(cell: object) -> tuple[list[str | bytes], str]:
+    """Return the photos in a cell; or none, and why it holds none."""
     try:
-        return split_paths(cell), ""
+        return split_photos(cell), ""
     except ValueError as error:
         return [], str(error)
 

@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mixed_data.files.checked_json import (
     FLAG,
@@ -28,6 +26,7 @@ from mixed_data.files.checked_json import (
     make_plain,
     optional,
 )
+from mixed_data.files.learned import Learned
 from mixed_data.preprocessing.categorical_column import CategoricalColumn
 from mixed_data.preprocessing.column_ratios import LogRatio, check_ratios, learn_ratios
 from mixed_data.preprocessing.feature_columns import (
@@ -46,7 +45,7 @@ _VERSION = 3
 _LOGS = ("auto", "never")
 
 
-class TabularPreprocessor(TransformerMixin, BaseEstimator):
+class TableEncoder(Learned):
     """Turn numeric columns, categories and codes into numbers that suit a network and a linear model alike.
 
     Every cell is encoded by itself, with what was learned from the training rows only:
@@ -85,7 +84,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     Example:
         >>> table = pd.DataFrame({"area": [1200, 2400, None, 900], "zipcode": [85255, 85255, 85331, 92880]})
         >>> schema = Schema(numeric=["area"], codes=["zipcode"])
-        >>> preprocessor = TabularPreprocessor(schema, min_frequency=2, code_prefixes=[2]).fit(table)
+        >>> preprocessor = TableEncoder(schema, min_frequency=2, code_prefixes=[2]).fit(table)
         >>> preprocessor.get_feature_names_out().tolist()[1:]
         ['area=<missing>', 'zipcode=85255', 'zipcode=<other>', 'zipcode[:2]=85', 'zipcode[:2]=<other>']
         >>> new = pd.DataFrame({"area": [1200], "zipcode": ["85299"]})
@@ -111,7 +110,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         self.min_frequency = min_frequency
         self.code_prefixes = code_prefixes
 
-    def fit(self, table: pd.DataFrame, y: object = None) -> TabularPreprocessor:
+    def fit(self, table: pd.DataFrame, y: object = None) -> Self:
         """Learn from the training rows, forgetting what was learned before.
 
         Args:
@@ -172,7 +171,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: a column is missing, or a number or date is present but none.
         """
-        check_is_fitted(self)
+        self.check_fitted()
         table = self._select(table, reset=False)
         return read_features(table, self.schema_), len(table)
 
@@ -186,6 +185,15 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
                 row_warnings[row].append(warning)
         features += [ratio.encode(cells) for ratio in self.ratios_]
         return np.hstack(features), row_warnings
+
+    def with_schema(self, schema: Schema | None) -> TableEncoder:
+        """Return an unfitted one with the same settings."""
+        return TableEncoder(schema, **self.settings)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments beside the schema."""
+        return {name: getattr(self, name) for name in _SETTINGS}
 
     @property
     def level_columns_(self) -> list[CategoricalColumn]:
@@ -209,7 +217,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: the names given are not the ones of `fit`.
         """
-        check_is_fitted(self)
+        self.check_fitted()
         names = self._input_names()
         given = names if input_features is None else list(input_features)
         if hasattr(self, "feature_names_in_") and given != names:
@@ -222,7 +230,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
     def get_state(self) -> dict[str, Any]:
         """Return the settings and all that was learned as a JSON-able dict."""
-        check_is_fitted(self)
+        self.check_fitted()
         settings = {name: getattr(self, name) for name in _SETTINGS}
         return {
             "format": _FORMAT,
@@ -237,7 +245,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         }
 
     @classmethod
-    def from_state(cls, state: Any) -> TabularPreprocessor:
+    def from_state(cls, state: Any) -> Self:
         """Rebuild the fitted preprocessor of `get_state`; nothing in the state is executed.
 
         Raises:
@@ -257,13 +265,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         preprocessor.report_ = list(state["report"])
         preprocessor._check_learned(state["inputs"])
         return preprocessor
-
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that missing numbers are welcome and that float32 comes out."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
     def _check_settings(self) -> None:
         problems = []
@@ -294,6 +295,12 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
                 raise ValueError(f"{_FORMAT} state: column {column.name!r} has another role in the schema")
         check_ratios(self.ratios_, self._ratio_columns())
 
+    def _check_numbers(self, table: Any, *, reset: bool) -> Any:
+        """Check a table of numbers that comes without a schema, which only scikit-learn's own transformers meet."""
+        raise ValueError(
+            f"a table of numbers without a schema is read by TabularPreprocessor, not {type(self).__name__}"
+        )
+
     def _ratio_columns(self) -> tuple[str, ...]:
         return self.schema.numeric if self.ratios and self.schema is not None else ()
 
@@ -304,12 +311,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _select(self, table: Any, *, reset: bool) -> pd.DataFrame:
         """Return the columns to read, under the names to use for them."""
         if self.schema is None:
-            options = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
-            if isinstance(table, pd.DataFrame):
-                options = {"skip_check_array": True}
-            return pd.DataFrame(validate_data(self, table, reset=reset, **options)).set_axis(
-                self._input_names(), axis="columns"
-            )
+            checked = self._check_numbers(table, reset=reset)
+            return pd.DataFrame(checked).set_axis(self._input_names(), axis="columns")
         if not isinstance(table, pd.DataFrame):
             raise ValueError(f"expected a pandas DataFrame with named columns, got {type(table).__name__}")
         features = list(self.schema.features)
