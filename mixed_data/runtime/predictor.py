@@ -11,6 +11,9 @@ import pandas as pd
 
 from mixed_data.bundle import load_bundle
 from mixed_data.bundle.bundle_manifest import read_manifest
+from mixed_data.explain.explanations import Explanation
+from mixed_data.explain.heat_maps import Heat, draw_heat
+from mixed_data.explain.reasons import explain_rows
 from mixed_data.runtime.saved_models import SAVED_MODELS, SavedModel
 from mixed_data.schema import Schema
 
@@ -62,3 +65,11 @@ class Predictor:
     def predict_rows(self, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:
         """Predict rows and say of each what it was made from; see `RowRegressor.predict_rows`."""
         return self.model.predict_rows(table, coverage)
+
+    def explain(self, table: pd.DataFrame, coverage: float = 0.9) -> list[Explanation]:
+        """Say what columns and photos did to the predictions of rows; see `mixed_data.explain.reasons.explain_rows`."""
+        return explain_rows(self.model, table, coverage)
+
+    def heat_map(self, table: pd.DataFrame, view: str) -> Heat:
+        """Say where in a photo of one row its prediction comes from; see `mixed_data.explain.heat_maps.draw_heat`."""
+        return draw_heat(self.model, table, view)

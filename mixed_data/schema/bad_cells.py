@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mixed_data.files.first_few import NUM_SHOWN, first_few
 from mixed_data.schema.cell_values import is_missing
-from mixed_data.schema.photo_paths import split_photos
+from mixed_data.schema.photo_paths import split_paths, split_photos
 from mixed_data.schema.written_dates import parse_dates, read_dates
 from mixed_data.schema.written_numbers import UNKNOWN, NumberFormat, parse_numbers, read_meanings, sign_of
 
@@ -81,13 +81,16 @@ class RowNames:
         return name if is_missing(id) else f"{name} (id {_show_cell(id)})"
 
 
-def find_bad_cells(role: str, column: pd.Series, written: str | None = None) -> NDArray[np.bool_]:
+def find_bad_cells(
+    role: str, column: pd.Series, written: str | None = None, *, needs_files: bool = False
+) -> NDArray[np.bool_]:
     """Tell which cells a role cannot use.
 
     Args:
         role: of the column, as in `Schema`.
         column: (n,) cells of any dtype.
         written: how its texts write numbers or dates, as in ``Schema.formats``; None where that is not known.
+        needs_files: whether a photo must be a file; else it may be the file's content.
 
     Returns:
         bool (n,). For numbers, what is present but no finite number of float32, for the target also what is
@@ -100,7 +103,7 @@ def find_bad_cells(role: str, column: pd.Series, written: str | None = None) -> 
     if role == "dates":
         return parse_dates(column, written)[1]
     if role == "images":
-        return np.array([not _holds_paths(cell) for cell in column], dtype=bool)
+        return np.array([not _holds_photos(cell, needs_files) for cell in column], dtype=bool)
     return np.zeros(len(column), dtype=bool)
 
 
@@ -180,9 +183,9 @@ def _is_huge(cell: object) -> bool:
         return False
 
 
-def _holds_paths(cell: object) -> bool:
+def _holds_photos(cell: object, needs_files: bool) -> bool:
     try:
-        split_photos(cell)
+        (split_paths if needs_files else split_photos)(cell)
     except ValueError:
         return False
     return True

@@ -255,7 +255,7 @@ class Schema:
         """
         once = names_of_one_column(table)
         bad = {
-            (role, name): find_bad_cells(role, table[name], self.formats.get(name))
+            (role, name): find_bad_cells(role, table[name], self.formats.get(name), needs_files=needs_target)
             for role, name in self._roles_needed(needs_target)
             if name in once
         }

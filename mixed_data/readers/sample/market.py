@@ -150,7 +150,7 @@ def draw_houses(random: np.random.Generator, num_houses: int) -> Houses:
 
 def log_price(houses: Houses, photo_signal: float = 1.0) -> np.ndarray:
     """Return the log price by the price equation, (n,) float64."""
-    looks = photo_signal * photo_term(houses.factors) * _leverage(houses.columns)
+    looks = photo_signal * photo_term(houses.factors) * leverage(houses.columns)
     return _BASE_LOG_PRICE + table_term(houses.columns) + looks + houses.noise
 
 
@@ -163,7 +163,7 @@ def expected_log_price(houses: Houses, photo_signal: float = 1.0) -> pd.DataFram
     by_table = _BASE_LOG_PRICE + table_term(houses.seen_columns())
     looks = photo_signal * photo_term(houses.factors, houses.missing_photos)
     by_image = _BASE_LOG_PRICE + table_moments()[0] + looks
-    return pd.DataFrame({"table": by_table, "image": by_image, "both": by_table + looks * _leverage(houses.columns)})
+    return pd.DataFrame({"table": by_table, "image": by_image, "both": by_table + looks * leverage(houses.columns)})
 
 
 def oracle(*, photo_signal: float = 1.0) -> dict[str, float]:
@@ -202,6 +202,6 @@ def oracle(*, photo_signal: float = 1.0) -> dict[str, float]:
     return {name: math.sqrt(open_variance + _NOISE_SD**2) for name, open_variance in open_variances.items()}
 
 
-def _leverage(columns: pd.DataFrame) -> np.ndarray:
+def leverage(columns: pd.DataFrame) -> np.ndarray:
     """Return how much of its looks a house of this area turns into price, (n,) around 1."""
     return 1.0 + _INTERACTION_SD / PHOTO_SD * standard_log_area(columns["area"])
