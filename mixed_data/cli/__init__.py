@@ -85,7 +85,12 @@ def make_parser(named: str | None = None) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if named in (None, name):
-            function, add_arguments = find()
+            try:
+                function, add_arguments = find()
+            except ModuleNotFoundError as error:
+                if named:
+                    parser.exit(1, f"error: {name} needs {error.name}; type: pip install 'mixed_data[train]'\n")
+                continue
             add_arguments(command)
             command.set_defaults(run=function)
     return parser
