@@ -132,12 +132,14 @@ def _write_manifest(folder: Path, file: Path) -> None:
     parameters = {name: value for name, value in settings.items() if name not in ("schema", "preprocessor")}
     history = {"loss": [1.0, None], "val_loss": []}
     backbones = [{"file": digest_file(file), "suffix": ".keras", "settings": {}}]
-    entry = {"backend": "jax", "parameters": parameters, "backbones": backbones, "history": history}
+    entry = {"backend": "jax", "parameters": parameters, "backbones": backbones, "photo_readers": []}
+    entry["history"] = history
     write_manifest(
         folder,
         kind="network",
         regressor=entry,
         metrics={"mape": 20.0, "r2": None},
+        about={"unit": "US dollars"},
         fusion_weights={"tabular": 0.4, "image": 0.6},
         golden_predictions=[1.0, 2.0],
     )

@@ -201,7 +201,7 @@ def test_a_bundle_carries_its_backbones_and_needs_no_other_file(
     expected = regressor.predict(sales[:5])
     regressor.save(tmp_path / "bundle")
     found = sorted(path.name for path in (tmp_path / "bundle").glob("backbone_*"))
-    assert found == ["backbone_0.keras", "backbone_1.onnx", "backbone_2.keras"]
+    assert found == ["backbone_0.keras", "backbone_0.onnx", "backbone_1.onnx", "backbone_2.keras", "backbone_2.onnx"]
     for file in files:
         Path(file).unlink()
     loaded = load(tmp_path / "bundle")
