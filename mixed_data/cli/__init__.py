@@ -1,4 +1,4 @@
-"""The command line: ``python -m mixed_data train | compare | audit | evaluate | predict | download``.
+"""The command line: ``python -m mixed_data train | compare | audit | evaluate | info | predict | …``.
 
 Exit code 0: done; 1: something in the data or the environment is wrong (one paragraph on stderr, ``--debug`` for the
 traceback); 2: the command was typed wrongly; 3: ``audit --strict`` found something that flatters scores; 130 and
@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import argparse
 import io
-import logging
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from mixed_data import __version__
-from mixed_data.cli.option_lists import UsageError
+from mixed_data.cli.command_output import (
+    STANDARD,
+    Mistyped,
+    Parser,
+    Results,
+    add_output_arguments,
+    output_as_asked,
+    print_document,
+)
+from mixed_data.cli.option_values import UsageError
 from mixed_data.cli.process_start import Terminated, stop_on_signal
+from mixed_data.cli.terminal_bars import bars_for_loops
 
-_Command = tuple[Callable[[argparse.Namespace], None], Callable[[argparse.ArgumentParser], None]]
-"""What runs a command, and what adds its options to a parser."""
+_Command = tuple[Callable[[argparse.Namespace], Results | None], Callable[[argparse.ArgumentParser], None]]
+"""What runs a command and returns what it found, and what adds its options to a parser."""
 
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
 
@@ -30,49 +40,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that knows no "²" is no reason to stop at the end of a run
-    named = arguments[0] if arguments and arguments[0] in COMMANDS else None
-    parser = make_parser(named)
-    options = parser.parse_args(arguments)
-    options.command = shlex.join(["python", "-m", "mixed_data", *arguments])
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
-    # It counts, and 0 of 500 rows is worth a line too.
-    logging.getLogger("mixed_data.schema.bad_rows").setLevel(logging.INFO)
+    parser = make_parser(arguments[0] if arguments and arguments[0] in COMMANDS else None)
     try:
-        with stop_on_signal():
-            if getattr(options, "resume", None):
-                from mixed_data.cli.resumed_options import as_it_began
+        options = parser.parse_args(arguments)
+    except Mistyped as error:
+        if "--json" in arguments:
+            print_document({"error": error.text, "exit_code": error.code})
+        raise
+    options.command = shlex.join(["python", "-m", "mixed_data", *arguments])
+    with output_as_asked(options):
+        exit_code, results = _run(options, parser, arguments[0])
+        if options.json:
+            print_document(results)
+    return exit_code
 
-                with as_it_began(options, parser, arguments[0]) as began:
-                    began.run(began)
-            else:
-                options.run(options)
+
+def _run(options: argparse.Namespace, parser: argparse.ArgumentParser, name: str) -> tuple[int, Results]:
+    """Run a command; return its exit code, and what it found or what was wrong."""
+    try:
+        with stop_on_signal(), bars_for_loops(), _as_it_began(options, parser, name) as began:
+            if began.json and str(getattr(began, "out", "")) == STANDARD:
+                raise UsageError("--json and --out - both write to standard output; give one of them")
+            results = began.run(began) or {}
+            return getattr(began, "exit_code", 0), results
     except (ValueError, OSError, ImportError) as error:
         if options.debug:
             raise
-        _print_error(f"error: {error}", error)
-        return 2 if isinstance(error, UsageError) else 1
+        return _say(2 if isinstance(error, UsageError) else 1, f"error: {error}", error)
     except KeyboardInterrupt as error:
-        _print_error("stopped; what was finished is kept, and nothing is half-written", error)
-        return TERMINATED_EXIT_CODE if isinstance(error, Terminated) else INTERRUPTED_EXIT_CODE
-    return 0
+        exit_code = TERMINATED_EXIT_CODE if isinstance(error, Terminated) else INTERRUPTED_EXIT_CODE
+        return _say(exit_code, "stopped; what was finished is kept, and nothing is half-written", error)
 
 
-def _print_error(text: str, error: BaseException) -> None:
-    print("\n".join([text, *getattr(error, "__notes__", [])]), file=sys.stderr)
+def _say(exit_code: int, text: str, error: BaseException) -> tuple[int, Results]:
+    """Print what went wrong, with what was noted of it."""
+    text = "\n".join([text, *getattr(error, "__notes__", [])])
+    print(text, file=sys.stderr)
+    return exit_code, {"error": text.removeprefix("error: "), "exit_code": exit_code}
+
+
+def _as_it_began(
+    options: argparse.Namespace, parser: argparse.ArgumentParser, name: str
+) -> AbstractContextManager[argparse.Namespace]:
+    if not getattr(options, "resume", None):
+        return nullcontext(options)
+    from mixed_data.cli.resumed_options import as_it_began
+
+    return as_it_began(options, parser, name)
 
 
 def make_parser(named: str | None = None) -> argparse.ArgumentParser:
-    """Build the parser; imports neither Keras nor TensorFlow, so that ``--help`` is quick.
+    """Build the parser; imports neither Keras nor pandas, so that ``--help`` and completion are quick.
 
     Args:
         named: the only command whose options are needed, so that no other one is imported; None for all.
     """
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    common.add_argument("--verbose", action="store_true", help="log what is learned, dropped and merged")
-    parser = argparse.ArgumentParser(
-        prog="python -m mixed_data", description="Predict a number from a table plus pictures."
-    )
+    common = Parser(add_help=False)
+    add_output_arguments(common)
+    parser = Parser(prog="python -m mixed_data", description="Predict a number from a table plus pictures.")
     parser.add_argument("--version", action="version", version=f"mixed_data {__version__}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, (find, text, example) in COMMANDS.items():
@@ -129,6 +154,12 @@ def _find_predict() -> _Command:
     return predict, add_predict_arguments
 
 
+def _find_info() -> _Command:
+    from mixed_data.cli.info_command import add_info_arguments, info
+
+    return info, add_info_arguments
+
+
 def _find_download() -> _Command:
     from mixed_data.cli.download_command import add_download_arguments, download
 
@@ -155,6 +186,11 @@ COMMANDS: dict[str, tuple[Callable[[], _Command], str, str]] = {
         _find_evaluate,
         "Score a bundle on rows with a known target.",
         "python -m mixed_data evaluate runs/my-run/bundle --data runs/my-run/held_out.csv",
+    ),
+    "info": (
+        _find_info,
+        "Say what a bundle is: its columns, scores, versions, size, and how it was made.",
+        "python -m mixed_data info runs/my-run/bundle",
     ),
     "predict": (
         _find_predict,

@@ -6,12 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
-from mixed_data.cli.command_inputs import read_data
-from mixed_data.cli.option_lists import UsageError, add_data_arguments
-from mixed_data.cli.printed_tables import console
+from mixed_data.cli.command_output import Results
+from mixed_data.cli.option_checks import check_data_options
+from mixed_data.cli.option_lists import add_data_arguments
+from mixed_data.cli.option_values import UsageError, read_out_file
+from mixed_data.cli.terminal_bars import show_status
 
 if TYPE_CHECKING:
     from mixed_data.audit import Audit
@@ -25,7 +24,7 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
     look = parser.add_argument_group("audit")
     look.add_argument("--split", metavar="COL", help="table: column that says which part of a split a row is in")
     look.add_argument("--against", type=Path, metavar="FILE", help="table: other rows to compare, such as a test set")
-    look.add_argument("--out", type=Path, metavar="FILE", help="also write every case to this JSON file")
+    look.add_argument("--out", type=read_out_file, metavar="FILE", help="also write every case to this JSON file")
     look.add_argument(
         "--strict",
         action="store_true",
@@ -34,30 +33,34 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def audit(options: argparse.Namespace) -> None:
-    """Print one line per class of problem, and write every case into a file if asked.
+def audit(options: argparse.Namespace) -> Results:
+    """Print one line per class of problem, write every case into a file if asked, and return them.
 
-    Raises:
-        SystemExit: with `_STRICT_EXIT_CODE`, for ``--strict`` and a finding that makes scores look too good.
+    Sets ``exit_code`` of the options to `_STRICT_EXIT_CODE` for ``--strict`` and a finding that makes scores look too
+    good.
     """
+    check_data_options(options)
     if options.dataset != "table" and (options.split or options.against):
         raise UsageError("--split and --against are for --dataset table")
     if options.split and options.against:
         raise UsageError("--split and --against both declare a split; give one of them")
-    with Console(stderr=True).status("looking at rows and photos (the sample is drawn on first use)"):
+    with show_status("looking at the rows"):
         found = _look(options)
     _print_audit(found)
     if options.out:
+        from mixed_data.cli.printed_tables import console
         from mixed_data.files.checked_json import write_json
 
         write_json(options.out, found.to_dict())
         console.print(f"every case in {options.out}", highlight=False)
     if options.strict and any(finding.flatters for finding in found.findings):
-        raise SystemExit(_STRICT_EXIT_CODE)
+        options.exit_code = _STRICT_EXIT_CODE
+    return found.to_dict()
 
 
 def _look(options: argparse.Namespace) -> Audit:
     from mixed_data.audit import audit_table
+    from mixed_data.cli.command_inputs import read_data
     from mixed_data.readers.table import read_checked_rows
 
     data = read_data(options)
@@ -71,6 +74,10 @@ def _look(options: argparse.Namespace) -> Audit:
 
 
 def _print_audit(found: Audit) -> None:
+    from rich.table import Table
+
+    from mixed_data.cli.printed_tables import console
+
     counts = f"{found.num_rows:,} rows, {found.num_photos:,} photos"
     if found.findings:
         problems = Table(title=f"audit of {counts}", show_lines=True, expand=True)

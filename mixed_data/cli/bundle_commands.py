@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from mixed_data.cli.command_output import STANDARD, Results, print_document, standard_output
+from mixed_data.cli.option_lists import DECIMAL_OPTION
+from mixed_data.cli.option_values import BAD_ROW_NAMES, INNER_SHARE, UsageError, read_out_file
 
-from mixed_data.cli.option_lists import DECIMAL_OPTION, UsageError
-from mixed_data.files.whole_files import write_csv
-from mixed_data.schema.bad_rows import BAD_ROW_POLICIES
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate`."""
     _add_bundle_arguments(parser)
-    parser.add_argument("--out", type=Path, help="also write the metrics to this JSON file")
+    parser.add_argument(
+        "--out",
+        type=read_out_file,
+        metavar="FILE",
+        help="also write the metrics to this JSON file; -: to standard output",
+    )
 
 
 def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `predict`."""
     _add_bundle_arguments(parser)
-    parser.add_argument("--out", type=Path, required=True, help="CSV file to write, one line per input row, in order")
+    parser.add_argument(
+        "--out",
+        type=read_out_file,
+        required=True,
+        metavar="FILE",
+        help="file to write, one line per input row, in order: Parquet where it ends with .parquet, else CSV; -: CSV "
+        "to standard output",
+    )
     parser.add_argument(
         "--coverage",
-        type=float,
+        type=INNER_SHARE,
         default=0.9,
         help="share of the true values that lie between lower and upper, where the bundle knows; default: %(default)s",
     )
@@ -32,66 +52,116 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_bundle_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, help="folder written by train")
-    parser.add_argument("--data", type=Path, required=True, help="CSV or Parquet file")
     parser.add_argument(
-        "--root", type=Path, help="folder that relative photo paths start from; default: the file's own"
+        "--data", type=Path, required=True, metavar="FILE", help="CSV or Parquet file; -: from standard input"
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        help="folder that relative photo paths start from; default: the file's own, or the working directory for -",
     )
     parser.add_argument("--decimal", **DECIMAL_OPTION)
     parser.add_argument(
         "--on-bad-row",
-        choices=BAD_ROW_POLICIES,
+        choices=BAD_ROW_NAMES,
         default="error",
         help="a row with a cell that cannot be used is an error, gets no prediction (skip), or is predicted with that "
         "cell missing (mask); default: %(default)s",
     )
 
 
-def evaluate(options: argparse.Namespace) -> None:
+def evaluate(options: argparse.Namespace) -> Results:
     """Score a bundle on rows with a known target."""
-    _keep_table(options)
+    _check_files(options)
     from mixed_data.files.checked_json import make_plain, write_json
     from mixed_data.runs.bundle_scores import evaluate_bundle
 
-    how = {name: getattr(options, name) for name in ("root", "decimal", "on_bad_row")}
-    metrics, rows = evaluate_bundle(options.bundle, options.data, **how)
+    with _data_file(options) as how:
+        metrics, rows = evaluate_bundle(options.bundle, **how)
     for name, value in metrics.items():
         print(f"{name:<14}{f'{value:,.4f}' if name != 'n' else f'{value:.0f}':>20}")
     _print_warnings(rows)
-    if options.out:
+    if options.out == Path(STANDARD):
+        print_document(metrics)
+    elif options.out:
         write_json(options.out, make_plain(metrics))
         print(f"metrics in {options.out}")
+    return {"metrics": metrics, "num_warnings": _count_warnings(rows), "out": options.out}
 
 
-def predict(options: argparse.Namespace) -> None:
-    """Predict rows into a CSV file, one line per input row, in order."""
-    _keep_table(options)
+def predict(options: argparse.Namespace) -> Results:
+    """Predict rows into a file, one line per input row, in order."""
+    _check_files(options)
     from mixed_data.readers.table import read_checked_rows
+    from mixed_data.runs.bundle_scores import predict_in_parts
     from mixed_data.runtime import Predictor
 
     predictor = Predictor(options.bundle)
     schema = predictor.schema
-    how = {name: getattr(options, name) for name in ("root", "decimal", "on_bad_row")}
-    checked = read_checked_rows(options.data, schema, **how)
+    with _data_file(options) as how:
+        checked = read_checked_rows(schema=schema, **how)
     coverage = options.coverage if predictor.has_intervals else None
-    rows = checked.complete(predictor.predict_rows(checked.usable, coverage=coverage))
+    rows = checked.complete(predict_in_parts(predictor, checked.usable, coverage))
     if schema.id in checked.table.columns:
         # An id column that is called like a column of the result is "id" there, as in the predictions of a run.
         rows.insert(0, "id" if schema.id in rows else schema.id, checked.table[schema.id])
-    write_csv(options.out, rows)
+    _write_rows(options.out, rows)
     _print_warnings(rows)
     num_skipped = int(checked.is_skipped.sum())
     without = f", and {num_skipped} skipped rows without one" if num_skipped else ""
-    print(f"{len(rows) - num_skipped} predictions in {options.out}{without}")
+    where = "on standard output" if options.out == Path(STANDARD) else f"in {options.out}"
+    print(f"{len(rows) - num_skipped} predictions {where}{without}")
+    return {
+        "num_predictions": len(rows) - num_skipped,
+        "num_skipped": num_skipped,
+        "num_warnings": _count_warnings(rows),
+        "coverage": coverage,
+        "out": options.out,
+    }
 
 
-def _keep_table(options: argparse.Namespace) -> None:
-    """Refuse to write the results over the table that they are made from."""
-    if options.out and options.out.exists() and options.data.exists() and options.out.samefile(options.data):
-        raise UsageError(f"--out {options.out} is the table itself (--data), which would be lost; write another file")
+def _check_files(options: argparse.Namespace) -> None:
+    """Refuse to write the results over the table that they are made from, and Parquet where it cannot be written."""
+    out, is_standard = options.out, STANDARD in map(str, (options.out, options.data))
+    if out and not is_standard and out.exists() and options.data.exists() and out.samefile(options.data):
+        raise UsageError(f"--out {out} is the table itself (--data), which would be lost; write another file")
+    if out and out.suffix.lower() in _PARQUET_SUFFIXES:
+        if options.run is evaluate:
+            raise UsageError(f"--out {out}: metrics are written as JSON; give a name that says so")
+        from mixed_data.files.whole_files import check_parquet
+
+        check_parquet(out)
+
+
+@contextmanager
+def _data_file(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield how the reader is to read the table; standard input becomes a file for that time."""
+    how = {name: getattr(options, name) for name in ("data", "root", "decimal", "on_bad_row")}
+    if options.data != Path(STANDARD):
+        yield how
+        return
+    with tempfile.TemporaryDirectory(prefix="mixed_data-") as folder:
+        file = Path(folder) / "standard input"
+        file.write_bytes(sys.stdin.buffer.read())
+        yield {**how, "data": file, "root": options.root or Path.cwd()}
+
+
+def _write_rows(out: Path, rows: pd.DataFrame) -> None:
+    from mixed_data.files.whole_files import write_csv, write_csv_lines, write_parquet
+
+    if out == Path(STANDARD):
+        write_csv_lines(standard_output(), rows)
+    elif out.suffix.lower() in _PARQUET_SUFFIXES:
+        write_parquet(out, rows)
+    else:
+        write_csv(out, rows)
+
+
+def _count_warnings(rows: pd.DataFrame) -> int:
+    return int((rows["warnings"] != "").sum())
 
 
 def _print_warnings(rows: pd.DataFrame) -> None:
-    doubtful = int((rows["warnings"] != "").sum())
-    if doubtful:
+    if doubtful := _count_warnings(rows):
         first = rows.loc[rows["warnings"] != "", "warnings"].iloc[0]
         print(f"{doubtful} of {len(rows)} rows have warnings, the first: {first}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from mixed_data.cli.option_lists import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS, UsageError
+from mixed_data.cli.option_lists import DATASET_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS
 from mixed_data.preprocessing import SUITED_PREPROCESSING, MixedDataPreprocessor
 from mixed_data.preprocessing.lost_photos import MissingPhotosError, check_photos
 from mixed_data.readers import READERS, UNITS
@@ -38,19 +38,13 @@ class Data:
 
 
 def read_data(options: argparse.Namespace) -> Data:
-    """Read the data set that the options name."""
-    names = [name for names in DATASET_OPTIONS.values() for name in names]
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    if foreign := [name for name in given if name not in DATASET_OPTIONS[options.dataset]]:
-        right = next(dataset for dataset, names in DATASET_OPTIONS.items() if foreign[0] in names)
-        flag = foreign[0].replace("_", "-")
-        raise UsageError(f"--{flag} is for --dataset {right}, not for --dataset {options.dataset}")
+    """Read the data set that the options name, which are checked; see `mixed_data.cli.option_checks`."""
+    given = {name: getattr(options, name) for name in DATASET_OPTIONS[options.dataset]}
+    given = {name: value for name, value in given.items() if value is not None}
     root = options.root or Path("datasets") / options.dataset
     if options.dataset == "houses":
         return Data(*READERS["houses"](root))
     if options.dataset == "table":
-        if options.data is None:
-            raise UsageError("--dataset table needs --data FILE, a CSV or Parquet file")
         checked, schema = read_checked_table(options.root, **given)
         table = checked.usable.reset_index(drop=True)
         return Data(table, schema, counts=checked.counts, places=checked.usable_places)

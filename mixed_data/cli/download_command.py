@@ -6,10 +6,8 @@ import argparse
 import shlex
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-from mixed_data.cli.printed_tables import console
+from mixed_data.cli.command_output import Results
+from mixed_data.cli.terminal_bars import show_bar
 
 
 def add_download_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,16 +18,14 @@ def add_download_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def download(options: argparse.Namespace) -> None:
+def download(options: argparse.Namespace) -> Results:
     """Download a data set, verified, and say how to use it."""
+    from rich.progress import DownloadColumn
+
     from mixed_data.readers.verified_download import download_houses
 
-    terminal = Console(stderr=True)
-    columns = (TextColumn("Houses"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=terminal, disable=not terminal.is_terminal) as progress:
-        bar = progress.add_task("", total=None)
-        folder = download_houses(
-            options.root, report=lambda position, total: progress.update(bar, completed=position, total=total)
-        )
-    command = ["python", "train.py", "--dataset", "houses", "--root", str(options.root), "--folds", "5"]
-    console.print(f"{folder}\nnext: {shlex.join(command)}")
+    with show_bar("Houses", counts=DownloadColumn()) as report:
+        folder = download_houses(options.root, report=report)
+    command = shlex.join(["python", "train.py", "--dataset", "houses", "--root", str(options.root), "--folds", "5"])
+    print(f"{folder}\nnext: {command}")
+    return {"folder": folder, "next": command}

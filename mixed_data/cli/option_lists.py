@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mixed_data.preprocessing.pixel_conventions import SCALING_HELP
-from mixed_data.schema.bad_rows import BAD_ROW_POLICIES
-
-
-class UsageError(ValueError):
-    """The options do not belong together: the command was typed wrongly."""
-
-
-FUSION_NAMES = (
-    *("concat", "weighted_sum", "weighted_product", "gated", "film", "low_rank_bilinear", "attention", "late"),
+from mixed_data.cli.option_values import (
+    BAD_ROW_NAMES,
+    FROM_ONE,
+    FROM_ZERO,
+    IMAGE_BRANCH_NAMES,
+    LOSS_NAMES,
+    NETWORK_NAMES,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    SHARE,
+    choices_or_type,
+    read_backbones,
+    read_network_names,
+    read_scalings,
+    read_weights,
 )
-"""Keys of `mixed_data.fusion.FUSIONS`, which starts Keras."""
-
-NETWORK_NAMES = ("table", "image", "best", *FUSION_NAMES)
-
-
-def read_names(text: str) -> str | list[str]:
-    """Read one name or path, or several that are separated by commas; a file's name may hold commas."""
-    names = [text] if Path(text).is_file() else [name.strip() for name in text.split(",")]
-    return names[0] if len(names) == 1 else names
-
+from mixed_data.preprocessing.pixel_conventions import SCALING_HELP
 
 DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
     "sample": ("rows", "seed", "photo_signal"),
@@ -37,39 +33,39 @@ DATASET_OPTIONS: dict[str, tuple[str, ...]] = {
 # What is not given on the command line is left to the defaults there.
 NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
     "normalize": (bool, "put branches on one scale before the fusion"),
-    "image_branch": (str, "branch that reads the pictures: cnn, patches or pretrained"),
+    "image_branch": (IMAGE_BRANCH_NAMES, "branch that reads the pictures"),
     "backbone": (
-        read_names,
+        read_backbones,
         "of pretrained: models of keras.applications (MobileNetV2 by default), .keras and .onnx files",
     ),
     "image_weights": (
-        read_names,
+        read_weights,
         "of models of keras.applications: imagenet (downloaded once), or a .weights.h5 file for each",
     ),
-    "backbone_scaling": (read_names, f"how .keras and .onnx files expect their pixels: {SCALING_HELP}"),
+    "backbone_scaling": (read_scalings, f"how .keras and .onnx files expect their pixels: {SCALING_HELP}"),
     "flip_average": (bool, "whether backbones read the mirror image of each photo too"),
-    "units": (int, "width of each branch's vector"),
-    "dropout": (float, "dropout of the tabular branch"),
-    "image_dropout": (float, "dropout of the image branch"),
-    "members": (int, "networks that are trained as one and averaged"),
-    "modality_dropout": (float, "share of the rows whose photos, or whose table, are hidden in training"),
-    "target_transform": (str, "auto, log or identity"),
-    "loss": (str, "a Keras loss on the transformed target"),
-    "epochs": (int, "at most so many"),
-    "batch_size": (int, "rows per step"),
-    "learning_rate": (float, "at the start; decays to zero"),
-    "weight_decay": (float, "of AdamW"),
-    "validation_fraction": (float, "share of the training groups that tells when to stop; 0 for none"),
-    "patience": (int, "epochs without improvement before stopping"),
+    "units": (FROM_ONE, "width of each branch's vector"),
+    "dropout": (SHARE, "dropout of the tabular branch"),
+    "image_dropout": (SHARE, "dropout of the image branch"),
+    "members": (FROM_ONE, "networks that are trained as one and averaged"),
+    "modality_dropout": (SHARE, "share of the rows whose photos, or whose table, are hidden in training"),
+    "target_transform": (("auto", "log", "identity"), "scale that the target is learned on"),
+    "loss": (LOSS_NAMES, "a Keras loss on the transformed target"),
+    "epochs": (FROM_ONE, "at most so many"),
+    "batch_size": (FROM_ONE, "rows per step"),
+    "learning_rate": (POSITIVE, "at the start; decays to zero"),
+    "weight_decay": (NOT_NEGATIVE, "of AdamW"),
+    "validation_fraction": (SHARE, "share of the training groups that tells when to stop; 0 for none"),
+    "patience": (FROM_ZERO, "epochs without improvement before stopping"),
     "intervals": (bool, "learn intervals; train and compare do so for the main network unless told not to"),
 }
 PREPROCESSING_OPTIONS: dict[str, tuple[Any, str]] = {
-    "image_size": (int, "pixels of each side"),
-    "resize": (str, "crop, pad or stretch"),
+    "image_size": (FROM_ONE, "pixels of each side"),
+    "resize": (("crop", "pad", "stretch"), "how a photo becomes a square"),
     "montage": (bool, "tile the photos of a row into one picture"),
-    "log": (str, "logarithm of skewed columns: auto or never"),
+    "log": (("auto", "never"), "logarithm of skewed columns"),
     "ratios": (bool, "add ratios of numeric columns, such as area per bedroom"),
-    "min_frequency": (int, "rarer levels share one feature"),
+    "min_frequency": (FROM_ONE, "rarer levels share one feature"),
 }
 
 
@@ -93,13 +89,15 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--decimal", **DECIMAL_OPTION)
     data.add_argument(
         "--on-bad-row",
-        choices=BAD_ROW_POLICIES,
+        choices=BAD_ROW_NAMES,
         help="table: a row with a cell that cannot be used is an error, left out (skip), or used with that cell "
         "missing (mask); default: error",
     )
-    data.add_argument("--rows", type=int, help="sample: number of houses")
-    data.add_argument("--seed", type=int, help="sample: seed of the generated houses")
-    data.add_argument("--photo-signal", type=float, help="sample: strength of what only the photos show; 0 for none")
+    data.add_argument("--rows", type=FROM_ONE, help="sample: number of houses")
+    data.add_argument("--seed", type=FROM_ZERO, help="sample: seed of the generated houses")
+    data.add_argument(
+        "--photo-signal", type=NOT_NEGATIVE, help="sample: strength of what only the photos show; 0 for none"
+    )
 
 
 def add_study_arguments(parser: argparse.ArgumentParser, what: str) -> argparse._ArgumentGroup:
@@ -118,14 +116,17 @@ def add_study_arguments(parser: argparse.ArgumentParser, what: str) -> argparse.
         help=f"of the network that {what}; default: %(default)s",
     )
     study.add_argument(
-        "--networks", type=_read_names, metavar="NAME[,NAME…]", help=f"what to compare: {', '.join(NETWORK_NAMES)}"
+        "--networks",
+        type=read_network_names,
+        metavar="NAME[,NAME…]",
+        help=f"what to compare: {', '.join(NETWORK_NAMES)}",
     )
     study.add_argument(
         "--allow-missing-photos",
         action="store_true",
         help="go on where not one photo of an image column can be used; without it, that is an error",
     )
-    study.add_argument("--random-state", type=int, default=0, help="seed of splits and models; default: %(default)s")
+    study.add_argument("--random-state", type=SEED, default=0, help="seed of splits and models; default: %(default)s")
     study.add_argument("--out", type=Path, help="folder for the results; default: runs/<time>-<dataset>")
     study.add_argument(
         "--resume",
@@ -135,22 +136,8 @@ def add_study_arguments(parser: argparse.ArgumentParser, what: str) -> argparse.
     )
     network = parser.add_argument_group("network and preprocessing (same names as in Python)")
     for name, (kind, text) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items():
-        how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
-        if kind is read_names:
+        how = choices_or_type(kind)
+        if kind in (read_backbones, read_weights, read_scalings):
             how["metavar"] = "NAME[,NAME…]"
         network.add_argument(f"--{name.replace('_', '-')}", help=text, **how)
     return study
-
-
-def _read_names(text: str) -> Sequence[str]:
-    """Read the names of networks, separated by commas.
-
-    Raises:
-        ArgumentTypeError: one is unknown.
-    """
-    names = [name.strip() for name in text.split(",")]
-    if unknown := [name for name in names if name not in NETWORK_NAMES]:
-        raise argparse.ArgumentTypeError(
-            f"expected names of {', '.join(NETWORK_NAMES)}, got {', '.join(map(repr, unknown))}"
-        )
-    return names

@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import pandas as pd
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mixed_data.cli.terminal_bars import show_bar, start_progress
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.held_out_scores import Watch
 from mixed_data.evaluation.repeated_folds import OnProgress
@@ -55,26 +55,20 @@ def embed_photos(table: pd.DataFrame, schema: Schema, arguments: Mapping[str, An
         schema: roles of the columns.
         arguments: of `MixedDataRegressor`.
     """
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("reading photos, once", total=None)
-        MixedDataRegressor(schema, **arguments).embed_photos(
-            table, lambda done, total: progress.update(bar, completed=done, total=total)
-        )
+    with show_bar("reading photos, once") as report:
+        MixedDataRegressor(schema, **arguments).embed_photos(table, report)
 
 
 @contextmanager
 def show_progress() -> Iterator[Watch]:
     """Yield a `Watch` that shows one bar per fit on standard error while that is a terminal."""
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("loss {task.fields[loss]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with start_progress(*columns) as progress:
 
         def watch(name: str, fold: int) -> Sequence[keras.callbacks.Callback]:
             return [EpochProgress(progress, progress.add_task(f"{name}, fold {fold}", total=None, loss="-"))]
@@ -85,7 +79,6 @@ def show_progress() -> Iterator[Watch]:
 @contextmanager
 def show_fits() -> Iterator[OnProgress]:
     """Yield a function that moves one bar over all fits, on standard error while that is a terminal."""
-    console = Console(stderr=True)
     columns = (
         TextColumn("fits"),
         BarColumn(),
@@ -94,6 +87,6 @@ def show_fits() -> Iterator[OnProgress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with start_progress(*columns) as progress:
         bar = progress.add_task("fits", total=None, model="")
         yield lambda done, total, model: progress.update(bar, completed=done, total=total, model=model)

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
-from mixed_data.cli.option_lists import UsageError
+from mixed_data.cli.option_values import UsageError
 from mixed_data.cli.printed_tables import console
 from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.runs.claimed_folder import choose_folder, is_finished, read_config, tidy
+
+_OUTPUT = ("debug", "verbose", "quiet", "json")
 
 
 @contextmanager
@@ -34,7 +36,7 @@ def as_it_began(
         yield options
         return
     defaults = {**vars(parser.parse_args([command])), "resume": options.resume, "command": options.command}
-    defaults |= {"debug": options.debug, "verbose": options.verbose}
+    defaults |= {name: getattr(options, name) for name in _OUTPUT}
     if foreign := sorted(name for name, value in vars(options).items() if value != defaults[name]):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in foreign)
         raise UsageError(f"--resume goes on as the run began; leave out {flags}")
@@ -46,11 +48,13 @@ def as_it_began(
     directory = Path(config["directory"])
     if not directory.is_dir():
         raise ValueError(f"{options.resume} began in {directory}, where its paths start from, and which is gone")
-    began = parser.parse_args(words)
     is_here = os.path.samefile(directory, ".")
-    began.resume = options.resume if is_here else options.resume.absolute()
-    began.debug, began.verbose, began.command = options.debug, options.verbose, config["command"]
+    resume = options.resume if is_here else options.resume.absolute()
     with chdir(directory):
+        began = parser.parse_args(words)  # which looks for files
+        vars(began).update(
+            resume=resume, command=config["command"], **{name: getattr(options, name) for name in _OUTPUT}
+        )
         yield began
 
 

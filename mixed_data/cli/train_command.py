@@ -6,21 +6,19 @@ import argparse
 import shlex
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from rich.console import Console
-
-from mixed_data.cli.command_inputs import check_photos_of, describe_start, network_options, read_data
-from mixed_data.cli.option_lists import UsageError, add_data_arguments, add_study_arguments
-from mixed_data.cli.printed_tables import console, print_models
+from mixed_data.cli.command_output import Results
+from mixed_data.cli.option_checks import check_study_options
+from mixed_data.cli.option_lists import add_data_arguments, add_study_arguments
+from mixed_data.cli.option_values import FOLDS_OR_NONE, INNER_SHARE, JOBS, UsageError
 from mixed_data.cli.process_start import start_keras, worker_processes
-from mixed_data.cli.resumed_options import open_folder
-from mixed_data.schema import Schema
+from mixed_data.cli.terminal_bars import show_status
 
 if TYPE_CHECKING:
     from mixed_data.evaluation.held_out_scores import HeldOut
     from mixed_data.runs.train_run import Plan, Study
+    from mixed_data.schema import Schema
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,38 +31,45 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="best: the most accurate, a stack of gradient boosting and kernel machines on pretrained vision (needs "
         "--image-weights, or a network connection once)",
     )
-    study.add_argument("--folds", type=int, default=0, help="grouped K-fold over all rows; default: one hold-out split")
     study.add_argument(
-        "--test-size", type=float, default=0.25, help="share held out without --folds; default: %(default)s"
+        "--folds", type=FOLDS_OR_NONE, default=0, help="grouped K-fold over all rows; default: one hold-out split"
+    )
+    study.add_argument(
+        "--test-size", type=INNER_SHARE, default=0.25, help="share held out without --folds; default: %(default)s"
     )
     study.add_argument(
         "--jobs",
-        type=int,
+        type=JOBS,
         default=1,
         help="inner fits at the same time, of intervals; default: %(default)s",
     )
 
 
-def train(options: argparse.Namespace) -> None:
+def train(options: argparse.Namespace) -> Results:
     """Train and compare the networks, print one table, write the run's folder; or do what is left of that."""
     started = time.perf_counter()
-    folder = open_folder(options)
-    if folder is None:
-        return
     if options.preset == "best":
         options.fusion, options.networks = "best", options.networks or ["table"]
         options.image_branch = options.image_branch or "pretrained"
-    with Console(stderr=True).status("reading the data (the sample is drawn on first use)"):
+    check_study_options(options)
+    from mixed_data.cli.command_inputs import check_photos_of, describe_start, network_options, read_data
+    from mixed_data.cli.resumed_options import open_folder
+
+    folder = open_folder(options)
+    if folder is None:
+        return {"folder": options.resume, "finished_before": True}
+    with show_status("reading the data"):
         data = read_data(options)
         check_photos_of(data, options)
     table, schema = data.table, data.schema
     start_keras()
+    from mixed_data.cli.printed_tables import console
     from mixed_data.cli.progress_bars import embed_photos, show_progress
     from mixed_data.runs.claimed_folder import begin_run, resume_run
     from mixed_data.runs.run_config import describe_run
     from mixed_data.runs.train_run import run_study, write_run
 
-    plan = _make_plan(options, schema)
+    plan = _make_plan(options, schema, network_options(options, schema))
     if options.dataset == "table":
         console.print(schema.explain(), highlight=False)
     config = describe_run(table, schema, main=plan.main, settings=plan.settings, started=describe_start(options, data))
@@ -79,16 +84,28 @@ def train(options: argparse.Namespace) -> None:
     console.print(f"report: {folder.report}", highlight=False)
     command = ["python", "-m", "mixed_data", "evaluate", str(folder.bundle), "--data", str(folder.held_out)]
     console.print(f"next: {shlex.join(command)}", highlight=False)
+    return {
+        "folder": folder.path,
+        "bundle": folder.bundle,
+        "report": folder.report,
+        "main": plan.main,
+        "metrics": found.main.metrics,
+        "comparison": found.comparison,
+        "weights": found.weights,
+        "missing": found.missing,
+        "findings": found.findings,
+        "next": shlex.join(command),
+        "seconds": seconds,
+    }
 
 
-def _make_plan(options: argparse.Namespace, schema: Schema) -> Plan:
+def _make_plan(options: argparse.Namespace, schema: Schema, arguments: dict[str, Any]) -> Plan:
     from mixed_data.evaluation.held_out_scores import choose_networks
     from mixed_data.runs.train_run import DEFAULT_NETWORKS, Plan
 
     networks, main = choose_networks(schema, options.networks, options.fusion, default=DEFAULT_NETWORKS)
     if options.preset == "best" and main != "best":
         raise UsageError("--preset best needs a table with columns and photos; without one of them, leave it out")
-    arguments = network_options(options, schema)
     return Plan(
         networks=networks,
         main=main,
@@ -102,6 +119,8 @@ def _make_plan(options: argparse.Namespace, schema: Schema) -> Plan:
 
 
 def _print_study(found: Study, plan: Plan, num_rows: int) -> None:
+    from mixed_data.cli.printed_tables import console, print_models
+
     for finding in found.findings:
         console.print(f"audit: {finding}", highlight=False)
     how = f"grouped {plan.folds}-fold" if plan.folds else f"trained on {found.num_training_rows} rows"
@@ -113,6 +132,8 @@ def _print_study(found: Study, plan: Plan, num_rows: int) -> None:
 
 
 def _describe_weights(result: HeldOut) -> Iterator[str]:
+    import pandas as pd
+
     weights = pd.DataFrame([getattr(model, "fusion_weights_", {}) for model in result.fitted])
     if weights.size:
         means, spreads = weights.mean(), weights.std(ddof=0)

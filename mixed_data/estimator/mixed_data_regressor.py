@@ -24,7 +24,7 @@ from mixed_data.estimator.out_of_fold import (
     predict_out_of_fold,
     predict_patterns,
 )
-from mixed_data.estimator.photo_backbones import Names, learn_embedder, load_embedder, resolve_backbones
+from mixed_data.estimator.photo_backbones import learn_embedder, load_embedder
 from mixed_data.estimator.saved_network import NetworkParts, check_entry, read_network, write_network
 from mixed_data.estimator.saved_regressor import SavedRegressor
 from mixed_data.estimator.settings import (
@@ -43,6 +43,7 @@ from mixed_data.prediction.member_spread import describe_members
 from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
 from mixed_data.prediction.rare_levels import RARITY
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
+from mixed_data.preprocessing.backbone_options import Names, resolve_backbones
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema import Schema

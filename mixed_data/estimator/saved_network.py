@@ -15,7 +15,6 @@ import keras
 
 from mixed_data.bundle import Backbones
 from mixed_data.bundle.bundle_folder import NETWORK_FILE
-from mixed_data.estimator.photo_backbones import list_names
 from mixed_data.estimator.saved_backbones import read_backbones, write_backbones, write_photo_reader
 from mixed_data.files.checked_json import (
     NUMBER,
@@ -34,6 +33,7 @@ from mixed_data.network.checked_keras_files import read_keras, write_keras
 from mixed_data.network.onnx_export import export_predictor, split_predictor
 from mixed_data.prediction.missing_patterns import INPUT_NAMES
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
+from mixed_data.preprocessing.backbone_options import list_names
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 _NETWORK_FILE = "model.keras"

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from mixed_data.estimator.photo_backbones import resolve_backbones
 from mixed_data.files.first_few import cut
 from mixed_data.fusion import FUSIONS
 from mixed_data.network import IMAGE_BRANCHES
 from mixed_data.network.fused_network import NetworkSettings, choose
 from mixed_data.network.training import TrainingSettings
 from mixed_data.preprocessing import MixedDataPreprocessor
+from mixed_data.preprocessing.backbone_options import resolve_backbones
 from mixed_data.schema import Schema, SchemaError
 from mixed_data.schema.column_formats import check_and_read
 from mixed_data.schema.column_problems import find_table_problems

@@ -18,7 +18,6 @@ from mixed_data.boosting import BoostedTrees
 from mixed_data.bundle import Backbones
 from mixed_data.estimator.mixed_data_regressor import MixedDataRegressor
 from mixed_data.estimator.out_of_fold import calibrate, inner_splits
-from mixed_data.estimator.photo_backbones import Names
 from mixed_data.estimator.saved_backbones import read_backbones, write_backbones
 from mixed_data.estimator.saved_network import check_entry, make_entry
 from mixed_data.estimator.saved_regressor import SavedRegressor
@@ -40,6 +39,7 @@ from mixed_data.prediction.stacked_prediction import (
     write_weights,
 )
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, TabularPreprocessor, TargetTransformer
+from mixed_data.preprocessing.backbone_options import Names
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.schema import Schema

@@ -9,10 +9,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 CSV_SEPARATORS = (";", "\t", "|", ",")
 """What may stand between the cells of a line; the comma last, for it also stands in numbers and names."""
@@ -80,12 +82,33 @@ def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
         replacing(path) as temporary,
         open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        lines = _Lines(file)
-        # csv quotes a cell with a character of the line end. Another separator, or a byte order mark, in the name of a
-        # column would mislead those who guess the form of a file from its first line.
-        header_end = "".join((_LINE_END, "\ufeff", *CSV_SEPARATORS))
-        csv.writer(lines, lineterminator=header_end).writerow(table.columns)
-        table.to_csv(lines, index=False, header=False, lineterminator=_LINE_END)
+        write_csv_lines(file, table)
+
+
+def write_csv_lines(file: TextIO, table: pd.DataFrame) -> None:
+    """Write a table to an open file as `write_csv` does."""
+    lines = _Lines(file)
+    # csv quotes a cell with a character of the line end. Another separator, or a byte order mark, in the name of a
+    # column would mislead those who guess the form of a file from its first line.
+    header_end = "".join((_LINE_END, "\ufeff", *CSV_SEPARATORS))
+    csv.writer(lines, lineterminator=header_end).writerow(table.columns)
+    table.to_csv(lines, index=False, header=False, lineterminator=_LINE_END)
+
+
+def check_parquet(path: str | os.PathLike[str]) -> None:
+    """Check that Parquet can be written.
+
+    Raises:
+        ValueError: pyarrow is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise ValueError(f"writing {path} needs pyarrow; type: pip install 'mixed_data[parquet]'")
+
+
+def write_parquet(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
+    """Write a table without its index as Parquet, whole or not at all; needs pyarrow, see `check_parquet`."""
+    with replacing(path) as temporary:
+        table.to_parquet(temporary, engine="pyarrow", index=False)
 
 
 class _Lines:

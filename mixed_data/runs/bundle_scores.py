@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mixed_data.files.progress import track
 from mixed_data.metrics import regression_metrics
 from mixed_data.readers.table import read_checked_rows
 from mixed_data.runtime import Predictor
@@ -14,6 +15,7 @@ from mixed_data.runtime import Predictor
 logger = logging.getLogger(__name__)
 
 FOLD_COLUMN = "fold"
+_NUM_ROWS_AT_ONCE = 16
 
 
 def evaluate_bundle(
@@ -52,8 +54,24 @@ def evaluate_bundle(
                 "held_out.csv, with its column %r, is scored by models that have not seen its rows.",
                 FOLD_COLUMN,
             )
-        rows = predictor.predict_rows(table)
+        rows = predict_in_parts(predictor, table)
     return regression_metrics(table[schema.target], rows["prediction"]), checked.complete(rows)
+
+
+def predict_in_parts(predictor: Predictor, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:
+    """Predict rows as `Predictor.predict_rows` does, and say how far this has come; see `mixed_data.files.progress`.
+
+    Args:
+        predictor: computes each row by itself, so that the parts do not show.
+        table: the rows, which fit the schema.
+        coverage: of the intervals; None for no intervals.
+    """
+    starts = range(0, max(len(table), 1), _NUM_ROWS_AT_ONCE)
+    parts = [
+        predictor.predict_rows(table.iloc[start : start + _NUM_ROWS_AT_ONCE], coverage)
+        for start in track(starts, "predicting", len(starts))
+    ]
+    return pd.concat(parts)
 
 
 def _predict_by_fold(folds: Path, table: pd.DataFrame) -> pd.DataFrame:
@@ -62,5 +80,5 @@ def _predict_by_fold(folds: Path, table: pd.DataFrame) -> pd.DataFrame:
         folder = folds / str(fold)
         if not str(fold).isdecimal() or not folder.is_dir():
             raise ValueError(f"column {FOLD_COLUMN!r} says fold {str(fold)[:40]!r}, but there is no {folder}")
-        parts.append(Predictor(folder).predict_rows(rows))
+        parts.append(predict_in_parts(Predictor(folder), rows))
     return pd.concat(parts).loc[table.index]

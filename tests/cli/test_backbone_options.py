@@ -24,10 +24,12 @@ def read_options(*words: str) -> dict[str, Any]:
 
 def test_names_are_separated_by_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_options("--backbone", "MobileNetV2")["backbone"] == "MobileNetV2"
-    several = read_options("--backbone", "A, b.onnx", "--image-weights", "a.h5", "--backbone-scaling", "tf,raw")
-    assert several["backbone"] == ["A", "b.onnx"]
-    assert (several["image_weights"], several["backbone_scaling"]) == ("a.h5", ["tf", "raw"])
     monkeypatch.chdir(tmp_path)
+    Path("b.onnx").touch()
+    Path("a.h5").touch()
+    several = read_options("--backbone", "VGG16, b.onnx", "--image-weights", "a.h5", "--backbone-scaling", "tf,raw")
+    assert several["backbone"] == ["VGG16", "b.onnx"]
+    assert (several["image_weights"], several["backbone_scaling"]) == ("a.h5", ["tf", "raw"])
     Path("one, two.onnx").touch()
     assert read_options("--backbone", "one, two.onnx")["backbone"] == "one, two.onnx"
 

@@ -168,21 +168,6 @@ def test_a_finished_comparison_has_nothing_left_to_do(compared):
     assert "exists and is not empty; choose another --out or remove it" in errors
 
 
-def test_mistakes_are_told_before_anything_is_fitted(compared, tmp_path, monkeypatch):
-    from mixed_data.evaluation import repeated_folds
-
-    monkeypatch.setattr(repeated_folds, "evaluate_held_out", lambda *_, **__: pytest.fail("something was fitted"))
-    for more, message in (
-        (["--folds=1"], "folds must be at least 2, got 1"),
-        (["--repeats=0"], "repeats must be at least 1, got 0"),
-        (["--jobs=0"], "n_jobs == 0"),
-    ):
-        code, output, errors = call([*compared.arguments, "--out", str(tmp_path / "new"), *more])
-        assert (code, output) == (1, "")
-        assert message in errors
-    assert not (tmp_path / "new").exists()
-
-
 def test_the_options_have_the_defaults_of_the_protocol_and_those_of_train():
     defaults, train = (vars(make_parser().parse_args([command])) for command in ("compare", "train"))
     protocol = Protocol()

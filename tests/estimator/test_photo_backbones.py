@@ -17,11 +17,12 @@ from reliability import Case, documented
 
 from mixed_data.bundle import BundleError
 from mixed_data.estimator import MixedDataRegressor, load, photo_backbones
-from mixed_data.estimator.photo_backbones import BackboneSettings, load_embedder, resolve_backbones
+from mixed_data.estimator.photo_backbones import load_embedder
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.digests import digest_file
 from mixed_data.network import PrincipalComponents
 from mixed_data.preprocessing import MixedDataPreprocessor, photo_vectors
+from mixed_data.preprocessing.backbone_options import BackboneSettings, resolve_backbones
 
 OPTIONS = {"backbone": "MobileNetV2", "image_weights": "imagenet", "backbone_scaling": None, "flip_average": True}
 
