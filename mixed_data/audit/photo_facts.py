@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from mixed_data.files.progress import track
 from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
 from mixed_data.schema import Schema
 from mixed_data.schema.photo_paths import split_paths
@@ -59,7 +60,8 @@ def read_photos(paths: Iterable[str]) -> dict[str, PhotoFile]:
     wanted = list(paths)
     with catch_warnings(), ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
         filterwarnings("ignore", module=r"PIL\.")  # they name no row
-        return dict(zip(wanted, pool.map(_read_photo, wanted), strict=True))
+        found = track(pool.map(_read_photo, wanted), "looking at photos", len(wanted))
+        return dict(zip(wanted, found, strict=True))
 
 
 def load_thumbnail(path: str) -> NDArray[np.uint8]:

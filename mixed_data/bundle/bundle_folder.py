@@ -39,6 +39,7 @@ import numpy as np
 from mixed_data.bundle.bundle_manifest import BundleError, check_digests, is_bundle, read_manifest, write_manifest
 from mixed_data.bundle.golden_rows import compare_golden, read_golden_rows, write_golden_rows
 from mixed_data.files.checked_json import read_json, write_json
+from mixed_data.files.progress import track
 from mixed_data.files.whole_files import exchange, name_unwritten
 from mixed_data.intervals.calibrated_intervals import CalibratedIntervals
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
@@ -202,7 +203,7 @@ def _write(
     entry = regressor.write_parts(folder, backbones)
     if regressor.calibrator_ is not None:
         write_json(folder / _INTERVALS_FILE, regressor.calibrator_.get_state())
-    for number, fold in enumerate(folds):
+    for number, fold in enumerate(track(folds, "saving the models of folds", len(folds))):
         inner = folder / _FOLDS / str(number)
         inner.mkdir(parents=True)
         _write(fold, inner, dict(backbones), {}, (), about)

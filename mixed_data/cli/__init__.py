@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that knows no "²" is no reason to stop at the end of a run
     parser = make_parser(arguments[0] if arguments and arguments[0] in COMMANDS else None)
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what may follow
+        _complete(parser)
     try:
         options = parser.parse_args(arguments)
     except Mistyped as error:
@@ -53,6 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.json:
             print_document(results)
     return exit_code
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    try:
+        import argcomplete
+    except ImportError:  # the extra "completion" was removed after the shell had been set up
+        raise SystemExit(1) from None
+    argcomplete.autocomplete(parser)
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser, name: str) -> tuple[int, Results]:

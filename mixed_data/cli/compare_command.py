@@ -56,7 +56,8 @@ def compare(options: argparse.Namespace) -> Results:
         data = read_data(options)
         check_photos_of(data, options)
     table, schema = data.table, data.schema
-    start_keras()
+    with show_status("starting Keras"):
+        start_keras()
     from mixed_data.cli.printed_tables import console
     from mixed_data.cli.progress_bars import embed_photos, show_fits
     from mixed_data.runs.compare_run import compare_models

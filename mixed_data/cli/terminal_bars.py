@@ -6,7 +6,8 @@ They need rich, which the extra "train" brings; without it, there are none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from mixed_data.cli.command_output import shows_bars
 from mixed_data.files.progress import listening
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, ProgressColumn
 
 Step = Callable[[int, int | None], None]
@@ -22,11 +24,18 @@ Step = Callable[[int, int | None], None]
 
 def start_progress(*columns: ProgressColumn) -> Progress:
     """Return a display of bars for standard error, which shows nothing where that is no terminal."""
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
+    console = _terminal()
     return Progress(*columns, console=console, disable=not (console.is_terminal and shows_bars()))
+
+
+@cache
+def _terminal() -> Console:
+    """Return the one console of all bars, so that a bar may be shown while another one is."""
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 @contextmanager
@@ -45,16 +54,9 @@ def show_bar(what: str, *, counts: ProgressColumn | None = None) -> Iterator[Ste
 @contextmanager
 def show_status(what: str) -> Iterator[None]:
     """Show that something is going on whose length nobody knows."""
-    from rich.console import Console
-
-    console = Console(stderr=True, quiet=not shows_bars())
-    with console.status(what) if console.is_terminal else _nothing():
+    console = _terminal()
+    with console.status(what) if console.is_terminal and shows_bars() else nullcontext():
         yield
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextmanager
@@ -85,8 +87,9 @@ class LoopBars:
             return
         if what not in self._bars:
             self._progress.start()
-            self._bars[what] = self._progress.add_task(what)
-        self._progress.update(self._bars[what], completed=done, total=total)
+            self._bars[what] = self._progress.add_task(what, total=total)
+            self._progress.refresh()
+        self._progress.update(self._bars[what], completed=done)
         if done == total:
             self._progress.remove_task(self._bars.pop(what))
             if not self._bars:

@@ -6,6 +6,8 @@ import argparse
 import shlex
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixed_data.cli.command_output import Results
@@ -43,6 +45,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="inner fits at the same time, of intervals; default: %(default)s",
     )
+    study.add_argument(
+        "--tensorboard",
+        type=Path,
+        metavar="DIR",
+        help="write the losses of each epoch for TensorBoard, in one subfolder per fit",
+    )
 
 
 def train(options: argparse.Namespace) -> Results:
@@ -62,9 +70,10 @@ def train(options: argparse.Namespace) -> Results:
         data = read_data(options)
         check_photos_of(data, options)
     table, schema = data.table, data.schema
-    start_keras()
+    with show_status("starting Keras"):
+        start_keras()
     from mixed_data.cli.printed_tables import console
-    from mixed_data.cli.progress_bars import embed_photos, show_progress
+    from mixed_data.cli.progress_bars import embed_photos, log_epochs, show_progress
     from mixed_data.runs.claimed_folder import begin_run, resume_run
     from mixed_data.runs.run_config import describe_run
     from mixed_data.runs.train_run import run_study, write_run
@@ -75,13 +84,19 @@ def train(options: argparse.Namespace) -> Results:
     config = describe_run(table, schema, main=plan.main, settings=plan.settings, started=describe_start(options, data))
     claim = resume_run if options.resume else begin_run
     with claim(folder, config, whole=plan.main) as fits, worker_processes(options.jobs), show_progress() as watch:
+        watch = log_epochs(watch, options.tensorboard) if options.tensorboard else watch
         embed_photos(table, schema, plan.options)
         found = run_study(table, schema, plan, references=data.references, watch=watch, fits=fits, places=data.places)
-        write_run(folder, found, config)
+        with show_status("writing the bundle and the report"):
+            write_run(folder, found, config)
     _print_study(found, plan, len(table))
     seconds = time.perf_counter() - started
     console.print(f"\n{seconds:.0f} seconds in all. Results: {folder.path}  Bundle: {folder.bundle}")
     console.print(f"report: {folder.report}", highlight=False)
+    if options.tensorboard:
+        install = "" if find_spec("tensorboard") else " (first: pip install tensorboard)"
+        how = shlex.join(["tensorboard", "--logdir", str(options.tensorboard)])
+        console.print(f"curves of the losses: {how}{install}", highlight=False)
     command = ["python", "-m", "mixed_data", "evaluate", str(folder.bundle), "--data", str(folder.held_out)]
     console.print(f"next: {shlex.join(command)}", highlight=False)
     return {
@@ -95,6 +110,7 @@ def train(options: argparse.Namespace) -> Results:
         "missing": found.missing,
         "findings": found.findings,
         "next": shlex.join(command),
+        "tensorboard": options.tensorboard,
         "seconds": seconds,
     }
 

@@ -8,8 +8,10 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
 from sklearn.base import clone
 
+from mixed_data.files.progress import track
 from mixed_data.intervals import IntervalCalibrator
 from mixed_data.prediction.missing_patterns import PATTERNS, hide, name_patterns
 from mixed_data.prediction.rare_levels import RARITY
@@ -87,7 +89,10 @@ def predict_out_of_fold(
     """
     fold = clone(regressor).set_params(schema=schema, intervals=False)
     tasks = (delayed(_fit_and_predict)(clone(fold), X, target, *split) for split in splits)
-    return pd.concat(Parallel()(tasks), ignore_index=True)
+    # Ray's backend gives its results all at once.
+    parallel = Parallel(return_as="generator" if get_active_backend()[0].supports_return_generator else "list")
+    predicted = track(parallel(tasks), "fits for intervals", len(splits))
+    return pd.concat(list(predicted), ignore_index=True)
 
 
 def calibrate(

@@ -31,7 +31,7 @@ def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
         reading: 2 of 2
     """
     listener = _listener.get()
-    if listener is None:
+    if listener is None or total == 0:
         yield from items
         return
     listener(what, 0, total)

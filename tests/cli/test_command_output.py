@@ -63,7 +63,7 @@ def words(no_fit, bundle, held_out, listings, tmp_path, monkeypatch):
 
 
 KEYS = {
-    "train": "folder bundle report main metrics comparison weights missing findings next seconds",
+    "train": "folder bundle report main metrics comparison weights missing findings next tensorboard seconds",
     "compare": "folder report main comparison verdict ablation weights findings seconds",
     "audit": "findings num_rows num_photos not_checked",
     "evaluate": "metrics num_warnings out",

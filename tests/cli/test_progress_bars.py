@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import io
+import re
 
+import keras
+import numpy as np
+import pandas as pd
+import pytest
 from rich.console import Console
 from rich.progress import Progress
+from tensorflow.core.util import event_pb2
+from tensorflow.data import TFRecordDataset
 
-from mixed_data.cli import main
-from mixed_data.cli.progress_bars import EpochProgress
+from mixed_data.cli import main, terminal_bars
+from mixed_data.cli.progress_bars import EpochProgress, log_epochs
+from mixed_data.cli.terminal_bars import bars_for_loops, show_bar
+from mixed_data.estimator import MixedDataRegressor, out_of_fold
+from mixed_data.files.progress import listening, track
 
 # --- the progress bar -----------------------------------------------------------------------------------------------
 
@@ -41,3 +51,103 @@ def test_the_bar_of_a_download_is_on_standard_error_of_a_terminal_only(tmp_path,
     out, err = capsys.readouterr()
     assert "Houses" in err
     assert "Houses" not in out
+
+
+# --- TensorBoard ----------------------------------------------------------------------------------------------------
+
+
+def test_each_fit_writes_its_epochs_for_tensorboard(tmp_path):
+    watch = log_epochs(lambda name, fold: [name], tmp_path)
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mae")
+    kept = []
+    for name in ("table", "film, all rows"):
+        seen, log = watch(name, 2)
+        assert seen == name
+        fitted = model.fit(np.ones((4, 1)), np.ones(4), epochs=2, verbose=0, callbacks=[log])
+        kept.append(fitted.history["loss"])
+    folders = sorted(path.name for path in tmp_path.iterdir())
+    assert folders == ["film_all_rows_fold_2", "table_fold_2"]
+    for folder, losses in zip(reversed(folders), kept, strict=True):
+        (file,) = (tmp_path / folder).iterdir()
+        _, *events = (event_pb2.Event.FromString(record.numpy()) for record in TFRecordDataset(str(file)))
+        assert [event.step for event in events] == [0, 1]
+        written = [{value.tag: value.simple_value for value in event.summary.value} for event in events]
+        assert [values["loss"] for values in written] == pytest.approx(losses)
+        assert [values["learning_rate"] for values in written] == pytest.approx([0.01, 0.01])
+
+
+def test_train_says_how_to_see_the_curves(folds_run, listings, tmp_path, monkeypatch, capsys):
+    watched = []
+
+    def run_study(*_, watch, **__):
+        watched.extend(type(callback).__name__ for callback in watch("table", 0))
+        return folds_run.study
+
+    monkeypatch.setattr("mixed_data.runs.train_run.run_study", run_study)
+    monkeypatch.setattr("mixed_data.runs.train_run.write_run", lambda *_: None)
+    logs = str(tmp_path / "my logs")
+    words = ["train", "--dataset", "table", "--data", str(listings), "--tensorboard", logs]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    assert watched == ["EpochProgress", "EpochLog"]
+    assert f"curves of the losses: tensorboard --logdir '{logs}'" in capsys.readouterr().out
+
+
+# --- bars of loops --------------------------------------------------------------------------------------------------
+
+
+def pretend_terminal(monkeypatch):
+    """Let rich take what is captured for a terminal, which a console finds out when it is made."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(terminal_bars, "_terminal", lambda console=Console(stderr=True): console)
+
+
+@pytest.mark.parametrize(
+    ("command", "bar"), [("predict", "predicting"), ("evaluate", "predicting"), ("audit", "photos")]
+)
+def test_long_work_has_a_bar_with_the_remaining_time_on_a_terminal_only(
+    command, bar, hold_out_run, listings, tmp_path, monkeypatch, capsys
+):
+    words = {
+        "audit": ["audit", "--dataset", "table", "--data", str(listings)],
+        "evaluate": ["evaluate", str(hold_out_run.folder / "bundle"), "--data", str(listings)],
+        "predict": ["predict", str(hold_out_run.folder / "bundle"), "--data", str(listings)],
+    }[command]
+    words += ["--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert capsys.readouterr().err == ""
+    pretend_terminal(monkeypatch)
+    for more in (["--quiet"], ["--json"], ["--quiet", "--json"]):
+        assert main([*words, *more]) == 0
+        assert bar_lines(capsys.readouterr().err, bar) == ""
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert bar in bar_lines(err, bar)
+    assert re.search(r"\d:\d\d:\d\d|-:--:--", err)
+    assert bar_lines(out, bar) == ""
+
+
+def bar_lines(text, bar):
+    return "\n".join(line for line in text.splitlines() if bar in line and "/" in line and "━" in line)
+
+
+def test_fits_for_intervals_say_how_far_they_are(monkeypatch):
+    monkeypatch.setattr(out_of_fold, "_fit_and_predict", lambda *_: pd.DataFrame({"row": [0]}))
+    heard = []
+    regressor = MixedDataRegressor(intervals=False)
+    with listening(lambda *said: heard.append(said)):
+        found = out_of_fold.predict_out_of_fold(regressor, pd.DataFrame(), np.zeros(2), None, [(0, 1), (1, 0)])
+    assert heard == [("fits for intervals", done, 2) for done in (0, 1, 2)]
+    assert len(found) == 2
+
+
+def test_a_bar_may_be_shown_while_another_one_is(monkeypatch, capsys):
+    pretend_terminal(monkeypatch)
+    with bars_for_loops(), show_bar("outer") as step:
+        step(0, 2)
+        for _ in track("ab", "inner", 2):
+            pass
+    err = capsys.readouterr().err
+    assert "outer" in err
+    assert "inner" in err

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from mixed_data.files.progress import track
 from mixed_data.readers.sample.bathroom import draw_bathroom
 from mixed_data.readers.sample.bedroom import draw_bedroom
 from mixed_data.readers.sample.canvas import Canvas
@@ -59,14 +60,18 @@ def write_photos(
         factors: hidden factors, indexed by the number of the house.
         missing_photos: bool, likewise indexed, one column per view: True where no photo is to be drawn.
         seed: the sample's seed.
-        parallel: the worker processes.
+        parallel: the worker processes, which return a generator.
     """
     for subfolder in {Path(photo_path(house, VIEWS[0])).parent for house in factors.index}:
         (folder / subfolder).mkdir(parents=True, exist_ok=True)
     parts = [slice(start, start + _HOUSES_PER_TASK) for start in range(0, len(factors), _HOUSES_PER_TASK)]
     from joblib import delayed
 
-    parallel(delayed(_write_part)(folder, factors.iloc[part], missing_photos.iloc[part], seed) for part in parts)
+    drawn = parallel(
+        delayed(_write_part)(folder, factors.iloc[part], missing_photos.iloc[part], seed) for part in parts
+    )
+    for _ in track(drawn, "drawing the sample, once", len(parts)):
+        pass
 
 
 def _write_part(folder: Path, factors: pd.DataFrame, missing_photos: pd.DataFrame, seed: int) -> None:

@@ -106,7 +106,7 @@ def generate_sample(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-", ignore_cleanup_errors=True) as temporary:
         unfinished = Path(temporary) / "sample"
         unfinished.mkdir()
-        with Parallel(n_jobs=-1 if rows >= _MIN_ROWS_FOR_WORKERS else 1) as parallel:
+        with Parallel(n_jobs=-1 if rows >= _MIN_ROWS_FOR_WORKERS else 1, return_as="generator") as parallel:
             for start in range(0, rows, _HOUSES_PER_BLOCK):
                 num_houses = min(_HOUSES_PER_BLOCK, rows - start)
                 _write_block(unfinished, start, num_houses, seed, photo_signal, parallel)
