@@ -139,6 +139,7 @@ def _write_manifest(folder: Path, file: Path) -> None:
         kind="network",
         regressor=entry,
         metrics={"mape": 20.0, "r2": None},
+        metric_intervals={"mape": [18.0, 23.5]},
         about={"unit": "US dollars"},
         fusion_weights={"tabular": 0.4, "image": 0.6},
         golden_predictions=[1.0, 2.0],

@@ -178,6 +178,42 @@ def regression_metrics(target: ArrayLike, prediction: ArrayLike) -> dict[str, fl
     return {name: scores[name] for name in METRICS}
 
 
+def bootstrap_intervals(
+    target: ArrayLike, prediction: ArrayLike, *, draws: int = 1000, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Say how far each score may be off because there are only so many rows: percentile intervals of 95 %.
+
+    Rows are drawn with replacement, one by one; rows that belong together make the true interval wider. What another
+    training, or another split, would change is not in it.
+
+    Args:
+        target: as for `regression_metrics`.
+        prediction: likewise.
+        draws: how often rows are drawn.
+        seed: of the draws.
+
+    Returns:
+        Name of a score -> lower and upper end; NaN where a draw does not define it. Without ``n``.
+
+    Example:
+        >>> low, high = bootstrap_intervals([100.0, 200.0, 300.0], [110.0, 190.0, 330.0])["mape"]
+        >>> round(low, 1), round(high, 1)
+        (5.0, 10.0)
+
+    Reference:
+        Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    target, prediction = np.asarray(target, dtype=float), np.asarray(prediction, dtype=float)
+    names = list(regression_metrics(target, prediction))[1:]
+    random = np.random.default_rng(seed)
+    scores = np.empty((draws, len(names)))
+    for draw in range(draws):
+        rows = random.integers(len(target), size=len(target))
+        scores[draw] = list(regression_metrics(target[rows], prediction[rows]).values())[1:]
+    ends = np.quantile(scores, [0.025, 0.975], axis=0)
+    return {name: (float(low), float(high)) for name, low, high in zip(names, *ends, strict=True)}
+
+
 def _check_vector(values: ArrayLike, name: str) -> FloatArray:
     vector = np.asarray(values, dtype=np.float64)
     # A Keras prediction has shape (n, 1); subtracted from (n,) it would silently become (n, n).

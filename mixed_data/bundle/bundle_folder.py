@@ -105,6 +105,7 @@ def save_bundle(
     path: str | os.PathLike[str],
     *,
     metrics: dict[str, float] | None = None,
+    metric_intervals: Mapping[str, Sequence[float]] | None = None,
     folds: Sequence[Any] = (),
     card: str | None = None,
     about: Mapping[str, str] | None = None,
@@ -117,6 +118,7 @@ def save_bundle(
         regressor: fitted; see `Bundled`.
         path: the folder to write.
         metrics: of held-out rows, kept in the manifest.
+        metric_intervals: lower and upper end of these, kept with them; see `mixed_data.metrics.bootstrap_intervals`.
         folds: the models of a cross-validation, each of which has not seen the rows of its fold.
         card: the model card, Markdown.
         about: what else the manifest says: the ``unit`` of the target, the ``command`` that made the bundle.
@@ -134,7 +136,8 @@ def save_bundle(
     try:
         if card is not None:
             (temporary / "README.md").write_text(card, "utf-8")
-        _write(regressor, temporary, {}, metrics or {}, folds, about or {})
+        scores = {"metrics": metrics or {}, "metric_intervals": metric_intervals or {}}
+        _write(regressor, temporary, {}, scores, folds, about or {})
         os.chmod(temporary, 0o755)  # mkdtemp makes a folder that only its owner can read
         _replace_folder(temporary, path)
     except OSError as error:
@@ -195,7 +198,7 @@ def _write(
     regressor: Any,
     folder: Path,
     backbones: Backbones,
-    metrics: dict[str, float],
+    scores: Mapping[str, Mapping[str, Any]],
     folds: Sequence[Any],
     about: Mapping[str, str],
 ) -> None:
@@ -206,13 +209,14 @@ def _write(
     for number, fold in enumerate(track(folds, "saving the models of folds", len(folds))):
         inner = folder / _FOLDS / str(number)
         inner.mkdir(parents=True)
-        _write(fold, inner, dict(backbones), {}, (), about)
+        _write(fold, inner, dict(backbones), {"metrics": {}, "metric_intervals": {}}, (), about)
     golden = write_golden_rows(regressor.preprocessor_, folder / "golden")
     write_manifest(
         folder,
         kind=regressor.kind,
         regressor=entry,
-        metrics=metrics,
+        metrics=scores["metrics"],
+        metric_intervals=scores["metric_intervals"],
         about=dict(about),
         fusion_weights=regressor.fusion_weights_,
         golden_predictions=regressor.predict(golden).tolist(),

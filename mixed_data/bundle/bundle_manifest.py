@@ -43,6 +43,7 @@ _FIELDS = {
     "versions": OBJECT,
     "regressor": OBJECT,
     "metrics": OBJECT,
+    "metric_intervals": OBJECT,
     "about": OBJECT,
     "fusion_weights": OBJECT,
     "golden_predictions": NUMBERS,
@@ -96,6 +97,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         check_fields(manifest, what, _FIELDS)
         kinds = {"files": TEXT, "about": TEXT, "metrics": _NUMBER_OR_NULL, "fusion_weights": _NUMBER_OR_NULL}
+        kinds["metric_intervals"] = NUMBERS
         for name, kind in kinds.items():
             check_fields(manifest[name], f"{what}, {name}", dict.fromkeys(manifest[name], kind))
     except ValueError as error:

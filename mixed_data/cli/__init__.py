@@ -77,6 +77,8 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser, name: str
     except (ValueError, OSError, ImportError) as error:
         if options.debug:
             raise
+        if isinstance(error, ModuleNotFoundError):
+            return _say(1, f"error: {name} needs {error.name}; type: pip install 'mixed_data[train]'", error)
         return _say(2 if isinstance(error, UsageError) else 1, f"error: {error}", error)
     except KeyboardInterrupt as error:
         exit_code = TERMINATED_EXIT_CODE if isinstance(error, Terminated) else INTERRUPTED_EXIT_CODE
@@ -121,12 +123,7 @@ def make_parser(named: str | None = None) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if named in (None, name):
-            try:
-                function, add_arguments = find()
-            except ModuleNotFoundError as error:
-                if named:
-                    parser.exit(1, f"error: {name} needs {error.name}; type: pip install 'mixed_data[train]'\n")
-                continue
+            function, add_arguments = find()
             add_arguments(command)
             command.set_defaults(run=function)
     return parser

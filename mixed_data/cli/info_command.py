@@ -34,7 +34,7 @@ def info(options: argparse.Namespace) -> Results:
         "about": manifest["about"],
         "schema": _read_schema(options.bundle),
         "metrics": manifest["metrics"],
-        "metric_intervals": manifest.get("metric_intervals", {}),
+        "metric_intervals": manifest["metric_intervals"],
         "fusion_weights": manifest["fusion_weights"],
         "parameters": manifest["regressor"].get("parameters", {}),
         "has_intervals": "intervals.json" in sizes,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from mixed_data.cli.option_lists import DATASET_OPTIONS
-from mixed_data.cli.option_values import STACK_BRANCH_NAMES, UsageError
+from mixed_data.cli.option_values import BACKBONE_FILES, STACK_BRANCH_NAMES, UsageError, list_given
 
 _ROLES = ("target", "images", "id", "group")
 _BACKBONES = {"backbone": "MobileNetV2", "image_weights": "imagenet", "backbone_scaling": None, "flip_average": True}
@@ -45,6 +46,7 @@ def check_study_options(options: argparse.Namespace) -> None:
         UsageError: as `check_data_options`, or a network cannot be made of the others.
     """
     check_data_options(options)
+    _check_files(options)
     networks = {options.fusion, *(options.networks or ())}
     if "best" in networks and options.image_branch not in STACK_BRANCH_NAMES:
         raise UsageError(f"the network 'best' needs --image-branch {' or '.join(STACK_BRANCH_NAMES)}")
@@ -54,6 +56,17 @@ def check_study_options(options: argparse.Namespace) -> None:
         raise UsageError(f"--montage is for --image-branch cnn, not for {options.image_branch}, which reads one photo")
     if options.image_branch == "pretrained":
         _check_backbones(options)
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    """Look for the files that options of the network name; those of the data are errors of the data."""
+    files = {
+        "backbone": [name for name in list_given(options.backbone) if name.endswith(BACKBONE_FILES)],
+        "image_weights": [name for name in list_given(options.image_weights) if name != "imagenet"],
+    }
+    for name, paths in files.items():
+        if missing := [path for path in paths if not Path(path).is_file()]:
+            raise UsageError(f"{flag(name)}: there is no file {', '.join(missing)} (looked in {Path.cwd()})")
 
 
 def _check_backbones(options: argparse.Namespace) -> None:

@@ -19,9 +19,9 @@ from mixed_data.cli.option_values import (
     SHARE,
     choices_or_type,
     read_backbones,
+    read_names,
     read_network_names,
     read_scalings,
-    read_weights,
 )
 from mixed_data.preprocessing.pixel_conventions import SCALING_HELP
 
@@ -39,7 +39,7 @@ NETWORK_OPTIONS: dict[str, tuple[Any, str]] = {
         "of pretrained: models of keras.applications (MobileNetV2 by default), .keras and .onnx files",
     ),
     "image_weights": (
-        read_weights,
+        read_names,
         "of models of keras.applications: imagenet (downloaded once), or a .weights.h5 file for each",
     ),
     "backbone_scaling": (read_scalings, f"how .keras and .onnx files expect their pixels: {SCALING_HELP}"),
@@ -137,7 +137,7 @@ def add_study_arguments(parser: argparse.ArgumentParser, what: str) -> argparse.
     network = parser.add_argument_group("network and preprocessing (same names as in Python)")
     for name, (kind, text) in {**NETWORK_OPTIONS, **PREPROCESSING_OPTIONS}.items():
         how = choices_or_type(kind)
-        if kind in (read_backbones, read_weights, read_scalings):
+        if kind in (read_backbones, read_names, read_scalings):
             how["metavar"] = "NAME[,NAME…]"
         network.add_argument(f"--{name.replace('_', '-')}", help=text, **how)
     return study

@@ -93,25 +93,17 @@ def read_backbones(text: str) -> str | list[str]:
     """Read names of models and paths of files, separated by commas.
 
     Raises:
-        ArgumentTypeError: a model is unknown, or a file is not there.
+        ArgumentTypeError: a model is unknown.
     """
     names = read_names(text)
-    listed = [names] if isinstance(names, str) else names
-    files = [name for name in listed if name.endswith(BACKBONE_FILES)]
-    _check_names([name for name in listed if name not in files], BACKBONE_NAMES, f"{' or '.join(BACKBONE_FILES)} files")
-    _check_files(files)
+    models = [name for name in list_given(names) if not name.endswith(BACKBONE_FILES)]
+    _check_names(models, BACKBONE_NAMES, f"{' or '.join(BACKBONE_FILES)} files")
     return names
 
 
-def read_weights(text: str) -> str | list[str]:
-    """Read "imagenet", or paths of files with weights, separated by commas.
-
-    Raises:
-        ArgumentTypeError: a file is not there.
-    """
-    names = read_names(text)
-    _check_files([name for name in ([names] if isinstance(names, str) else names) if name != "imagenet"])
-    return names
+def list_given(names: str | Sequence[str] | None) -> Sequence[str]:
+    """Return what `read_names` read as a list; empty for None."""
+    return [] if names is None else [names] if isinstance(names, str) else names
 
 
 def read_scalings(text: str) -> str | list[str]:
@@ -123,7 +115,7 @@ def read_scalings(text: str) -> str | list[str]:
     from mixed_data.preprocessing.pixel_conventions import PIXEL_SCALINGS
 
     names = read_names(text)
-    _check_names([names] if isinstance(names, str) else names, tuple(PIXEL_SCALINGS))
+    _check_names(list_given(names), tuple(PIXEL_SCALINGS))
     return names
 
 
@@ -146,11 +138,6 @@ def _check_names(names: Sequence[str], known: Sequence[str], others: str = "") -
         expected = ", ".join(known) + (f", or {others}" if others else "")
         raise argparse.ArgumentTypeError(f"expected names of {expected}; got {', '.join(map(repr, unknown))}")
     return names
-
-
-def _check_files(names: Sequence[str]) -> None:
-    if missing := [name for name in names if not Path(name).is_file()]:
-        raise argparse.ArgumentTypeError(f"there is no file {', '.join(missing)} (looked in {Path.cwd()})")
 
 
 def choices_or_type(reads: Any) -> dict[str, Any]:

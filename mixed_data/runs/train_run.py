@@ -25,7 +25,7 @@ from mixed_data.evaluation.model_names import TABLE
 from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.checked_json import make_plain, write_json
 from mixed_data.files.whole_files import write_csv
-from mixed_data.metrics import regression_metrics
+from mixed_data.metrics import bootstrap_intervals, regression_metrics
 from mixed_data.preprocessing.lost_photos import check_photos, without_photo_warnings
 from mixed_data.report import write_card, write_report
 from mixed_data.report.run_contents import Run
@@ -211,7 +211,17 @@ def write_run(folder: RunFolder, found: Study, config: Mapping[str, Any]) -> Non
         run, today = _describe_run(folder, found, config), date.today().isoformat()
         about = {"unit": config.get("unit", ""), "command": _without_folders(config.get("command", ""))}
         card = write_card(run, num_training_rows=found.num_training_rows, created=today)
-        save_bundle(found.final, folder.bundle, metrics=metrics, folds=found.folds, card=card, about=about)
+        scored = bootstrap_intervals(found.predictions["target"], found.predictions["prediction"])
+        intervals = {name: list(ends) for name, ends in scored.items() if np.isfinite(ends).all()}
+        save_bundle(
+            found.final,
+            folder.bundle,
+            metrics=metrics,
+            metric_intervals=intervals,
+            folds=found.folds,
+            card=card,
+            about=about,
+        )
     write_report(folder.path)
 
 

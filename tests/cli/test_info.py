@@ -21,7 +21,10 @@ def test_it_says_what_the_manifest_and_the_schema_say(bundle, hold_out_run, caps
     manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
     assert main(["info", str(bundle), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    for name in ("kind", "created", "about", "metrics", "fusion_weights", "versions"):
+    assert {"mape", "rmse"} <= set(found["metric_intervals"]) < set(found["metrics"])
+    for name, (low, high) in found["metric_intervals"].items():
+        assert low < found["metrics"][name] < high
+    for name in ("kind", "created", "about", "metrics", "metric_intervals", "fusion_weights", "versions"):
         assert found[name] == manifest[name]
     assert found["format_version"] == manifest["version"]
     assert found["parameters"]["fusion"] == "weighted_sum"
@@ -37,7 +40,9 @@ def test_it_says_the_same_in_words(bundle, capsys):
     text = capsys.readouterr().out
     assert f"a network, saved {manifest['created']}" in text
     assert "area [m2]" in text
-    assert f"{manifest['metrics']['mape']:,.1f}" in text
+    low, high = manifest["metric_intervals"]["mape"]
+    (line,) = (line.split() for line in text.splitlines() if "  MAPE, %" in line)
+    assert line[2:] == [f"{manifest['metrics']['mape']:,.1f}", f"({low:,.1f}", "to", f"{high:,.1f})"]
     assert "intervals: yes" in text
     assert f"keras {manifest['versions']['keras']}" in text
     assert manifest["about"]["command"] in text

@@ -9,6 +9,7 @@ import sys
 
 import keras
 import pytest
+from reliability import Case, documented
 
 from mixed_data.cli import main, make_parser
 from mixed_data.cli import option_values as values
@@ -29,8 +30,7 @@ STUDY = {
     "--networks": [("table,bogus", BEST)],
     "--random-state": [("-1", "a whole number from 0 and below 2^32"), ("1.5", "a whole number")],
     "--image-branch": [("bogus", "'cnn', 'patches', 'pretrained'")],
-    "--backbone": [("bogus", "ConvNeXtBase"), ("none.onnx", "there is no file none.onnx")],
-    "--image-weights": [("none.weights.h5", "there is no file none.weights.h5")],
+    "--backbone": [("bogus", "ConvNeXtBase"), ("VGG16,bogus", "got 'bogus'")],
     "--backbone-scaling": [("bogus", "raw, unit, tf, torch, clip")],
     "--loss": [("bogus", "'mae', 'mse'")],
     "--target-transform": [("bogus", "'auto', 'log', 'identity'")],
@@ -79,7 +79,7 @@ CASES = [
     for value, expected in cases
 ]
 ANYTHING = {"--data", "--schema", "--target", "--images", "--id", "--group", "--root", "--split", "--against"}
-FOLDER_OR_FILE = {"--out", "--resume"}
+FOLDER_OR_FILE = {"--out", "--resume", "--image-weights"}
 
 
 def required(command: str) -> list[str]:
@@ -123,27 +123,65 @@ def key(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["train", "--fusion", "best"], "the network 'best' needs --image-branch patches or pretrained"),
-        (["compare", "--networks", "best,table"], "the network 'best' needs --image-branch patches or pretrained"),
-        (["train", "--preset", "best", "--image-branch", "cnn"], "needs --image-branch"),
-        (["train", "--montage", "--image-branch", "patches"], "--montage is for --image-branch cnn, not for patches"),
-        (["train", "--image-branch", "pretrained", "--backbone-scaling", "tf"], "--backbone-scaling is for .keras"),
-        (["train", "--image-branch", "pretrained", "--backbone", "VGG16,VGG16"], "--backbone must name one"),
-        (["train", "--dataset", "table", "--data", "no.csv", "--schema", "s", "--id", "x"], "leave out --id"),
-        (["audit", "--dataset", "houses", "--rows", "9"], "--rows is for --dataset sample"),
-        (["audit", "--split", "part"], "--split and --against are for --dataset table"),
-        (["predict", "b", "--data", "no.csv", "--out", "-", "--json"], "--json and --out - both write"),
-        (["evaluate", "b", "--data", "no.csv", "--out", "m.parquet"], "metrics are written as JSON"),
-        (["train", "--resume", "run", "--epochs", "3"], "leave out --epochs"),
-    ],
-    ids=lambda part: " ".join(part)[:40] if isinstance(part, list) else "",
-)
-def test_options_that_exclude_each_other_are_exit_code_2(words, expected, capsys):
-    assert main(words) == 2
-    assert expected in capsys.readouterr().err
+REFUSED = "exit code 2 before anything is read"
+NEEDS_BRANCH = "the network 'best' needs --image-branch patches or pretrained"
+EXCLUSIVE = [
+    Case("--fusion best with photos read by a CNN", REFUSED, "train --fusion best", NEEDS_BRANCH),
+    Case("--networks best with photos read by a CNN", REFUSED, "compare --networks best,table", NEEDS_BRANCH),
+    Case("--preset best --image-branch cnn", REFUSED, "train --preset best --image-branch cnn", NEEDS_BRANCH),
+    Case(
+        "--montage with a branch that reads one photo at a time",
+        REFUSED,
+        "train --montage --image-branch patches",
+        "--montage is for --image-branch cnn, not for patches",
+    ),
+    Case(
+        "a scaling for a model of Keras, typed",
+        REFUSED,
+        "train --image-branch pretrained --backbone-scaling tf",
+        "--backbone-scaling is for .keras",
+    ),
+    Case(
+        "a backbone twice, typed",
+        REFUSED,
+        "train --image-branch pretrained --backbone VGG16,VGG16",
+        "--backbone must name one",
+    ),
+    Case(
+        "--schema and a role beside it",
+        REFUSED,
+        "train --dataset table --data no.csv --schema s --id x",
+        "leave out --id",
+    ),
+    Case("an option of another data set", REFUSED, "audit --dataset houses --rows 9", "--rows is for --dataset sample"),
+    Case("--split of the sample", REFUSED, "audit --split part", "--split and --against are for --dataset table"),
+    Case("--json and --out -", REFUSED, "predict b --data no.csv --out - --json", "--json and --out - both write"),
+    Case(
+        "metrics into a Parquet file",
+        REFUSED,
+        "evaluate b --data no.csv --out m.parquet",
+        "metrics are written as JSON",
+    ),
+    Case(
+        "a backbone that is no file",
+        REFUSED,
+        "train --image-branch pretrained --backbone none.onnx",
+        "--backbone: there is no file none.onnx",
+    ),
+    Case(
+        "weights that are no file",
+        REFUSED,
+        "compare --image-weights none.weights.h5",
+        "--image-weights: there is no file none.weights.h5",
+    ),
+    Case("--resume and another option", REFUSED, "train --resume run --epochs 3", "leave out --epochs"),
+]
+
+
+@documented("The command line", EXCLUSIVE)
+def test_options_that_exclude_each_other_are_exit_code_2(case, capsys):
+    assert main(case.given.split()) == 2
+    assert case.expected in capsys.readouterr().err
 
 
 def test_names_of_options_are_those_of_the_registries():

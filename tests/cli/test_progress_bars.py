@@ -100,7 +100,8 @@ def pretend_terminal(monkeypatch):
     """Let rich take what is captured for a terminal, which a console finds out when it is made."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(terminal_bars, "_terminal", lambda console=Console(stderr=True): console)
+    console = Console(stderr=True)
+    monkeypatch.setattr(terminal_bars, "_terminal", lambda: console)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 from sklearn import metrics as sk
 from sklearn.linear_model import LinearRegression
 
-from mixed_data.metrics import METRICS, regression_metrics, write_decimals
+from mixed_data.metrics import METRICS, bootstrap_intervals, regression_metrics, write_decimals
 
 PERCENTS = {"mape", "median_ape", "ppe10", "ppe20"}
 RATIOS = {"median_ratio", "cod", "prd", "prb"}
@@ -184,3 +185,31 @@ def test_percent_errors_of_a_negative_target_use_its_size():
 def test_unusable_input_is_an_error_that_says_what_came(target, prediction, message):
     with pytest.raises(ValueError, match=message):
         regression_metrics(target, prediction)
+
+
+# --- intervals ------------------------------------------------------------------------------------------------------
+
+
+def test_bootstrap_intervals_are_those_of_scipy():
+    random = np.random.default_rng(0)
+    target = np.exp(random.normal(12, 0.5, 60))
+    prediction = target * np.exp(random.normal(0, 0.3, 60))
+    found = bootstrap_intervals(target, prediction, seed=1)
+    assert list(found) == list(regression_metrics(target, prediction))[1:]
+    for name in ("mape", "r2", "median_ratio"):
+
+        def score(rows, name=name):
+            rows = rows.astype(int)
+            return regression_metrics(target[rows], prediction[rows])[name]
+
+        expected = scipy.stats.bootstrap(
+            (np.arange(60),), score, n_resamples=1000, method="percentile", vectorized=False, rng=random
+        ).confidence_interval
+        width = expected.high - expected.low
+        np.testing.assert_allclose(found[name], (expected.low, expected.high), atol=0.15 * width)
+
+
+def test_bootstrap_intervals_are_the_same_for_the_same_seed_and_nan_where_there_is_no_score():
+    first, again, other = (bootstrap_intervals([1.0, 2, 3], [1.5, 2, 4], draws=50, seed=seed) for seed in (0, 0, 1))
+    assert str(first) == str(again) != str(other)
+    assert np.isnan(bootstrap_intervals([0.0, 2, 3], [1.5, 2, 4], draws=50)["mape"]).all()
