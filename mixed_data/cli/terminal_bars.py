@@ -80,7 +80,7 @@ class LoopBars:
     def move(self, what: str, done: int, total: int) -> None:
         """Move the bar of a loop; a `Listener`."""
         if self._progress is None:
-            if not shows_bars() or find_spec("rich") is None:
+            if find_spec("rich") is None:
                 return
             self._progress = start_progress(*_columns())
         if self._progress.disable:
