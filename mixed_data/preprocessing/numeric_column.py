@@ -14,6 +14,7 @@ SKEWNESS_FOR_LOG = 1.0  # the skewness of an exponential distribution is 2, of a
 _DISTINCT_FOR_LOG = 20  # counts such as bedrooms have fewer distinct values, and stay linear
 _CLIP = 3.0  # what the smooth clip tends to for an endless outlier
 _FAR = 10 * _CLIP  # spreads from the median; from here on the clipped value is within half a percent of its limit
+_SEEN = ("median", "lowest", "highest")
 RELATIVE_NOISE = 1e-12  # a spread below this share of the values is rounding noise, not information
 
 
@@ -66,6 +67,8 @@ class NumericColumn:
         log_above: None for a linear column; else the smallest training value. From there on the logarithm is taken,
             below it its tangent, so that 0 or a negative number stays finite and in order.
         indicator: whether a feature says that the cell was missing.
+        lowest: the smallest training value, for people to see; it changes no feature.
+        highest: the largest.
     """
 
     name: str
@@ -73,6 +76,8 @@ class NumericColumn:
     scale: float | None
     log_above: float | None
     indicator: bool
+    lowest: float
+    highest: float
 
     @classmethod
     def learn(cls, name: str, values: np.ndarray, *, log: str) -> tuple[NumericColumn | None, list[str]]:
@@ -93,7 +98,7 @@ class NumericColumn:
         if not len(observed):
             return None, [f"{name}: no value in any training row: dropped"]
         indicator = len(observed) < len(values)
-        median = float(np.median(observed))
+        median, lowest, highest = (float(find(observed)) for find in (np.median, np.min, np.max))
         notes = []
         log_above = None
         if log == "auto" and _gains_from_log(observed):
@@ -104,8 +109,8 @@ class NumericColumn:
         if scale is None:
             kept = "only whether it is missing is kept" if indicator else "dropped"
             notes.append(f"{name}: the same value in every training row ({median:.10g}): {kept}")
-            return (cls(name, median, None, None, True) if indicator else None), notes
-        return cls(name, median, scale, log_above, indicator), notes
+            return (cls(name, median, None, None, True, lowest, highest) if indicator else None), notes
+        return cls(name, median, scale, log_above, indicator, lowest, highest), notes
 
     def feature_names(self) -> list[str]:
         """Name the features, in the order of `encode`."""
@@ -155,15 +160,18 @@ class NumericColumn:
             ValueError: if the state does not describe one.
         """
         positive = ("scale", "log_above")
-        fields = {"kind": TEXT, "name": TEXT, "median": NUMBER, "indicator": FLAG}
+        fields = {"kind": TEXT, "name": TEXT, "indicator": FLAG, **dict.fromkeys(_SEEN, NUMBER)}
         state = check_fields(state, "numeric column", fields | dict.fromkeys(positive, optional(NUMBER)))
         numbers = {name: None if state[name] is None else float(state[name]) for name in positive}
         problems = [f"{name} must be positive, got {x}" for name, x in numbers.items() if x is not None and x <= 0]
         if numbers["scale"] is None and not state["indicator"]:
             problems.append("scale may be null only beside an indicator")
+        seen = {name: float(state[name]) for name in _SEEN}
+        if not seen["lowest"] <= seen["median"] <= seen["highest"]:
+            problems.append(f"the median must lie between lowest and highest, got {seen}")
         if problems:
             raise ValueError(f"numeric column {state['name']!r}: {'; '.join(problems)}")
-        return cls(state["name"], float(state["median"]), **numbers, indicator=state["indicator"])
+        return cls(state["name"], indicator=state["indicator"], **numbers, **seen)
 
     def _is_far(self, values: np.ndarray) -> np.ndarray:
         if self.scale is None:

@@ -41,7 +41,7 @@ from mixed_data.schema import Schema, learn_formats
 logger = logging.getLogger(__name__)
 
 _FORMAT = "mixed_data.TabularPreprocessor"
-_VERSION = 3
+_VERSION = 4
 _LOGS = ("auto", "never")
 
 

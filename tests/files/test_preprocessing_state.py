@@ -63,7 +63,7 @@ def change(state: dict[str, Any], *path: str | int, to: Any) -> dict[str, Any]:
     ("path", "value", "message"),
     [
         (["format"], "mixed_data.Other", "expected a state of format"),
-        (["version"], 1, "expected version 3, got 1"),
+        (["version"], 1, "expected version 4, got 1"),
         (["extra"], 1, "'extra' is unknown"),
         (["settings"], {"log": "auto"}, "'min_frequency' is missing"),
         (["settings", "log"], "always", "log must be one of"),
@@ -80,6 +80,7 @@ def change(state: dict[str, Any], *path: str | int, to: Any) -> dict[str, Any]:
         (["columns", 0, "scale"], 0.0, "scale must be positive"),
         (["columns", 0, "scale"], None, "scale may be null only"),
         (["columns", 0, "log_above"], -1.0, "log_above must be positive"),
+        (["columns", 0, "highest"], 0.0, "the median must lie between lowest and highest"),
         (["columns", 0, "bin_edges"], [], "'bin_edges' is unknown"),
         (["columns", 3, "groups", 0, "kept"], ["85255", "85255"], "listed twice"),
         (["columns", 3, "groups", 0, "kept"], [85255], "'kept' must be a list of texts"),
