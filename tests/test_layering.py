@@ -20,7 +20,7 @@ ROOMS = [
     *["boosting", "kernels", "intervals", "audit", "prediction", "bundle", "explain", "runtime"],
     KERAS_LINE,
     *["members", "fusion", "network", "estimator"],
-    *["evaluation", "report", "runs", "cli", "__main__"],
+    *["evaluation", "report", "runs", "serving", "cli", "__main__"],
     "__init__",  # the face names what is below it; of the house, only __version__ may be asked of it
 ]
 ABOVE_THE_LINE = ROOMS[: ROOMS.index(KERAS_LINE)]

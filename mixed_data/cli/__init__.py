@@ -168,6 +168,12 @@ def _find_info() -> _Command:
     return info, add_info_arguments
 
 
+def _find_serve() -> _Command:
+    from mixed_data.cli.serve_command import add_serve_arguments, serve
+
+    return serve, add_serve_arguments
+
+
 def _find_download() -> _Command:
     from mixed_data.cli.download_command import add_download_arguments, download
 
@@ -204,6 +210,11 @@ COMMANDS: dict[str, tuple[Callable[[], _Command], str, str]] = {
         _find_predict,
         "Predict rows: one line per input row, in order, with prediction, interval, images_used and warnings.",
         "python -m mixed_data predict runs/my-run/bundle --data new.csv --out predictions.csv",
+    ),
+    "serve": (
+        _find_serve,
+        "Answer requests over HTTP: predictions, reasons, a page for people; loopback only unless there is a key.",
+        "python -m mixed_data serve runs/my-run/bundle --port 8000",
     ),
     "download": (
         _find_download,

@@ -171,7 +171,13 @@ class NumericColumn:
             problems.append(f"the median must lie between lowest and highest, got {seen}")
         if problems:
             raise ValueError(f"numeric column {state['name']!r}: {'; '.join(problems)}")
-        return cls(state["name"], indicator=state["indicator"], **numbers, **seen)
+        return cls(
+            name=state["name"],
+            scale=numbers["scale"],
+            log_above=numbers["log_above"],
+            indicator=state["indicator"],
+            **seen,
+        )
 
     def _is_far(self, values: np.ndarray) -> np.ndarray:
         if self.scale is None:
