@@ -25,13 +25,16 @@ class Workers:
 
     Args:
         limits: of threads, requests and time.
+
+    Attributes:
+        num_unfinished: pieces of work that are not done yet, or wait.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="predict")
         self._lock = threading.Lock()
-        self._num_requests = self._num_unfinished = 0
+        self._num_requests = self.num_unfinished = 0
 
     @contextmanager
     def admit(self) -> Iterator[None]:
@@ -40,7 +43,7 @@ class Workers:
         Raises:
             ServiceError: there are too many already (503).
         """
-        if max(self._num_requests, self._num_unfinished) >= self._limits.requests:
+        if max(self._num_requests, self.num_unfinished) >= self._limits.requests:
             raise ServiceError.busy("too many requests are under way; come again in a second")
         self._num_requests += 1
         try:
@@ -55,7 +58,7 @@ class Workers:
             ServiceError: it took too long (503).
         """
         with self._lock:
-            self._num_unfinished += 1
+            self.num_unfinished += 1
         future = self._pool.submit(function, *args, **options)
         future.add_done_callback(self._finish)
         try:
@@ -70,4 +73,4 @@ class Workers:
 
     def _finish(self, future: Future[Any]) -> None:
         with self._lock:
-            self._num_unfinished -= 1
+            self.num_unfinished -= 1

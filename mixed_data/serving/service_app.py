@@ -73,6 +73,7 @@ def make_app(
         service.workers.close()
 
     app = FastAPI(title="mixed_data", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.service = service
     document = make_openapi(name, service.fields, service.limits, needs_key=api_key is not None)
     get: dict[str, _Endpoint] = {
         "/v1/schema": _always(service.fields.to_dict()),

@@ -69,6 +69,13 @@ def test_values_outside_training_and_unseen_levels_are_named_and_counted(client)
     assert gain('request_seconds_count{path="/v1/predict"}') == 2
 
 
+@pytest.mark.parametrize("text", ["\\ud800", "\\u0000", "a; b", "<script>", "\\u202e", "=1+1"])
+def test_any_text_is_a_level_that_was_not_seen(client, text):
+    body = f'{{"style": "{text}"}}'
+    answer = client.post("/v1/predict", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["unseen"]) == (200, ["style"])
+
+
 def test_a_batch_answers_every_row_in_its_place(client):
     broken = in_base64(PHOTO[:-40])
     rows = [{AREA: 1}, {AREA: "1"}, {"front": broken}, {AREA: 2}, {"garden": 1}, 7, {}]
