@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from serving_helpers import PHOTO, in_base64, make_client, make_large_photo, make_predictor
@@ -31,22 +33,24 @@ def _note_files(event, arguments):
         _opened.append(event)
 
 
-@pytest.fixture
-def opened_files():
+@contextmanager
+def watch_files():
     if not hasattr(sys, "_mixed_data_watches_files"):
         sys.addaudithook(_note_files)
         sys._mixed_data_watches_files = True
     _opened.clear()
     _is_watching.set()
-    yield _opened
-    _is_watching.clear()
+    try:
+        yield _opened
+    finally:
+        _is_watching.clear()
 
 
-def test_nothing_uploaded_touches_the_disk_the_log_or_the_memory_of_photos(caplog, capfd, tmp_path, opened_files):
+def test_nothing_uploaded_touches_the_disk_the_log_or_the_memory_of_photos(caplog, capfd, tmp_path):
     photo = make_large_photo(3_000_000)
     caplog.set_level("DEBUG")
     photo_decoding.clear_photo_cache()
-    with make_client() as client:
+    with watch_files() as opened, make_client() as client:
         for path in ("/v1/predict", "/v1/explain?heat_map=front"):
             answer = client.post(path, data={"style": "private-style"}, files=[("front", ("private-name.png", photo))])
             assert answer.status_code == 200
@@ -54,9 +58,10 @@ def test_nothing_uploaded_touches_the_disk_the_log_or_the_memory_of_photos(caplo
             assert answer.status_code == 200
         client.post("/v1/predict", data={"style": "private-style"}, files=[("garden", ("private-name.png", photo))])
         client.post("/v1/predict", json={AREA: "private-style", "front": in_base64(photo[:-99])})
-    assert opened_files == []
-    (tmp_path / "proof").write_text("the watch notices this")
-    assert len(opened_files) == 1
+        assert opened == []
+        (tmp_path / "proof").write_text("the watch notices this, and")
+        tempfile.TemporaryFile().close()
+        assert len(opened) == 2
     logged = caplog.text + "".join(capfd.readouterr())
     assert "private" not in logged
     assert len(photo_decoding._cache) == 0
