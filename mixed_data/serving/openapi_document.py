@@ -115,7 +115,7 @@ class _PathMaker:
 def _make_schemas(fields: ServedFields, limits: Limits) -> Json:
     examples = fields.examples()
     cells = {name: _describe_cell(field, limits) for name, field in fields.fields.items()}
-    photo: Json = {"type": "string", "format": "byte", "contentEncoding": "base64", "minLength": 1}
+    photo: Json = {"type": "string", "format": "byte", "contentEncoding": "base64"}
     photos = {
         name: {"description": f"photo {name}: the file in base64"} | _one_or_several(photo, count, is_nullable=True)
         for name, count in fields.photos.items()
@@ -180,11 +180,8 @@ def _describe_text(cell: Json) -> Json:
 
 
 def _one_or_several(photo: Json, count: int, *, is_nullable: bool) -> Json:
-    null: list[Json] = [{"type": "null"}] if is_nullable else []
-    if count > 1:
-        several = {"type": "array", "items": photo, "maxItems": count}
-        return {"anyOf": [several, photo, *null]} if is_nullable else several
-    return {**photo, "type": ["string", "null"]} if is_nullable else photo
+    found = {"type": "array", "items": photo, "maxItems": count} if count > 1 else photo
+    return {**found, "type": [found["type"], "null"]} if is_nullable else found
 
 
 def _describe_prediction() -> Json:

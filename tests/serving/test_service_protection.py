@@ -61,7 +61,7 @@ def test_nothing_uploaded_touches_the_disk_the_log_or_the_memory_of_photos(caplo
         assert opened == []
         (tmp_path / "proof").write_text("the watch notices this, and")
         tempfile.TemporaryFile().close()
-        assert len(opened) == 2
+        assert len(opened) > 1
     logged = caplog.text + "".join(capfd.readouterr())
     assert "private" not in logged
     assert len(photo_decoding._cache) == 0
