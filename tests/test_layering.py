@@ -114,6 +114,13 @@ def test_imports_go_down_the_house_only():
     assert [problem for file, source in SOURCES.items() for problem in wrong_way(file, source)] == []
 
 
+def test_the_service_enters_no_room_that_trains():
+    training = set(ROOMS[ROOMS.index(KERAS_LINE) : ROOMS.index("serving")])
+    entered = {room for file in SOURCES if room_of(file) == "serving" for room in rooms_entered(SOURCES[file])}
+    assert "runtime" in entered
+    assert entered & training == set()
+
+
 def test_nothing_above_the_keras_line_imports_keras_and_only_the_export_tensorflow():
     imports = {file: keras_imports(source) for file, source in SOURCES.items()}
     assert [file for file, modules in imports.items() if modules and room_of(file) in ABOVE_THE_LINE] == []
