@@ -1,6 +1,6 @@
 """How many requests a second does the service answer, how long does one take, and does its memory grow?
 
-    python train.py --rows 400 --networks weighted_sum --out runs/service
+    python train.py --rows 400 --epochs 6 --networks weighted_sum --out runs/service
     python -m benchmarks.service runs/service/bundle --data runs/service/held_out.csv
 
 Starts ``python -m mixed_data serve`` as a process of its own and asks it from threads of this one, one connection
