@@ -9,8 +9,6 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from mixed_data.serving.problem_details import ServiceError
 
-_MOST_HEADER_BYTES = 8192
-
 
 @dataclass(frozen=True)
 class Part:
@@ -18,12 +16,10 @@ class Part:
 
     Attributes:
         name: of the field.
-        is_file: whether it came with the name of a file.
         content: what it holds.
     """
 
     name: str
-    is_file: bool
     content: bytes
 
 
@@ -79,15 +75,9 @@ class FormReader:
 
     def _read_header_name(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
-        self._check_header()
 
     def _read_header_value(self, data: bytes, start: int, end: int) -> None:
         self._header_value += data[start:end]
-        self._check_header()
-
-    def _check_header(self) -> None:
-        if len(self._header_name) + len(self._header_value) > _MOST_HEADER_BYTES:
-            raise ServiceError(400, f"a header of a part of the form is longer than {_MOST_HEADER_BYTES:,} bytes")
 
     def _end_header(self) -> None:
         self._headers[bytes(self._header_name).lower()] = bytes(self._header_value)
@@ -104,7 +94,7 @@ class FormReader:
             raise ServiceError(400, "a part of the form has no readable name; write name=... in UTF-8") from None
         if kind != b"form-data":
             raise ServiceError(400, "a part of the form is no form-data; send multipart/form-data")
-        self.parts.append(Part(name, b"filename" in options, bytes(self._content)))
+        self.parts.append(Part(name, bytes(self._content)))
         self._content = bytearray()
 
     def _finish(self) -> None:

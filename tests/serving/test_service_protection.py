@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import tempfile
 import threading
@@ -167,6 +168,21 @@ def test_a_body_in_pieces_is_not_read_beyond_its_limit():
         answer = client.post("/v1/predict", content=pieces(), headers={"Content-Type": "application/json"})
         assert answer.status_code == 413
         assert client.post("/v1/predict", json={"front": in_base64(PHOTO)}).status_code == 200
+
+
+def test_a_body_that_is_announced_too_large_is_refused_before_it_is_read():
+    sent = []
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"50001")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/predict", "query_string": b"", "headers": headers}
+
+    async def receive():
+        raise AssertionError("nothing is read")
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(make_app(make_predictor(), limits=Limits(body_bytes=50_000))(scope, receive, send))
+    assert sent[0]["status"] == 413
 
 
 @pytest.mark.parametrize("name", ["body_bytes", "photos", "seconds", "threads"])

@@ -149,6 +149,12 @@ def test_more_photos_than_one_request_may_hold_are_refused(client):
     check_problem(client.post("/v1/predict/batch", json={"rows": rows}), 413, None)
 
 
+@pytest.mark.parametrize("text", ["abcd!", "/9j/4A=", "\u00e4"])
+def test_what_is_no_base64_is_called_so(client, text):
+    answer = client.post("/v1/predict", json={"front": text})
+    assert answer.json()["detail"] == "front: expected a photo's file in base64, or a data: address with one"
+
+
 def test_an_error_of_the_service_says_and_logs_nothing_that_was_sent(client, caplog, capfd):
     answer = client.post("/v1/predict", json={AREA: 13, "style": "private-style"})
     problem = check_problem(answer, 500, None)
