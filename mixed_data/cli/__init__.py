@@ -78,7 +78,8 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser, name: str
         if options.debug:
             raise
         if isinstance(error, ModuleNotFoundError):
-            return _say(1, f"error: {name} needs {error.name}; type: pip install 'mixed_data[train]'", error)
+            extra = "serve" if name == "serve" else "train"
+            return _say(1, f"error: {name} needs {error.name}; type: pip install 'mixed_data[{extra}]'", error)
         return _say(2 if isinstance(error, UsageError) else 1, f"error: {error}", error)
     except KeyboardInterrupt as error:
         exit_code = TERMINATED_EXIT_CODE if isinstance(error, Terminated) else INTERRUPTED_EXIT_CODE

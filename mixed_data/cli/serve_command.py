@@ -7,7 +7,7 @@ import ipaddress
 import os
 from pathlib import Path
 
-from mixed_data.cli.option_lists import UsageError
+from mixed_data.cli.option_values import UsageError
 
 KEY_VARIABLE = "MIXED_DATA_API_KEY"
 _SECONDS_TO_FINISH = 30
@@ -47,13 +47,10 @@ def serve(options: argparse.Namespace) -> None:
         raise UsageError(f"--port must be 0 to 65535, got {options.port}")
     if not options.name.isascii() or not options.name.replace("-", "").replace("_", "").isalnum():
         raise UsageError(f"--name must be letters, digits, - and _, got {options.name!r}")
-    try:
-        import uvicorn
+    import uvicorn
 
-        from mixed_data.serving import Limits, make_app
-    except ImportError as error:
-        raise ImportError(f"{error}; the service needs more: pip install 'mixed_data[serve]'") from None
     from mixed_data.runtime import Predictor
+    from mixed_data.serving import Limits, make_app
 
     limits = Limits(threads=options.threads, requests=options.requests)
     app = make_app(Predictor(options.bundle, num_threads=1), limits=limits, api_key=key, name=options.name)
