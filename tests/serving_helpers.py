@@ -85,7 +85,7 @@ def make_predictor(schema: Schema = HOUSE, rows: pd.DataFrame = HOUSES, *, unit:
         unit=unit,
         manifest={},
         has_intervals=False,
-        predict_rows=model.predict_rows,
+        predict_rows_and_warnings=model.predict_rows_and_warnings,
         explain=lambda table, coverage: explain_rows(model, table, coverage),
         heat_map=lambda table, view: draw_heat(model, table, view),
     )

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
+import pandas as pd
 
 from mixed_data.bundle.bundle_manifest import BundleError, check_digests, is_bundle, read_manifest, write_manifest
 from mixed_data.bundle.golden_rows import compare_golden, read_golden_rows, write_golden_rows
@@ -42,6 +43,7 @@ from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.progress import track
 from mixed_data.files.whole_files import exchange, name_unwritten
 from mixed_data.intervals.calibrated_intervals import CalibratedIntervals
+from mixed_data.preprocessing.lost_photos import without_photo_warnings
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 Backbones = dict[str, tuple[dict[str, Any], dict[str, Any]]]
@@ -68,12 +70,13 @@ class Bundled(Protocol):
     embedder_: PhotoEmbedder | None
     fusion_weights_: dict[str, float]
 
-    def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
+    def write_parts(self, folder: Path, backbones: Backbones, *, for_runtime: bool = True) -> dict[str, Any]:
         """Write all but golden rows, intervals and manifest.
 
         Args:
             folder: exists.
             backbones: those that were written already; new ones are added.
+            for_runtime: whether networks are written as ONNX, too.
 
         Returns:
             What the manifest says of this regressor.
@@ -92,8 +95,13 @@ class Bundled(Protocol):
             ValueError: something is missing, was changed, or does not belong together.
         """
 
-    def check_saved(self, folder: Path) -> None:
+    def check_saved(self, folder: Path, golden: pd.DataFrame, predictions: np.ndarray) -> None:
         """Check that the runtime predicts the golden rows from a folder as this regressor does.
+
+        Args:
+            folder: of the bundle.
+            golden: the golden rows.
+            predictions: of this regressor for them.
 
         Raises:
             ValueError: it does not.
@@ -109,6 +117,7 @@ def save_bundle(
     folds: Sequence[Any] = (),
     card: str | None = None,
     about: Mapping[str, str] | None = None,
+    for_runtime: bool = True,
 ) -> None:
     """Write a fitted regressor as a bundle, whole or not at all.
 
@@ -122,6 +131,7 @@ def save_bundle(
         folds: the models of a cross-validation, each of which has not seen the rows of its fold.
         card: the model card, Markdown.
         about: what else the manifest says: the ``unit`` of the target, the ``command`` that made the bundle.
+        for_runtime: whether the runtime can read it. Without, saving takes less time, and only ``load`` reads it.
 
     Raises:
         FileExistsError: ``path`` exists and is not a bundle.
@@ -137,7 +147,7 @@ def save_bundle(
         if card is not None:
             (temporary / "README.md").write_text(card, "utf-8")
         scores = {"metrics": metrics or {}, "metric_intervals": metric_intervals or {}}
-        _write(regressor, temporary, {}, scores, folds, about or {})
+        _write(regressor, temporary, {}, scores, folds, about or {}, for_runtime=for_runtime)
         os.chmod(temporary, 0o755)  # mkdtemp makes a folder that only its owner can read
         _replace_folder(temporary, path)
     except OSError as error:
@@ -201,16 +211,22 @@ def _write(
     scores: Mapping[str, Mapping[str, Any]],
     folds: Sequence[Any],
     about: Mapping[str, str],
+    *,
+    for_runtime: bool,
 ) -> None:
     """Write a bundle into a folder that exists; ``backbones`` grows by what was written."""
-    entry = regressor.write_parts(folder, backbones)
+    entry = regressor.write_parts(folder, backbones, for_runtime=for_runtime)
     if regressor.calibrator_ is not None:
         write_json(folder / _INTERVALS_FILE, regressor.calibrator_.get_state())
     for number, fold in enumerate(track(folds, "saving the models of folds", len(folds))):
         inner = folder / _FOLDS / str(number)
         inner.mkdir(parents=True)
-        _write(fold, inner, dict(backbones), {"metrics": {}, "metric_intervals": {}}, (), about)
+        _write(
+            fold, inner, dict(backbones), {"metrics": {}, "metric_intervals": {}}, (), about, for_runtime=for_runtime
+        )
     golden = write_golden_rows(regressor.preprocessor_, folder / "golden")
+    with without_photo_warnings():
+        predictions = regressor.predict(golden)
     write_manifest(
         folder,
         kind=regressor.kind,
@@ -219,9 +235,10 @@ def _write(
         metric_intervals=scores["metric_intervals"],
         about=dict(about),
         fusion_weights=regressor.fusion_weights_,
-        golden_predictions=regressor.predict(golden).tolist(),
+        golden_predictions=predictions.tolist(),
     )
-    regressor.check_saved(folder)
+    if for_runtime:
+        regressor.check_saved(folder, golden, predictions)
 
 
 def _assemble(path: Path, manifest: dict[str, Any], kinds: Mapping[str, Any], how: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What watches the fits of `train` and `compare`: bars on a terminal, event files of TensorBoard."""
+"""What watches the fits of `train` and `compare`: bars on a terminal, logs for TensorBoard."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from mixed_data.cli.terminal_bars import show_bar, start_progress
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.evaluation.held_out_scores import Watch
 from mixed_data.evaluation.repeated_folds import OnProgress
-from mixed_data.files.event_file import EventFile
 from mixed_data.schema import Schema
 
 
@@ -80,33 +79,8 @@ def show_progress() -> Iterator[Watch]:
         yield watch
 
 
-class EpochLog(keras.callbacks.Callback):
-    """Writes the losses and the learning rate of each epoch into an event file of TensorBoard.
-
-    Args:
-        folder: of this fit.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._folder = folder
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Begin a file."""
-        self._file = EventFile(self._folder)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write a line of it."""
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self._file.write(epoch, {name: float(value) for name, value in {**(logs or {}), "learning_rate": rate}.items()})
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Close the file."""
-        self._file.close()
-
-
 def log_epochs(watch: Watch, folder: Path) -> Watch:
-    """Return a `Watch` that also writes event files of TensorBoard, in one subfolder per fit.
+    """Return a `Watch` that also writes the epochs' losses for TensorBoard, in one subfolder per fit.
 
     Args:
         watch: the other one.
@@ -115,7 +89,7 @@ def log_epochs(watch: Watch, folder: Path) -> Watch:
 
     def watch_and_log(name: str, fold: int) -> Sequence[keras.callbacks.Callback]:
         own = re.sub(r"[^\w.]+", "_", f"{name}_fold_{fold}")
-        return [*watch(name, fold), EpochLog(folder / own)]
+        return [*watch(name, fold), keras.callbacks.TensorBoard(folder / own, write_graph=False)]
 
     return watch_and_log
 

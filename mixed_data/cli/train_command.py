@@ -60,6 +60,8 @@ def train(options: argparse.Namespace) -> Results:
         options.fusion, options.networks = "best", options.networks or ["table"]
         options.image_branch = options.image_branch or "pretrained"
     check_study_options(options)
+    if options.tensorboard and not find_spec("tensorboard"):
+        raise UsageError("--tensorboard needs the package tensorboard; type: pip install 'mixed_data[tensorboard]'")
     from mixed_data.cli.command_inputs import check_photos_of, describe_start, network_options, read_data
     from mixed_data.cli.resumed_options import open_folder
 
@@ -94,9 +96,8 @@ def train(options: argparse.Namespace) -> Results:
     console.print(f"\n{seconds:.0f} seconds in all. Results: {folder.path}  Bundle: {folder.bundle}")
     console.print(f"report: {folder.report}", highlight=False)
     if options.tensorboard:
-        install = "" if find_spec("tensorboard") else " (first: pip install tensorboard)"
         how = shlex.join(["tensorboard", "--logdir", str(options.tensorboard)])
-        console.print(f"curves of the losses: {how}{install}", highlight=False)
+        console.print(f"curves of the losses: {how}", highlight=False)
     command = ["python", "-m", "mixed_data", "evaluate", str(folder.bundle), "--data", str(folder.held_out)]
     console.print(f"next: {shlex.join(command)}", highlight=False)
     return {

@@ -318,10 +318,10 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         """Predict rows that `read_rows` has read, by every member; see `mixed_data.network.member_predictions`."""
         return predict_members(self.model_, inputs)
 
-    def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
+    def write_parts(self, folder: Path, backbones: Backbones, *, for_runtime: bool = True) -> dict[str, Any]:
         """Write this fitted regressor's part of a bundle; see `mixed_data.bundle.Bundled`."""
         parts = NetworkParts(self.model_, self.preprocessor_, self.target_transformer_, self.embedder_, self.history_)
-        return write_network(self.get_params(deep=False), parts, folder, backbones)
+        return write_network(self.get_params(deep=False), parts, folder, backbones, for_runtime=for_runtime)
 
     @classmethod
     def read_parts(cls, folder: Path, entry: dict[str, Any], places: Sequence[Path]) -> MixedDataRegressor:

@@ -22,7 +22,7 @@ _SETTINGS = {KerasBackbone.suffix: {}, OnnxBackbone.suffix: ONNX_SETTINGS}
 
 
 def write_backbones(
-    backbones: Sequence[Backbone], folder: Path, written: Backbones
+    backbones: Sequence[Backbone], folder: Path, written: Backbones, *, for_runtime: bool
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Write backbones as they are and as ONNX, but for those that stand elsewhere already.
 
@@ -30,6 +30,7 @@ def write_backbones(
         backbones: of one embedder.
         folder: exists.
         written: those that have been written; new ones are added.
+        for_runtime: whether those of Keras are written as ONNX, too.
 
     Returns:
         What the manifest says of each as it is: the digest of its ``file``, that file's ``suffix``, and ``settings``;
@@ -41,12 +42,14 @@ def write_backbones(
         file = folder / f"backbone_{number}{backbone.suffix}"
         backbone.write(file)
         entry = {"file": digest_file(file), "suffix": backbone.suffix, "settings": backbone.settings}
-        if isinstance(backbone, KerasBackbone):
+        if isinstance(backbone, KerasBackbone) and not for_runtime:
+            written[backbone.digest] = entry, {}
+        elif isinstance(backbone, KerasBackbone):
             written[backbone.digest] = entry, write_photo_reader(backbone.model, file.with_suffix(".onnx"))
         else:
             written[backbone.digest] = entry, {"file": entry["file"], "settings": entry["settings"]}
     both = [written[backbone.digest] for backbone in backbones]
-    return [entry for entry, _ in both], [reader for _, reader in both]
+    return [entry for entry, _ in both], [reader for _, reader in both if reader]
 
 
 def write_photo_reader(model: keras.Model, file: Path) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class NetworkParts:
 
 
 def write_network(
-    parameters: dict[str, Any], parts: NetworkParts, folder: Path, backbones: Backbones
+    parameters: dict[str, Any], parts: NetworkParts, folder: Path, backbones: Backbones, *, for_runtime: bool
 ) -> dict[str, Any]:
     """Write a network and what it needs, but for a backbone that stands elsewhere already.
 
@@ -78,19 +78,23 @@ def write_network(
         parts: of the network.
         folder: exists.
         backbones: those that have been written; a new one is added.
+        for_runtime: whether it is written as ONNX, too.
 
     Returns:
         What the manifest says of it.
     """
-    entries, readers = write_backbones(parts.embedder.backbones if parts.embedder else (), folder, backbones)
+    entries, readers = write_backbones(
+        parts.embedder.backbones if parts.embedder else (), folder, backbones, for_runtime=for_runtime
+    )
     # Without the optimizer, whose state is twice the size of the network, and which another backend may not know.
     network = keras.models.clone_model(parts.model)
     network.set_weights(parts.model.get_weights())
     write_keras(network, folder / _NETWORK_FILE)
-    encoder, predictor = split_predictor(network)
-    if encoder is not None:
-        readers = [write_photo_reader(encoder, folder / "backbone_0.onnx")]
-    export_predictor(predictor, folder / NETWORK_FILE)
+    if for_runtime:
+        encoder, predictor = split_predictor(network)
+        if encoder is not None:
+            readers = [write_photo_reader(encoder, folder / "backbone_0.onnx")]
+        export_predictor(predictor, folder / NETWORK_FILE)
     parts.preprocessor.save(folder / "preprocessing.json")
     write_json(folder / "target.json", parts.transformer.get_state())
     return make_entry(parameters, entries, readers, parts.history, folder)

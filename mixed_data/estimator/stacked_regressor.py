@@ -185,14 +185,14 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
         inputs = self.preprocessor_.transform_checked(table, self.embedder_)
         return inputs, *StackedPrediction(self.machines_, self.trees_, self.weights_).describe(table, inputs)
 
-    def write_parts(self, folder: Path, backbones: Backbones) -> dict[str, Any]:
+    def write_parts(self, folder: Path, backbones: Backbones, *, for_runtime: bool = True) -> dict[str, Any]:
         """Write this fitted regressor's part of a bundle; see `mixed_data.bundle.Bundled`."""
         self.preprocessor_.save(folder / "preprocessing.json")
         write_json(folder / "target.json", self.target_transformer_.get_state())
         write_weights(folder / STACK_FILE, self.weights_)
         self.machines_.write(folder / KERNELS_FILE)
         self.trees_.write(folder)
-        entries, readers = write_backbones(self.embedder_.backbones, folder, backbones)
+        entries, readers = write_backbones(self.embedder_.backbones, folder, backbones, for_runtime=for_runtime)
         return make_entry(self.get_params(deep=False), entries, readers, {}, folder)
 
     @classmethod

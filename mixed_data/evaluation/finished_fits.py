@@ -119,7 +119,7 @@ class FinishedFits:
             return fit
         said = StandIn.of(fit.model)
         if name == self._main:
-            save_bundle(fit.model, self._path(name, fold, ".bundle"))
+            save_bundle(fit.model, self._path(name, fold, ".bundle"), for_runtime=False)
         else:
             fit = replace(fit, model=said)
         state = {

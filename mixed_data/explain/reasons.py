@@ -95,7 +95,7 @@ def _explain(model: Explained, table: pd.DataFrame, coverage: float) -> Explanat
         columns=[scale.part(name, found_columns.get(name), cells.get(name)) for name in features],
         without=[_leave_out(row, position, names[view], coverage) for position, view in enumerate(row.views)],
         narrowing=_narrow(model, table, inputs, names, coverage),
-        warnings=[*map(str, inputs.row_warnings[0]), *rare],
+        warnings=[*inputs.row_warnings[0], *rare],
     )
 
 

@@ -63,7 +63,7 @@ class RowRegressor(Learned):
         Raises:
             ValueError: the table does not fit the schema (all problems are listed).
         """
-        rows, row_warnings = self._predict(X)
+        rows, row_warnings = self.predict_rows_and_warnings(X)
         warn_of_lost_photos(row_warnings, to_pandas(X))
         return rows["prediction"].to_numpy()
 
@@ -84,7 +84,7 @@ class RowRegressor(Learned):
             ValueError: the table does not fit the schema, this was fitted with ``intervals=False``, or there were too
                 few training rows for such a coverage.
         """
-        rows, row_warnings = self._predict(X, coverage)
+        rows, row_warnings = self.predict_rows_and_warnings(X, coverage)
         warn_of_lost_photos(row_warnings, to_pandas(X))
         return rows[["lower", "upper"]].to_numpy()
 
@@ -105,10 +105,12 @@ class RowRegressor(Learned):
         Raises:
             ValueError: as for `predict` and `predict_interval`.
         """
-        return self._predict(table, coverage)[0]
+        return self.predict_rows_and_warnings(table, coverage)[0]
 
-    def _predict(self, table: pd.DataFrame, coverage: float | None = None) -> tuple[pd.DataFrame, list[list[str]]]:
-        """Predict as `predict_rows` does; and return the warnings of each row one by one."""
+    def predict_rows_and_warnings(
+        self, table: pd.DataFrame, coverage: float | None = None
+    ) -> tuple[pd.DataFrame, list[list[str]]]:
+        """Predict as `predict_rows` does, and return the warnings of each row one by one; some are `LostPhoto`."""
         self.check_fitted()
         if coverage is not None and self.calibrator_ is None:
             raise ValueError("this regressor knows no intervals: it was fitted with intervals=False")
@@ -130,9 +132,10 @@ class RowRegressor(Learned):
                 )
             columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
             rare = find_rare_levels(inputs, self.preprocessor_)
-            columns["warnings"] = ["; ".join(a + b) for a, b in zip(inputs.row_warnings, rare, strict=True)]
+            found = [of_photos + of_levels for of_photos, of_levels in zip(inputs.row_warnings, rare, strict=True)]
+            columns["warnings"] = ["; ".join(texts) for texts in found]
             if inputs["level_counts"].shape[1]:
                 columns["level_rows"] = pd.array(inputs["level_counts"].min(axis=1), dtype="Int64")
             parts.append(pd.DataFrame(columns))
-            row_warnings += inputs.row_warnings
+            row_warnings += found
         return pd.concat(parts).set_axis(table.index, axis="index"), row_warnings

@@ -66,6 +66,12 @@ class Predictor:
         """Predict rows and say of each what it was made from; see `RowRegressor.predict_rows`."""
         return self.model.predict_rows(table, coverage)
 
+    def predict_rows_and_warnings(
+        self, table: pd.DataFrame, coverage: float | None = None
+    ) -> tuple[pd.DataFrame, list[list[str]]]:
+        """Predict rows, and give the warnings of each one by one; see `RowRegressor.predict_rows_and_warnings`."""
+        return self.model.predict_rows_and_warnings(table, coverage)
+
     def explain(self, table: pd.DataFrame, coverage: float = 0.9) -> list[Explanation]:
         """Say what columns and photos did to the predictions of rows; see `mixed_data.explain.reasons.explain_rows`."""
         return explain_rows(self.model, table, coverage)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixed_data.preprocessing.lost_photos import LostPhoto
 from mixed_data.preprocessing.photo_decoding import load_photo
 from mixed_data.preprocessing.photo_problems import PhotoError
 from mixed_data.runtime import Predictor
@@ -18,8 +19,6 @@ from mixed_data.serving.problem_details import FieldError, ServiceError
 from mixed_data.serving.request_bodies import Row
 from mixed_data.serving.served_fields import ServedFields
 from mixed_data.serving.service_limits import Limits
-
-_SIGN_OF_LOST_PHOTO = "a photo of "  # how `LostPhoto` names one that came as bytes
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class RowAnswerer:
                     kind[place] = names
             lines = self._predict(table, coverage)
             for place, row, line, outside, unseen in zip(places, usable, lines, found[2], found[1], strict=True):
-                lost = self._find_lost_photos(row) if _SIGN_OF_LOST_PHOTO in line["warnings"] else None
+                lost = self._find_lost_photos(row, line["warnings"])
                 answers[place] = lost or self._describe(line, coverage, outside, unseen)
         return Answered(answers, *notes)
 
@@ -92,9 +91,7 @@ class RowAnswerer:
             raise problem
         table = self._make_table([row])
         (explanation,) = self._predictor.explain(table, coverage)
-        if any(_SIGN_OF_LOST_PHOTO in warning for warning in explanation.warnings) and (
-            lost := self._find_lost_photos(row)
-        ):
+        if lost := self._find_lost_photos(row, explanation.warnings):
             raise lost
         found = explanation.to_dict() | {"unit": self._fields.unit}
         if heat_view is not None:
@@ -131,8 +128,10 @@ class RowAnswerer:
     def _find_missing(self, rows: Sequence[Row]) -> list[list[str]]:
         return [[name for name in self._fields.photos if not row[name]] for row in rows]
 
-    def _find_lost_photos(self, row: Row) -> ServiceError | None:
-        """Say which photos cannot be decoded; the small size makes this quick."""
+    def _find_lost_photos(self, row: Row, warnings: Sequence[str]) -> ServiceError | None:
+        """Say which photos cannot be decoded, where a warning says that some cannot; the small size makes it quick."""
+        if not any(isinstance(warning, LostPhoto) for warning in warnings):
+            return None
         errors = []
         for name in self._fields.photos:
             for photo in row[name]:
@@ -157,14 +156,14 @@ class RowAnswerer:
         """Predict rows; those whose interval is not known at this coverage go without."""
         predictor = self._predictor
         if not predictor.has_intervals:
-            return _to_lines(predictor.predict_rows(table))
+            return _to_lines(*predictor.predict_rows_and_warnings(table))
         try:
-            return _to_lines(predictor.predict_rows(table, coverage))
+            return _to_lines(*predictor.predict_rows_and_warnings(table, coverage))
         except ValueError as error:
             if len(table) > 1:
                 return [self._predict(table.iloc[row : row + 1], coverage)[0] for row in range(len(table))]
-            (line,) = _to_lines(predictor.predict_rows(table))
-            return [line | {"warnings": "; ".join(filter(None, [line["warnings"], f"no interval: {error}"]))}]
+            (line,) = _to_lines(*predictor.predict_rows_and_warnings(table))
+            return [line | {"warnings": [*line["warnings"], f"no interval: {error}"]}]
 
     def _describe(
         self, line: dict[str, Any], coverage: float, out_of_range: list[str], unseen: list[str]
@@ -176,11 +175,12 @@ class RowAnswerer:
             "coverage": coverage if line.get("lower") is not None else None,
             "unit": self._fields.unit,
             "images_used": line["images_used"],
-            "warnings": [text for text in line["warnings"].split("; ") if text],
+            "warnings": line["warnings"],
             "out_of_range": out_of_range,
             "unseen": unseen,
         }
 
 
-def _to_lines(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in line.items()} for line in rows.to_dict("records")]
+def _to_lines(rows: pd.DataFrame, warnings: list[list[str]]) -> list[dict[str, Any]]:
+    lines = rows.assign(warnings=warnings).to_dict("records")
+    return [{str(name): value for name, value in line.items()} for line in lines]

@@ -6,13 +6,14 @@ Reference: RFC 9457, Problem Details for HTTP APIs.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import Response
+
+from mixed_data.files.checked_json import make_plain
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -84,12 +85,4 @@ class JsonResponse(Response):
 
     def render(self, content: Any) -> bytes:
         """Write the content."""
-        return json.dumps(_make_plain(content), allow_nan=False).encode("ascii")
-
-
-def _make_plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(name): _make_plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_make_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return json.dumps(make_plain(content), allow_nan=False).encode("ascii")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import json
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
+from mixed_data.files.checked_json import parse_json
 from mixed_data.serving.memory_forms import FormReader
 from mixed_data.serving.problem_details import FieldError, ServiceError
 from mixed_data.serving.served_fields import ServedFields
@@ -79,15 +79,11 @@ def read_json(body: bytes) -> Any:
         ServiceError: it is none, or holds NaN or Infinity.
     """
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return parse_json(body)
+    except ValueError as error:
         raise ServiceError(
-            400, "the body is no JSON in UTF-8; check brackets and quotes, and write null for NaN"
+            400, f"the body is no JSON that is read: {error!s:.200}; check brackets and quotes, and write null for NaN"
         ) from None
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def read_row(value: Any, fields: ServedFields, limits: Limits, place: str = "") -> Row:

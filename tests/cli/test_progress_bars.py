@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 from rich.progress import Progress
-from tensorflow.core.util import event_pb2
-from tensorflow.data import TFRecordDataset
+from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.util import tensor_util
 
 from mixed_data.cli import main, terminal_bars
 from mixed_data.cli.progress_bars import EpochProgress, log_epochs
@@ -69,12 +69,11 @@ def test_each_fit_writes_its_epochs_for_tensorboard(tmp_path):
     folders = sorted(path.name for path in tmp_path.iterdir())
     assert folders == ["film_all_rows_fold_2", "table_fold_2"]
     for folder, losses in zip(reversed(folders), kept, strict=True):
-        (file,) = (tmp_path / folder).iterdir()
-        _, *events = (event_pb2.Event.FromString(record.numpy()) for record in TFRecordDataset(str(file)))
-        assert [event.step for event in events] == [0, 1]
-        written = [{value.tag: value.simple_value for value in event.summary.value} for event in events]
-        assert [values["loss"] for values in written] == pytest.approx(losses)
-        assert [values["learning_rate"] for values in written] == pytest.approx([0.01, 0.01])
+        written = event_accumulator.EventAccumulator(str(tmp_path / folder / "train"))
+        written.Reload()
+        for tag, expected in (("epoch_loss", losses), ("epoch_learning_rate", [0.01, 0.01])):
+            events = [tensor_util.make_ndarray(event.tensor_proto) for event in written.Tensors(tag)]
+            assert events == pytest.approx(expected)
 
 
 def test_train_says_how_to_see_the_curves(folds_run, listings, tmp_path, monkeypatch, capsys):
@@ -89,8 +88,14 @@ def test_train_says_how_to_see_the_curves(folds_run, listings, tmp_path, monkeyp
     logs = str(tmp_path / "my logs")
     words = ["train", "--dataset", "table", "--data", str(listings), "--tensorboard", logs]
     assert main([*words, "--out", str(tmp_path / "run")]) == 0
-    assert watched == ["EpochProgress", "EpochLog"]
+    assert watched == ["EpochProgress", "TensorBoard"]
     assert f"curves of the losses: tensorboard --logdir '{logs}'" in capsys.readouterr().out
+
+
+def test_without_tensorboard_nothing_is_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("mixed_data.cli.train_command.find_spec", lambda name: None)
+    assert main(["train", "--dataset", "table", "--data", "no such file", "--tensorboard", str(tmp_path)]) == 2
+    assert "pip install 'mixed_data[tensorboard]'" in capsys.readouterr().err
 
 
 # --- bars of loops --------------------------------------------------------------------------------------------------

@@ -40,7 +40,9 @@ def test_what_was_predicted_with_modalities_hidden_is_kept_too(tmp_path):
 
 def test_the_main_model_is_kept_whole(tmp_path, monkeypatch):
     bundles, loaded = [], MixedDataRegressor(units=1)
-    monkeypatch.setattr("mixed_data.evaluation.finished_fits.save_bundle", lambda model, path: bundles.append(path))
+    monkeypatch.setattr(
+        "mixed_data.evaluation.finished_fits.save_bundle", lambda model, path, for_runtime: bundles.append(path)
+    )
     monkeypatch.setattr("mixed_data.evaluation.finished_fits.load", lambda path: path == bundles[0] and loaded)
     fits = FinishedFits(tmp_path, "main")
     model = MixedDataRegressor(units=7)

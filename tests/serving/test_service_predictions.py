@@ -30,7 +30,7 @@ def test_a_form_and_json_are_answered_as_the_predictor_answers(client):
     photos = {"front": in_base64(), "rooms_photos": [in_base64(dark), f"data:image/png;base64,{in_base64()}"]}
     of_json = client.post("/v1/predict", json={**ROW, **photos})
     table = pd.DataFrame([{**ROW, "front": PHOTO, "rooms_photos": [dark, PHOTO]}])
-    expected = make_predictor().predict_rows(table)
+    expected = make_predictor().model.predict_rows(table)
     assert of_form.status_code == 200
     assert of_form.json() == of_json.json()
     assert of_form.json()["prediction"] == expected["prediction"].item() == 120_500 + 30 + 2
@@ -112,14 +112,15 @@ def test_intervals_come_with_their_coverage_and_a_row_without_one_says_why():
     predictor.has_intervals = True
     asked = []
 
-    def predict_rows(table, coverage=None):
+    def predict(table, coverage=None):
         asked.append(coverage)
         if coverage is not None and table[AREA].isna().any():
             raise ValueError("too few training rows without a table")
-        rows = predictor.model.predict_rows(table)
-        return rows if coverage is None else rows.assign(lower=rows["prediction"] - 1, upper=float("inf"))
+        rows, warnings = predictor.model.predict_rows_and_warnings(table)
+        ends = {} if coverage is None else {"lower": rows["prediction"] - 1, "upper": float("inf")}
+        return rows.assign(**ends), warnings
 
-    predictor.predict_rows = predict_rows
+    predictor.predict_rows_and_warnings = predict
     with make_client(predictor) as client:
         one = client.post("/v1/predict?coverage=0.5", json={AREA: 1}).json()
         assert (one["lower"], one["upper"], one["coverage"]) == (999.0, None, 0.5)
@@ -150,7 +151,7 @@ def test_a_bundle_without_photos_is_served_and_wants_none():
     schema, rows = Schema(target="y", numeric=("x",)), pd.DataFrame({"x": [1.0, 2.0, 4.0]})
     predictor = make_predictor(schema, rows, unit="")
     predictor.model.modalities = "tabular"
-    predictor.predict_rows = lambda table: pd.DataFrame({"prediction": [1.0], "images_used": 0, "warnings": ""})
+    predictor.predict_rows_and_warnings = lambda table: (pd.DataFrame({"prediction": [1.0], "images_used": 0}), [[]])
     with make_client(predictor) as client:
         assert client.post("/v1/predict", json={"x": 1}).json()["prediction"] == 1.0
         assert client.post("/v1/explain?heat_map=x", json={"x": 1}).status_code == 422

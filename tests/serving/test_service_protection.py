@@ -114,13 +114,13 @@ class Gate:
 
     def __init__(self):
         self.predictor, self.open, self.num_inside = make_predictor(), threading.Event(), 0
-        self._predict_rows = self.predictor.predict_rows
-        self.predictor.predict_rows = self.wait
+        self._predict = self.predictor.predict_rows_and_warnings
+        self.predictor.predict_rows_and_warnings = self.wait
 
     def wait(self, table, coverage=None):
         self.num_inside += 1
         assert self.open.wait(20)
-        return self._predict_rows(table)
+        return self._predict(table)
 
 
 def wait_for(is_true):
