@@ -37,14 +37,26 @@ class MirrorAndShift(keras.layers.Layer):
         """Change the photos if ``training``."""
         if not training:
             return photos
-        coins = keras.random.uniform((ops.shape(photos)[0], 1, 1, 1), seed=self.seed_generator)
-        photos = ops.where(coins < 0.5, ops.flip(photos, axis=2), photos)
+        num_photos = ops.shape(photos)[0]
+        is_mirrored = keras.random.uniform((num_photos, 1, 1, 1), seed=self.seed_generator)[:, 0, 0, 0] < 0.5
+        # One copy of whole photos. To choose pixel by pixel takes TensorFlow fifteen times as long.
+        both = ops.concatenate([photos, ops.flip(photos, axis=2)])
+        photos = ops.take(both, ops.arange(num_photos) + ops.where(is_mirrored, num_photos, 0), axis=0)
         for axis in (1, 2):
-            side = photos.shape[axis]
-            most = int(self.max_shift * side)
-            offset = keras.random.randint((), -most, most + 1, seed=self.seed_generator)
-            photos = ops.take(photos, ops.clip(ops.arange(side, dtype=offset.dtype) + offset, 0, side - 1), axis=axis)
+            photos = self._shift(photos, axis)
         return photos
+
+    def _shift(self, photos: keras.KerasTensor, axis: int) -> keras.KerasTensor:
+        """Shift along an axis; a slice of the photo with longer edges is a fourth of the work of picking columns."""
+        side = photos.shape[axis]
+        most = int(self.max_shift * side)
+        offset = keras.random.randint((), -most, most + 1, seed=self.seed_generator)
+        if not most:
+            return photos
+        first, last = (ops.take(photos, [at] * most, axis=axis) for at in (0, side - 1))
+        longer = ops.concatenate([first, photos, last], axis=axis)
+        start = [most + offset if one == axis else 0 for one in range(4)]
+        return ops.slice(longer, start, ops.shape(photos))
 
     def compute_output_spec(self, photos: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Return the shape and dtype of the input."""
