@@ -36,7 +36,7 @@ from mixed_data.estimator.settings import (
     set_aside,
 )
 from mixed_data.intervals import IntervalCalibrator
-from mixed_data.network.fused_network import make_predictor
+from mixed_data.network.fused_network import inner_network
 from mixed_data.network.member_predictions import measure_fusion, predict_members, read_member_weights
 from mixed_data.network.training import JIT_COMPILE, Training, seeded
 from mixed_data.prediction.member_spread import describe_members
@@ -210,11 +210,11 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         scaled = transformer.transform(target)
         rows: dict[str, Any] = {"training_rows": training_rows, "callbacks": callbacks}
         with seeded(self.random_state):
-            network, components, arrays = build_for(inputs, network_settings, embedder, training_rows)
+            model, components, arrays = build_for(inputs, network_settings, training_settings, embedder, training_rows)
+            network = inner_network(model)
             training = Training(network, arrays, scaled, training_settings, validation_rows=validation_rows, **rows)
             history = training.losses(network.fit(**training.arguments))
         measure_fusion(network, components, inputs, training_rows)
-        model = make_predictor(network, components)
         self.set_parts(NetworkParts(model, preprocessor, transformer, embedder, history))
         if self.intervals:
             self.calibrator_ = self._calibrate(X, target, schema, inputs, validation_rows)

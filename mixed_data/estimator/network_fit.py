@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import keras
 import numpy as np
 
 from mixed_data.network import PrincipalComponents
-from mixed_data.network.fused_network import NetworkSettings, build_network
+from mixed_data.network.fused_network import NetworkSettings, build_network, inner_network, make_predictor
+from mixed_data.network.spare_networks import copy_variables, name_recipe, take_spare
+from mixed_data.network.training import TrainingSettings
 from mixed_data.preprocessing import Inputs
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
@@ -15,23 +20,45 @@ NUM_COMPONENTS = 64
 
 
 def build_for(
-    inputs: Inputs, settings: NetworkSettings, embedder: PhotoEmbedder | None, training_rows: np.ndarray
+    inputs: Inputs,
+    settings: NetworkSettings,
+    training_settings: TrainingSettings,
+    embedder: PhotoEmbedder | None,
+    training_rows: np.ndarray,
 ) -> tuple[keras.Model, PrincipalComponents | None, dict[str, np.ndarray]]:
-    """Build the network for some rows.
+    """Build the network for some rows, or take a spare one of the same kind and give it the weights of a new one.
 
     Args:
         inputs: of all rows.
         settings: of the network.
+        training_settings: of its training.
         embedder: what made vectors of the photos, if anything did.
         training_rows: positions of the rows that components are learned from.
 
     Returns:
-        The network, untrained; the components that stand before it if there is an embedder; and what it reads: the
-        inputs, with the components in place of the vectors, once for all epochs instead of in every step.
+        The predictor, whose network, see `inner_network`, is untrained; the components that stand before that if there
+        is an embedder; and what the network reads: the inputs, with the components in place of the vectors, once for
+        all epochs instead of in every step.
     """
     components, arrays = None, dict(inputs)
     if embedder is not None:
         components = PrincipalComponents(NUM_COMPONENTS, embedder.block_sizes, name="components")
         components.adapt(inputs["images"][training_rows], inputs["image_mask"][training_rows])
         arrays["images"] = components.project(inputs["images"], inputs["image_mask"])
-    return build_network(inputs["tabular"].shape[1], arrays["images"].shape[1:], settings), components, arrays
+    shapes = inputs["tabular"].shape[1], arrays["images"].shape[1:]
+    network = build_network(*shapes, settings)
+    num_batches = math.ceil(len(training_rows) / training_settings.batch_size)  # the learning rate's decay is made for
+    vectors = None if components is None else (inputs["images"].shape[1:], tuple(components.blocks or ()))
+    policy, own = keras.config.dtype_policy().name, replace(training_settings, random_state=0)
+    recipe = settings, own, shapes, num_batches, vectors, policy
+    model = take_spare(recipe)
+    if model is None:
+        model = make_predictor(network, components)
+    else:
+        copy_variables(network, inner_network(model))
+        if components is not None:
+            spare = next(layer for layer in model.layers if isinstance(layer, PrincipalComponents))
+            spare.mean.assign(components.mean)
+            spare.kernel.assign(components.kernel)
+    name_recipe(model, recipe)
+    return model, components, arrays

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+import keras
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
@@ -13,6 +14,7 @@ from sklearn.base import clone
 
 from mixed_data.files.progress import track
 from mixed_data.intervals import IntervalCalibrator
+from mixed_data.network.spare_networks import give_back
 from mixed_data.prediction.missing_patterns import PATTERNS, hide, name_patterns
 from mixed_data.prediction.rare_levels import RARITY
 from mixed_data.preprocessing import Inputs, TargetTransformer
@@ -31,6 +33,7 @@ class NetworkRegressor(Protocol):
 
     modalities: str
     target_transformer_: TargetTransformer
+    model_: keras.Model
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> NetworkRegressor:
         """Learn from rows."""
@@ -126,4 +129,5 @@ def _fit_and_predict(
     with without_photo_warnings():  # the fit on all rows has spoken of them
         regressor.fit(X.iloc[training_rows], target[training_rows])
     predicted = predict_patterns(regressor, regressor.read_rows(X.iloc[held_out_rows]))
+    give_back(regressor.model_)
     return predicted.assign(row=held_out_rows[predicted["row"]])

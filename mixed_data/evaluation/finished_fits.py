@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mixed_data.bundle import save_bundle
-from mixed_data.estimator import load
+from mixed_data.estimator import MixedDataRegressor, load
 from mixed_data.files.checked_json import (
     INTEGER,
     INTEGERS,
@@ -28,6 +28,7 @@ from mixed_data.files.checked_json import (
     write_json,
 )
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
+from mixed_data.network.spare_networks import give_back
 
 _LIST = Kind("a list or null", lambda value: value is None or isinstance(value, list))
 _FIELDS = {
@@ -63,6 +64,14 @@ class StandIn:
         weights = getattr(model, "fusion_weights_", {})
         members = getattr(model, "member_weights_", None)
         return cls({branch: float(weight) for branch, weight in weights.items()}, members)
+
+    @classmethod
+    def in_place_of(cls, model: Any) -> StandIn:
+        """Return the same, and leave the model's network to the next fit: the model is not used any more."""
+        found = cls.of(model)
+        if isinstance(model, MixedDataRegressor):
+            give_back(model.model_)
+        return found
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ class FinishedFits:
         if name == self._main:
             save_bundle(fit.model, self._path(name, fold, ".bundle"), for_runtime=False)
         else:
-            fit = replace(fit, model=said)
+            fit = replace(fit, model=StandIn.in_place_of(fit.model))
         state = {
             "model": name,
             "fold": fold,

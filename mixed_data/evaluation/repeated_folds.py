@@ -228,7 +228,7 @@ def _run(number: int, task: _Task, table: pd.DataFrame, schema: Schema) -> tuple
     estimator = reseed(task.candidate.estimator, task.repeat)
     hide = task.candidate.hide
     found = evaluate_held_out(task.model, estimator, table, schema, [task.split], fits=task.fits, hide=hide)
-    return number, Fit(found.rows, StandIn.of(found.fitted[0]), found.seconds, found.hidden)
+    return number, Fit(found.rows, StandIn.in_place_of(found.fitted[0]), found.seconds, found.hidden)
 
 
 def _collect(tasks: Sequence[_Task], done: Sequence[Fit]) -> pd.DataFrame:

@@ -164,5 +164,11 @@ def make_predictor(network: keras.Model, components: PrincipalComponents | None 
     return keras.Model(inputs, network(repeated), name="predictor")
 
 
+def inner_network(predictor: keras.Model) -> keras.Model:
+    """Return the network that a predictor from `make_predictor` was made of."""
+    (network,) = (layer for layer in predictor.layers if isinstance(layer, keras.Model))
+    return network
+
+
 def _for_members(tensor: KerasTensor, members: int) -> KerasTensor:
     return tensor if tensor.shape[1] == members else ops.repeat(tensor, members, axis=1)

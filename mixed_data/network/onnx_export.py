@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from mixed_data.network.fused_network import make_predictor
+from mixed_data.network.fused_network import inner_network, make_predictor
 from mixed_data.network.view_layers import PHOTO_VECTOR
 from mixed_data.preprocessing.onnx_backbone import MAP_ENDING
 
@@ -44,7 +44,7 @@ def split_predictor(model: keras.Model) -> tuple[keras.Model | None, keras.Model
     images = model.input.get("images")
     if images is None or len(images.shape) != 5:
         return None, model
-    (network,) = (layer for layer in model.layers if isinstance(layer, keras.Model))
+    network = inner_network(model)
     found = {layer.name: layer for layer in network.layers}
     if PHOTO_VECTOR not in found:
         raise ValueError(f"an image branch that reads pixels needs a layer named {PHOTO_VECTOR!r}; it has {[*found]}")

@@ -173,9 +173,10 @@ class Training:
         size, epochs = settings.batch_size, settings.epochs
         batches = Batches(inputs, target, training_rows, network=model, batch_size=size, seed=settings.random_state)
         rate, decay = settings.learning_rate, settings.weight_decay
-        optimizer = make_optimizer(learning_rate=rate, weight_decay=decay, num_steps=epochs * len(batches))
-        optimizer.build(model.trainable_variables)  # Otherwise TensorFlow traces the training step a second time.
-        model.compile(optimizer, settings.loss, jit_compile=JIT_COMPILE)
+        if not model.compiled:  # one from `take_spare` is
+            optimizer = make_optimizer(learning_rate=rate, weight_decay=decay, num_steps=epochs * len(batches))
+            optimizer.build(model.trainable_variables)  # Otherwise TensorFlow traces the training step a second time.
+            model.compile(optimizer, settings.loss, jit_compile=JIT_COMPILE)
         validation = stop = None
         if len(validation_rows):
             validation = Batches(inputs, target, validation_rows, network=model, batch_size=size, seed=None)
