@@ -1,10 +1,10 @@
 // The prediction, how sure it is, and what was doubtful, in words.
 
 import { make, place } from "./dom.js";
-import { capital, list, makeTicks, photoName, writeCell } from "./texts.js";
+import { capital, list, makeTicks, writeCell } from "./texts.js";
 
-// Elements for an answer of /v1/predict.
-export function drawAnswer(answer, schema, amounts) {
+// Elements for an answer of /v1/predict; `views`: as `RowForm.readViews` gives them.
+export function drawAnswer(answer, schema, amounts, views) {
   const { lower, upper } = answer;
   const isKnown = lower !== null && upper !== null;
   const share = isKnown ? `${Math.round(answer.coverage * 100)}\u00a0%` : "";
@@ -18,7 +18,7 @@ export function drawAnswer(answer, schema, amounts) {
       ]
       : [make("p", { class: "interval" }, "How far off this may be is not known.",
         schema.has_intervals ? "" : " The model was saved without intervals.")]),
-    drawNotes(answer, schema),
+    drawNotes(answer, schema, views),
   ];
 }
 
@@ -41,7 +41,7 @@ function drawBar({ prediction, lower, upper }, amounts) {
 }
 
 // What is missing is said once, together; all other warnings stand as the service words them.
-function drawNotes(answer, schema) {
+function drawNotes(answer, schema, views) {
   const outside = answer.out_of_range.map((name) => {
     const field = schema.fields.find((one) => one.name === name);
     const [low, high] = field.range.map((end) => writeCell(end, field.decimal));
@@ -59,13 +59,13 @@ function drawNotes(answer, schema) {
       others.push([isUnseen ? "strong" : "", `${capital(text)}.`]);
     }
   }
-  const missing = schema.photos.filter(({ name }) => answer.warnings.includes(`${name}: no photo given`));
+  const missing = [...new Set([...views.values()].filter(({ isEmpty }) => isEmpty).map(({ column }) => column))];
   const isWithout = schema.photos.length > 0 && answer.images_used === 0;
   const notes = [
     ...outside.map((text) => ["strong", text]),
     ...others,
     isWithout && ["", "There are no photos, so this comes from the details alone."],
-    !isWithout && missing.length > 0 && ["quiet", `Not given: ${list(missing.map((photo) => photoName(photo.label)))}.`],
+    !isWithout && missing.length > 0 && ["quiet", `Not given: ${list(missing)}.`],
     imputed.length > 0 && ["quiet", `Left empty: ${list(imputed)}.`],
   ].filter(Boolean);
   return notes.length > 0 && make("ul", { class: "notes", role: "list", "aria-label": "What was doubtful" },

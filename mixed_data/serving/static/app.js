@@ -76,7 +76,7 @@ async function estimate() {
     if (number !== asked) return;
     const amounts = new Amounts(schema.target.unit, answer.prediction);
     find("preview").hidden = true;
-    find("answer").replaceChildren(...drawAnswer(answer, schema, amounts).filter(Boolean));
+    find("answer").replaceChildren(...drawAnswer(answer, schema, amounts, views).filter(Boolean));
     find("reasons").replaceChildren(make("p", { class: "hint" }, "Finding out why …"));
     find("status").textContent = sayAnswer(answer, amounts);
     if (window.matchMedia("(max-width: 60rem)").matches) find("result").scrollIntoView();

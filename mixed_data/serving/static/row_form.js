@@ -77,14 +77,14 @@ export class RowForm {
     return [...row.keys()].length ? row : null;
   }
 
-  // Photo of each view -> {label, column, file}, as of now.
+  // Name of each view -> {label, file}, as of now; with the label of its column, and whether that has no photo at all.
   readViews() {
     const found = new Map();
     for (const zone of this.zones) {
       for (let number = 0; number < zone.count; number += 1) {
         const [view, label] = zone.count > 1
           ? [`${zone.name}[${number}]`, `${zone.label} ${number + 1}`] : [zone.name, zone.label];
-        found.set(view, { label, file: zone.files[number]?.file });
+        found.set(view, { label, file: zone.files[number]?.file, column: zone.label, isEmpty: !zone.files.length });
       }
     }
     return found;

@@ -18,14 +18,16 @@ export function writeCell(value, decimal = ".") {
 // The same as it may be typed, to the last digit.
 export const typeCell = (value, decimal = ".") => String(value ?? "").replace(".", typeof value === "number" ? decimal : ".");
 
-export const writeFactor = (factor) => `× ${factor.toFixed(factor < 0.1 ? 3 : 2)}`;
+export const writeFactor = (factor) =>
+  `× ${factor >= 0.1 && factor < 100 ? factor.toFixed(2) : Number(factor.toPrecision(3))}`;
 
-// Writes amounts of a unit, all rounded alike: to four digits of the largest.
+// Writes amounts of a unit, all rounded alike: to four digits of the largest, to whole ones from 100 on.
 export class Amounts {
   constructor(unit, largest) {
     this.sign = SIGNS[unit] ?? (/^\p{Sc}$/u.test(unit) ? unit : "");
     this.after = this.sign || !unit ? "" : unit === "%" ? "%" : `\u00a0${unit}`;
-    this.exponent = Math.floor(Math.log10(Math.abs(largest) || 1)) - 3;
+    const exponent = Math.floor(Math.log10(Math.abs(largest) || 1)) - 3;
+    this.exponent = exponent === -1 ? 0 : exponent;
   }
 
   write(value) {
