@@ -19,9 +19,11 @@ from explain_helpers import KnownModel, make_photo
 from playwright.sync_api import Browser, Page, Playwright
 from serving_helpers import make_predictor
 
+from mixed_data.bundle.comparable_rows import ComparableRows
 from mixed_data.intervals.calibrated_intervals import CalibratedIntervals
 from mixed_data.prediction.missing_patterns import PATTERNS
 from mixed_data.schema import Schema
+from mixed_data.schema.column_formats import learn_formats
 from mixed_data.serving import make_app
 
 # Chromium asks its maker for news of its own accord; with these it does not, and no name but this computer's is found.
@@ -86,8 +88,6 @@ def serve(predictor: Any, **options: Any) -> Iterator[str]:
 
 def make_home_predictor() -> Any:
     """Make a predictor on a logarithmic scale, with intervals that are wider without photos."""
-    from mixed_data.schema.column_formats import learn_formats
-
     predictor = make_predictor(learn_formats(HOME, HOMES), HOMES)
     known = KnownModel(method="log")
     model = predictor.model
@@ -99,7 +99,9 @@ def make_home_predictor() -> Any:
     model.calibrator_ = CalibratedIntervals("log").fit(
         prediction * np.exp(errors), prediction, difficulty=np.zeros((len(names), 1)), pattern=names
     )
-    predictor.has_intervals = True
+    comparables = ComparableRows.learn(model.preprocessor_, HOMES.assign(**{"price [$]": [150.0, 250.0, 900.0]}))
+    predictor.has_intervals = predictor.has_comparables = True
+    predictor.find_comparables = comparables.find
     return predictor
 
 

@@ -85,6 +85,7 @@ def make_predictor(schema: Schema = HOUSE, rows: pd.DataFrame = HOUSES, *, unit:
         unit=unit,
         manifest={},
         has_intervals=False,
+        has_comparables=False,
         predict_rows=model.predict_rows,
         explain=lambda table, coverage: explain_rows(model, table, coverage),
         heat_map=lambda table, view: draw_heat(model, table, view),

@@ -109,7 +109,7 @@ class ServedFields:
             "target": self.target,
             "examples": self.examples(),
             "has_intervals": self._predictor.has_intervals,
-            "has_comparables": False,
+            "has_comparables": self._predictor.has_comparables,
         }
 
     def examples(self) -> list[dict[str, Any]]:

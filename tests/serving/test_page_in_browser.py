@@ -176,6 +176,23 @@ def test_a_row_without_photos_is_answered_and_told_what_a_photo_would_do(page, a
     )
 
 
+def test_training_rows_that_resemble_the_row_are_shown_where_the_bundle_carries_some(page, address):
+    fill(page, Area="150", Zip="2", Style="ranch")
+    estimate(page)
+    first, *others = page.locator(".similar li").all_inner_texts()
+    assert [line for line in first.splitlines() if line] == [
+        "$250 no. 1",
+        "100 % alike",
+        f"Area 150, {MARKUP} 900,25, style ranch, zip 2, built 1980-06-01",
+    ]
+    assert sorted(text.split()[0] for text in others) == ["$150", "$900"]
+    found = ask(address, "v1/explain", area="150", zip="2", style="ranch")["comparables"]
+    assert [f"{round(100 * one['similarity'])} % alike" for one in found[1:]] == [
+        next(line for line in text.splitlines() if "alike" in line) for text in others
+    ]
+    assert httpx.get(address + "v1/schema").json()["has_comparables"]
+
+
 def test_what_cannot_be_used_is_named_beside_its_field_and_in_a_summary(page):
     fill(page, Area="large", Zip="1")
     upload(page, "Kitchen photo", b"no picture")
@@ -373,7 +390,7 @@ def test_another_bundle_has_another_form_and_says_that_it_knows_no_intervals(con
         estimate(page)
         assert page.locator(".value").inner_text() == "100,000\u00a0points"
         expect(page.locator("#answer")).to_contain_text("The model was saved without intervals.")
-        assert page.locator(".bar").count() == 0
+        assert page.locator(".bar, .similar").count() == 0
         assert "Area 100\n+ 100,000\u00a0points" in page.locator(".parts").last.inner_text()
 
 

@@ -1,7 +1,8 @@
-// Why: what table and photos did, each column and each photo; where in a photo; what one photo more would do.
+// Why: what table and photos did, each column and each photo; where in a photo; what one photo more would do; what
+// resembles the row.
 
 import { make, place } from "./dom.js";
-import { capital, list } from "./texts.js";
+import { capital, list, writeCell } from "./texts.js";
 
 const NAMES = { table: "Details", photos: "Photos" };
 const LEAST = 0.005; // of the width of an interval; a smaller change is none
@@ -25,6 +26,7 @@ export function drawReasons(found, schema, amounts, views, askHeat) {
       make("h3", {}, "Photo by photo"),
       make("ul", { class: "cards", role: "list" }, photos.map((part) => drawPhoto(part, found, schema, amounts, views, askHeat)))),
     drawNarrowing(found.narrowing, views),
+    found.comparables?.length > 0 && drawComparables(found.comparables, schema, amounts),
   ];
 }
 
@@ -99,4 +101,17 @@ function drawNarrowing(narrowing, views) {
     : names.length === 1 ? `The ${names[0]} would help most: with it, the interval gets about ${percent} % narrower.`
       : `With any one of ${list(names)}, the interval gets about ${percent} % narrower.`;
   return make("section", {}, make("h3", {}, "What would make it surer"), make("p", {}, text));
+}
+
+function drawComparables(comparables, schema, amounts) {
+  const write = (cells) => schema.fields.filter(({ name }) => (cells[name] ?? null) !== null)
+    .map((field) => `${field.label} ${writeCell(cells[field.name], field.decimal)}${field.unit && ` ${field.unit}`}`).join(", ");
+  return make("section", {},
+    make("h3", {}, "Most similar in training"),
+    make("p", { class: "hint" },
+      `With their true ${schema.target.label}. Details are compared, photos are not; 100 % is the same in every detail that you gave.`),
+    make("ul", { class: "similar", role: "list" }, comparables.map((one) => make("li", {},
+      make("p", {}, make("strong", {}, amounts.write(one.target)), one.id !== null && make("span", { class: "cell" }, ` no. ${one.id}`)),
+      make("span", { class: "effect" }, `${Math.round(one.similarity * 100)} % alike`),
+      make("p", { class: "hint" }, capital(write(one.cells)))))));
 }
