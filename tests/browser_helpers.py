@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import uvicorn
 from explain_helpers import KnownModel, make_photo
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 from serving_helpers import make_predictor
 
 from mixed_data.bundle.comparable_rows import ComparableRows
@@ -110,6 +110,14 @@ def _add_up(table: pd.DataFrame, inputs: Any) -> np.ndarray:
     area = pd.to_numeric(table["area"]).fillna(0).clip(upper=10_000).to_numpy(dtype="float64") / 100
     photos = (inputs["images"][:, :, 0] * inputs["image_mask"]).sum(axis=1)
     return (area + 0.5 * (table["zip"] == "1").to_numpy() + photos)[:, None]
+
+
+def open_page(context: BrowserContext, address: str) -> Page:
+    """Open the page, and wait until its form is there."""
+    page = context.new_page()
+    page.goto(address)
+    page.locator("#work").wait_for()
+    return page
 
 
 def fill(page: Page, **cells: str) -> None:

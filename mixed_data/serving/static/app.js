@@ -59,10 +59,12 @@ function markStale() {
 }
 
 async function estimate() {
-  const row = form.read();
   form.showProblem(null);
-  if (!row) {
-    form.showProblem(new Problem(0, "Fill in at least one detail, or add a photo."));
+  let row;
+  try {
+    row = form.read();
+  } catch (problem) {
+    form.showProblem(problem);
     return;
   }
   asked += 1;

@@ -1,10 +1,11 @@
 // The photos of one column: dropped, chosen or taken away. The files stay here until they are sent.
 
 import { make, showError } from "./dom.js";
-import { capital, photoName } from "./texts.js";
+import { capital, photoName, writeBytes } from "./texts.js";
 
 export class PhotoZone {
-  constructor(photo, number, onChange) {
+  constructor(photo, number, mostBytes, onChange) {
+    this.mostBytes = mostBytes;
     this.name = photo.name;
     this.label = photoName(photo.label);
     this.count = photo.count;
@@ -34,7 +35,9 @@ export class PhotoZone {
 
   // Where one photo fits, a new one takes the place of the old.
   add(files) {
-    if (!files.length) return;
+    const large = files.find((file) => file.size > this.mostBytes);
+    if (large) showError(this.input, this.error, `${large.name} is larger than ${writeBytes(this.mostBytes)}; make it smaller.`);
+    if (large || !files.length) return;
     if (this.count === 1) this.release(this.files.splice(0));
     const free = this.count - this.files.length;
     this.files.push(...files.slice(0, free).map((file) => ({ file, address: URL.createObjectURL(file) })));

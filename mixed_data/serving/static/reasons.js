@@ -5,12 +5,14 @@ import { make, place } from "./dom.js";
 import { capital, list, writeCell } from "./texts.js";
 
 const NAMES = { table: "Details", photos: "Photos" };
+let addresses = []; // of the photos that are shown; freed when others are
 const LEAST = 0.005; // of the width of an interval; a smaller change is none
 
 // Elements for an answer of /v1/explain.
 //   views: name of a view -> {label, file}
 //   askHeat: from the name of a view to a promise of its heat map
 export function drawReasons(found, schema, amounts, views, askHeat) {
+  addresses.splice(0).forEach((address) => URL.revokeObjectURL(address));
   const label = (name) => schema.fields.find((field) => field.name === name)?.label ?? name;
   const scale = makeScale([...found.modalities, ...found.columns, ...found.views].map((part) => part.amount));
   const draw = (title, parts, write) => drawParts(title, parts, write, scale, amounts);
@@ -58,6 +60,7 @@ function drawPhoto(part, found, schema, amounts, views, askHeat) {
   const { label, file } = views.get(part.name) ?? { label: part.name };
   const without = found.without.find((one) => one.view === part.name);
   const address = file && URL.createObjectURL(file);
+  if (address) addresses.push(address);
   const image = file && make("img", { src: address, alt: capital(label) });
   const text = make("p", { class: "hint", role: "status" });
   const button = make("button", { type: "button", "aria-pressed": "false" }, "Show where");

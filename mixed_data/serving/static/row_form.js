@@ -2,7 +2,8 @@
 
 import { find, make, showError } from "./dom.js";
 import { PhotoZone } from "./photo_zone.js";
-import { capital, typeCell, writeCell } from "./texts.js";
+import { Problem } from "./service.js";
+import { capital, typeCell, writeBytes, writeCell } from "./texts.js";
 
 export class RowForm {
   constructor(schema, onChange) {
@@ -10,7 +11,7 @@ export class RowForm {
     this.controls = new Map(); // name of a column -> {input, error, field}
     const used = schema.fields.filter((field) => field.is_used);
     find("fields").replaceChildren(...used.map((field, number) => this.makeField(field, number, onChange)));
-    this.zones = schema.photos.map((photo, number) => new PhotoZone(photo, number, onChange));
+    this.zones = schema.photos.map((photo, number) => new PhotoZone(photo, number, schema.limits.photo_bytes, onChange));
     find("zones").replaceChildren(...this.zones.map((zone) => zone.element));
     const examples = used.length ? schema.examples : [];
     find("example-buttons").replaceChildren(...examples.map((row, number) => this.makeExample(row, number, used)));
@@ -69,12 +70,19 @@ export class RowForm {
     for (const zone of this.zones) zone.clear();
   }
 
-  // What is filled in now, as it is sent; null where that is nothing.
+  // What is filled in now, as it is sent.
+  // Throws a Problem: that is nothing, or more than the service takes.
   read() {
     const row = new FormData();
     for (const [name, { input }] of this.controls) if (input.value.trim()) row.append(name, input.value.trim());
     for (const zone of this.zones) for (const { file } of zone.files) row.append(zone.name, file, file.name);
-    return [...row.keys()].length ? row : null;
+    if (![...row.keys()].length) throw new Problem(0, "Fill in at least one detail, or add a photo.");
+    const most = this.schema.limits.body_bytes;
+    const size = [...row.values()].reduce((sum, value) => sum + (value.size ?? value.length), 0);
+    if (size > most * 0.99) {
+      throw new Problem(413, `The photos together are larger than ${writeBytes(most)}. Make them smaller, or leave some out.`);
+    }
+    return row;
   }
 
   // Name of each view -> {label, file}, as of now; with the label of its column, and whether that has no photo at all.

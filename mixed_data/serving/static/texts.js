@@ -8,12 +8,14 @@ export const photoName = (label) => (/photo|picture|image/i.test(label) ? label 
 
 export const list = (texts) => new Intl.ListFormat("en", { type: "conjunction" }).format(texts);
 
-// A cell of the table; years stay without a comma.
+// A cell of the table, as it may be typed: without signs between thousands, which not every column can read.
 export function writeCell(value, decimal = ".") {
   if (typeof value !== "number") return String(value);
   const locale = decimal === "," ? "de-DE" : "en-US";
-  return new Intl.NumberFormat(locale, { maximumSignificantDigits: 6, useGrouping: "min2" }).format(value);
+  return new Intl.NumberFormat(locale, { maximumSignificantDigits: 9, useGrouping: false }).format(value);
 }
+
+export const writeBytes = (number) => `${Math.round(number / 2 ** 20)} MiB`;
 
 // The same as it may be typed, to the last digit.
 export const typeCell = (value, decimal = ".") => String(value ?? "").replace(".", typeof value === "number" ? decimal : ".");
