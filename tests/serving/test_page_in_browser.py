@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 
 import httpx
@@ -61,15 +62,19 @@ def test_a_filled_form_is_answered_with_what_the_service_says_and_why(page, addr
     assert "Not given: rooms photo." in page.locator(".notes").inner_text()
 
 
-def test_longer_bars_are_larger_effects_and_falls_lie_left_of_rises(page):
+def test_longer_bars_are_larger_effects_and_falls_lie_left_of_rises(page, address):
     fill(page, Area="200", Zip="1")
     upload(page, "Front photo", BRIGHT)
+    upload(page, "Kitchen photo", DARK)
     estimate(page)
     widths = {
         row.locator(".name").inner_text(): row.locator("b").bounding_box()["width"]
         for row in page.locator(".parts").first.locator("li").all()
     }
-    assert widths["Details"] > widths["Photos"] > 2
+    found = {part["name"]: part["factor"] for part in ask(address, "v1/explain", area="200", zip="1")["modalities"]}
+    assert widths["Details"] / widths["Photos"] == pytest.approx(
+        math.log(found["table"]) / math.log(found["photos"]), rel=0.05
+    )
     down = page.evaluate(
         """async () => {
           const { drawReasons } = await import("./static/reasons.js");
@@ -105,12 +110,12 @@ def test_a_heat_map_is_drawn_when_it_is_asked_for(page):
 
 
 def test_a_row_without_photos_is_answered_and_told_what_a_photo_would_do(page, address):
-    page.get_by_role("button", name="Example 2").click()
+    page.get_by_role("button", name="Example 1").click()
     page.locator("#reasons section").first.wait_for()
-    assert page.get_by_label("Area").input_value() == "150"
-    assert page.get_by_label(MARKUP).input_value() == "1200"
+    assert page.get_by_label("Area").input_value() == "100"
+    assert page.get_by_label(MARKUP).input_value() == "900,25"
     answer = httpx.post(
-        address + "v1/predict", json={"area": 150, MARKUP: 1200, "style": "ranch", "zip": "2", "built": "1980-06-01"}
+        address + "v1/predict", json={"area": 100, MARKUP: 900.25, "style": LEVEL, "zip": "1", "built": "1950-01-31"}
     ).json()
     assert page.locator(".value").inner_text() == f"${round(answer['prediction']):,}"
     assert "There are no photos" in page.locator(".notes").inner_text()

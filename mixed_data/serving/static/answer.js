@@ -13,7 +13,8 @@ export function drawAnswer(answer, schema, amounts, views) {
     ...(isKnown
       ? [
         make("p", { class: "interval" }, make("strong", {}, `${amounts.write(lower)} to ${amounts.write(upper)}`),
-          ` is the ${share} interval: about ${Math.round(answer.coverage * 10)} of 10 such intervals hold the true ${schema.target.label}.`),
+          ` is the ${share} interval: about ${Math.round(answer.coverage * 10)} of 10 such intervals hold the true `,
+          `${schema.target.label}.`),
         drawBar(answer, amounts),
       ]
       : [make("p", { class: "interval" }, "How far off this may be is not known.",
@@ -24,8 +25,8 @@ export function drawAnswer(answer, schema, amounts, views) {
 
 // Says for the status line what was found.
 export function sayAnswer(answer, amounts) {
-  const ends = answer.lower === null ? "" : `, between ${amounts.write(answer.lower)} and ${amounts.write(answer.upper)}`;
-  return `Estimate: ${amounts.write(answer.prediction)}${ends}`;
+  const [value, lower, upper] = [answer.prediction, answer.lower, answer.upper].map((one) => amounts.write(one));
+  return `Estimate: ${value}${answer.lower === null ? "" : `, between ${lower} and ${upper}`}`;
 }
 
 function drawBar({ prediction, lower, upper }, amounts) {
@@ -45,7 +46,8 @@ function drawNotes(answer, schema, views) {
   const outside = answer.out_of_range.map((name) => {
     const field = schema.fields.find((one) => one.name === name);
     const [low, high] = field.range.map((end) => writeCell(end, field.decimal));
-    return `${capital(field.label)} lies outside what the model was trained on (${low} to ${high}). Do not rely on this estimate.`;
+    const where = `${capital(field.label)} lies outside what the model was trained on (${low} to ${high}).`;
+    return `${where} Do not rely on this estimate.`;
   });
   const imputed = [];
   const others = [];

@@ -10,6 +10,7 @@ import { Amounts, capital } from "./texts.js";
 let schema;
 let form;
 let asked = 0; // number of the last question; answers to earlier ones are dropped
+let hasChanged = false; // whether the form has, since that question
 
 async function start() {
   try {
@@ -53,6 +54,7 @@ function showNothing() {
 }
 
 function markStale() {
+  hasChanged = true;
   if (!find("answer").firstChild) return;
   find("result").classList.add("stale");
   find("status").textContent = "The form has changed since this was estimated.";
@@ -68,6 +70,7 @@ async function estimate() {
     return;
   }
   asked += 1;
+  hasChanged = false;
   const number = asked;
   const views = form.readViews();
   find("status").textContent = "Estimating …";
@@ -81,6 +84,7 @@ async function estimate() {
     find("answer").replaceChildren(...drawAnswer(answer, schema, amounts, views).filter(Boolean));
     find("reasons").replaceChildren(make("p", { class: "hint" }, "Finding out why …"));
     find("status").textContent = sayAnswer(answer, amounts);
+    if (hasChanged) markStale();
     if (window.matchMedia("(max-width: 60rem)").matches) find("result").scrollIntoView();
     const found = await askReasons(row);
     if (number !== asked) return;

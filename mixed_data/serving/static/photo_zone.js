@@ -23,7 +23,10 @@ export class PhotoZone {
     this.drop = make("label", { class: "drop", for: id },
       make("span", { class: "zone-name" }, capital(this.label)), this.prompt);
     this.element = make("div", { class: "zone" }, this.input, this.drop, this.previews, this.error);
-    this.element.addEventListener("dragover", (event) => { event.preventDefault(); this.element.classList.add("over"); });
+    this.element.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      this.element.classList.add("over");
+    });
     this.element.addEventListener("dragleave", () => this.element.classList.remove("over"));
     this.element.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -36,20 +39,20 @@ export class PhotoZone {
   // Where one photo fits, a new one takes the place of the old.
   add(files) {
     const large = files.find((file) => file.size > this.mostBytes);
-    if (large) showError(this.input, this.error, `${large.name} is larger than ${writeBytes(this.mostBytes)}; make it smaller.`);
+    if (large) this.showError(`${large.name} is larger than ${writeBytes(this.mostBytes)}; make it smaller.`);
     if (large || !files.length) return;
     if (this.count === 1) this.release(this.files.splice(0));
     const free = this.count - this.files.length;
     this.files.push(...files.slice(0, free).map((file) => ({ file, address: URL.createObjectURL(file) })));
     this.show();
     const left = files.length - free;
-    showError(this.input, this.error, left > 0 ? `At most ${this.count} photo${this.count > 1 ? "s" : ""}; ${left} left out.` : "");
+    this.showError(left > 0 ? `At most ${this.count} photo${this.count > 1 ? "s" : ""}; ${left} left out.` : "");
     this.onChange();
   }
 
   remove(shown) {
     this.release(this.files.splice(this.files.indexOf(shown), 1));
-    showError(this.input, this.error, "");
+    this.showError("");
     this.show();
     this.input.focus();
     this.onChange();
@@ -57,8 +60,12 @@ export class PhotoZone {
 
   clear() {
     this.release(this.files.splice(0));
-    showError(this.input, this.error, "");
+    this.showError("");
     this.show();
+  }
+
+  showError(text) {
+    showError(this.input, this.error, text);
   }
 
   release(files) {

@@ -11,7 +11,8 @@ export class RowForm {
     this.controls = new Map(); // name of a column -> {input, error, field}
     const used = schema.fields.filter((field) => field.is_used);
     find("fields").replaceChildren(...used.map((field, number) => this.makeField(field, number, onChange)));
-    this.zones = schema.photos.map((photo, number) => new PhotoZone(photo, number, schema.limits.photo_bytes, onChange));
+    const mostBytes = schema.limits.photo_bytes;
+    this.zones = schema.photos.map((photo, number) => new PhotoZone(photo, number, mostBytes, onChange));
     find("zones").replaceChildren(...this.zones.map((zone) => zone.element));
     const examples = used.length ? schema.examples : [];
     find("example-buttons").replaceChildren(...examples.map((row, number) => this.makeExample(row, number, used)));
@@ -53,9 +54,10 @@ export class RowForm {
 
   makeExample(row, number, used) {
     const shown = used.filter((field) => row[field.name] !== null).slice(0, 3);
+    const write = (field) => `${capital(field.label)} ${writeCell(row[field.name], field.decimal)} ${field.unit}`;
     return make("button", { type: "button", class: "example", onclick: () => this.fill(row) },
       make("strong", {}, `Example ${number + 1}`),
-      shown.map((field) => make("span", {}, `${capital(field.label)} ${writeCell(row[field.name], field.decimal)} ${field.unit}`)));
+      shown.map((field) => make("span", {}, write(field))));
   }
 
   fill(row) {
@@ -80,7 +82,8 @@ export class RowForm {
     const most = this.schema.limits.body_bytes;
     const size = [...row.values()].reduce((sum, value) => sum + (value.size ?? value.length), 0);
     if (size > most * 0.99) {
-      throw new Problem(413, `The photos together are larger than ${writeBytes(most)}. Make them smaller, or leave some out.`);
+      const what = `The photos together are larger than ${writeBytes(most)}.`;
+      throw new Problem(413, `${what} Make them smaller, or leave some out.`);
     }
     return row;
   }

@@ -18,7 +18,8 @@ export function writeCell(value, decimal = ".") {
 export const writeBytes = (number) => `${Math.round(number / 2 ** 20)} MiB`;
 
 // The same as it may be typed, to the last digit.
-export const typeCell = (value, decimal = ".") => String(value ?? "").replace(".", typeof value === "number" ? decimal : ".");
+export const typeCell = (value, decimal = ".") =>
+  typeof value === "number" ? String(value).replace(".", decimal) : value ?? "";
 
 export const writeFactor = (factor) =>
   `× ${factor >= 0.1 && factor < 100 ? factor.toFixed(2) : Number(factor.toPrecision(3))}`;
@@ -47,7 +48,8 @@ export class Amounts {
 
   // "$200K", for an axis
   writeShort(value) {
-    const text = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 }).format(Math.abs(value));
+    const digits = { notation: "compact", maximumSignificantDigits: 3 };
+    const text = new Intl.NumberFormat("en-US", digits).format(Math.abs(value));
     return `${value < 0 ? "−" : ""}${this.sign}${text}`;
   }
 
