@@ -134,9 +134,11 @@ def test_the_page_asks_for_the_key_and_keeps_it_in_memory_only(context):
 def test_a_printed_page_has_the_answer_and_no_form(page):
     fill(page, Area="200")
     estimate(page)
-    page.emulate_media(media="print")
+    page.emulate_media(media="print", color_scheme="dark")
     expect(page.locator("#row-form")).to_be_hidden()
     expect(page.locator(".value")).to_be_visible()
+    assert find_violations(page) == []
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
 def test_no_file_of_the_page_names_an_address_elsewhere():

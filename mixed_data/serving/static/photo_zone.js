@@ -22,7 +22,8 @@ export class PhotoZone {
     this.error = make("p", { id: `${id}-error`, class: "error", hidden: true });
     this.drop = make("label", { class: "drop", for: id },
       make("span", { class: "zone-name" }, capital(this.label)), this.prompt);
-    this.element = make("div", { class: "zone" }, this.input, this.drop, this.previews, this.error);
+    const kind = many ? "zone many" : "zone";
+    this.element = make("div", { class: kind }, this.input, this.drop, this.previews, this.error);
     this.element.addEventListener("dragover", (event) => {
       event.preventDefault();
       this.element.classList.add("over");
@@ -75,9 +76,8 @@ export class PhotoZone {
   show() {
     const free = this.count - this.files.length;
     this.element.classList.toggle("filled", this.files.length > 0);
-    this.element.classList.toggle("full", !free && this.count > 1);
-    this.prompt.textContent = this.files.length && this.count === 1 ? "Replace"
-      : this.count > 1 ? `Drop or choose, up to ${free}${this.files.length ? " more" : ""}` : "Drop or choose";
+    this.prompt.textContent = this.count === 1 ? (this.files.length ? "Replace" : "Drop or choose")
+      : free ? `Drop or choose, up to ${free}${this.files.length ? " more" : ""}` : `${this.count} of ${this.count}`;
     this.previews.replaceChildren(...this.files.map((shown) => {
       const image = make("img", { src: shown.address, alt: `${capital(this.label)}: ${shown.file.name}` });
       image.addEventListener("error", () => image.replaceWith(make("span", { class: "no-preview" }, shown.file.name)));
