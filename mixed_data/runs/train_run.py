@@ -52,6 +52,7 @@ class Plan:
         random_state: seed of the split and of the networks.
         intervals: whether the main network learns intervals.
         allow_missing_photos: whether an image column may have not one photo that can be used.
+        comparables: whether the bundle carries its training rows, without photos.
     """
 
     networks: Sequence[str] = DEFAULT_NETWORKS
@@ -62,11 +63,12 @@ class Plan:
     random_state: int = 0
     intervals: bool = True
     allow_missing_photos: bool = False
+    comparables: bool = False
 
     @property
     def settings(self) -> dict[str, Any]:
         """All that the fits depend on, but for the data."""
-        others = ("options", "allow_missing_photos")
+        others = ("options", "allow_missing_photos", "comparables")
         return {**{name: value for name, value in vars(self).items() if name not in others}, **self.options}
 
 
@@ -85,6 +87,7 @@ class Study:
         predictions: of the main model for these rows: ``id``, ``target``, and what `HeldOut.rows` holds.
         final: the model for the bundle: with one split the scored one, with folds one that was fitted on all rows.
         num_training_rows: that ``final`` learned from.
+        comparables: these rows, where the bundle is to carry them.
         folds: the models that were scored, where ``final`` is another one.
     """
 
@@ -99,6 +102,7 @@ class Study:
     final: Any
     num_training_rows: int
     folds: Sequence[Any]
+    comparables: pd.DataFrame | None = None
 
     @property
     def comparison(self) -> list[dict[str, Any]]:
@@ -168,6 +172,7 @@ def run_study(
     main = next(result for result in results if result.name == plan.main)
     held_out, predictions = _line_up(main, table, schema, has_folds=plan.folds > 0)
     scored = {} if references is None else references.iloc[main.rows.index]
+    training = table if plan.folds else table.iloc[splits[0][0]]
     return Study(
         schema=schema,
         results=results,
@@ -178,8 +183,9 @@ def run_study(
         held_out=held_out,
         predictions=predictions,
         final=_fit_on_all_rows(networks[plan.main], main, table, schema, watch, fits) if plan.folds else main.fitted[0],
-        num_training_rows=len(table) if plan.folds else len(splits[0][0]),
+        num_training_rows=len(training),
         folds=main.fitted if plan.folds else (),
+        comparables=training if plan.comparables else None,
     )
 
 
@@ -221,6 +227,7 @@ def write_run(folder: RunFolder, found: Study, config: Mapping[str, Any]) -> Non
             folds=found.folds,
             card=card,
             about=about,
+            comparables=found.comparables,
         )
     write_report(folder.path)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,8 @@ class RowAnswerer:
         if lost := self._find_lost_photos(row, explanation.warnings):
             raise lost
         found = explanation.to_dict() | {"unit": self._fields.unit}
+        if self._predictor.has_comparables:
+            found["comparables"] = [asdict(one) for one in self._predictor.find_comparables(table)[0]]
         if heat_view is not None:
             found["heat_map"] = self._draw_heat(row, table, heat_view)
         return found

@@ -20,6 +20,7 @@ from mixed_data.serving.service_limits import Limits
 JSON_TYPE, FORM_TYPE = "application/json", "multipart/form-data"
 _DATA_ADDRESS = re.compile(r"data:[\w/+.-]*;base64,", re.IGNORECASE)
 _BLANKS = str.maketrans("", "", " \t\r\n")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 MOST = 3.4e38
 """About the largest number of float32, which networks compute with."""
@@ -121,9 +122,10 @@ def read_form(body: bytes, boundary: bytes, fields: ServedFields, limits: Limits
     """
     parts = FormReader(body, boundary, max_parts=limits.photos + len(fields.fields)).parts
     row: Row = {name: [] if name in fields.photos else None for name in fields.names}
-    errors, seen, status = _find_unknown({part.name: None for part in parts}, fields), set(), 422
-    for part in parts:
-        name = part.name
+    known = {_write_as_browsers(name): name for name in fields.names}
+    names = [known.get(part.name, part.name) for part in parts]
+    errors, seen, status = _find_unknown(dict.fromkeys(names), fields), set(), 422
+    for name, part in zip(names, parts, strict=True):
         if name in fields.photos:
             if len(part.content) > limits.photo_bytes:
                 errors.append(FieldError(name, _too_many_bytes(limits)))
@@ -144,6 +146,11 @@ def read_form(body: bytes, boundary: bytes, fields: ServedFields, limits: Limits
     if errors:
         raise ServiceError.of_fields(errors, status)
     return row
+
+
+def _write_as_browsers(name: str) -> str:
+    """Write the name of a field as browsers do in a form (WHATWG HTML, "multipart/form-data encoding algorithm")."""
+    return _LINE_END.sub("%0D%0A", name).replace('"', "%22")
 
 
 def count_photos(rows: list[Row], fields: ServedFields) -> int:
