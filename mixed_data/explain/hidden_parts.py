@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -35,7 +36,9 @@ class Explained(Protocol):
 
     def read_rows(self, table: pd.DataFrame) -> Inputs: ...  # noqa: D102 - see `SavedModel`
 
-    def embed_photo(self, pixels: np.ndarray) -> np.ndarray: ...  # noqa: D102
+    def read_photo(self, table: pd.DataFrame, view: str) -> list[np.ndarray]: ...  # noqa: D102
+
+    def embed_photo(self, pixels: Sequence[np.ndarray]) -> np.ndarray: ...  # noqa: D102
 
     def predict_members(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray: ...  # noqa: D102
 
@@ -57,10 +60,11 @@ class HiddenParts:
 
     def __init__(self, model: Explained, table: pd.DataFrame, inputs: Inputs) -> None:
         self._model, self._table, self._inputs = model, table, inputs
-        features = model.preprocessor_.schema_.features if model.modalities != "image" else ()
-        self.columns = [name for name in features if not model.preprocessor_.is_missing(name, table)[0]]
-        is_there = inputs["image_mask"][0] if model.modalities != "tabular" else []
-        self.views = [view for view, there in enumerate(is_there) if there]
+        self._cells = model.preprocessor_.tabular_.read(table)[0]
+        is_there = {name: bool(pd.notna(cell[0])) and model.modalities != "image" for name, cell in self._cells.items()}
+        self.columns = [name for name in model.preprocessor_.schema_.features if is_there[name]]
+        has_photo = inputs["image_mask"][0] if model.modalities != "tabular" else []
+        self.views = [view for view, is_there in enumerate(has_photo) if is_there]
 
     def predict_members(self, columns: np.ndarray, views: np.ndarray) -> np.ndarray:
         """Predict the row with only some of its parts.
@@ -97,17 +101,20 @@ class HiddenParts:
 
     def _hide(self, columns: np.ndarray, views: np.ndarray) -> tuple[pd.DataFrame, Inputs]:
         num_rows = len(columns)
-        cells = {name: np.full(num_rows, self._table[name].iloc[0], dtype=object) for name in self._read_columns()}
+        written = {name: np.full(num_rows, self._table[name].iloc[0], dtype=object) for name in self._cells}
+        cells = {
+            name: np.full(num_rows, cell[0], dtype="float64" if isinstance(cell, np.ndarray) else object)
+            for name, cell in self._cells.items()
+        }
         for position, name in enumerate(self.columns):
-            cells[name][~columns[:, position]] = None
-        table = pd.DataFrame(cells, index=range(num_rows), dtype=object)
-        arrays, _ = self._model.preprocessor_.encode_table(table)
+            is_hidden = ~columns[:, position]
+            written[name][is_hidden] = None
+            cells[name][is_hidden] = None
+        table = pd.DataFrame(written, index=range(num_rows), dtype=object)
+        arrays, _ = self._model.preprocessor_.encode_cells(cells, num_rows)
         for name in ("images", "image_mask"):
             arrays[name] = np.repeat(self._inputs[name], num_rows, axis=0)
         for position, view in enumerate(self.views):
             arrays["images"][~views[:, position], view] = 0
             arrays["image_mask"][~views[:, position], view] = False
         return table, Inputs(arrays, [[] for _ in range(num_rows)])
-
-    def _read_columns(self) -> tuple[str, ...]:
-        return self._model.preprocessor_.schema_.features

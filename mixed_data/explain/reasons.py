@@ -17,7 +17,7 @@ from mixed_data.preprocessing.row_reader import Inputs
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.schema.column_formats import read_cells
 from mixed_data.schema.pandas_frames import to_pandas
-from mixed_data.schema.photo_paths import show_path, split_photos
+from mixed_data.schema.photo_paths import show_path
 
 # 95 % quantile of Student's t with 1, 2, ... degrees of freedom; of more than 30, that of the normal distribution.
 _STUDENT = (
@@ -76,7 +76,7 @@ def _explain(model: Explained, table: pd.DataFrame, coverage: float) -> Explanat
     features = schema.features if reads_table else ()
     names = preprocessor.views_ if reads_photos else []
     cells = {name: canonical_text(table[name]).iloc[0] for name in found_columns}
-    photos = dict(zip(names, _name_photos(model, table), strict=True))
+    photos = dict(zip(names, _name_photos(model, table) if reads_photos else (), strict=True))
     modalities = [
         scale.part(name, _sum(found), None)
         for name, found, is_read in (("table", columns, reads_table), ("photos", views, reads_photos))
@@ -196,16 +196,12 @@ def _narrow(
 
 def _name_photos(model: Explained, table: pd.DataFrame) -> list[str | None]:
     """Return the file of each view of a row as a person recognises it; None where there is none."""
-    if model.modalities == "tabular":
-        return []
     images = model.preprocessor_.images_
-    found: list[str | None] = []
-    for column, count in zip(images.columns, images.num_photos_, strict=True):
-        cell = table[column].iloc[0]
-        try:
-            photos = split_photos(cell)
-        except ValueError:  # neither a path nor a photo, which is a warning of the row
-            photos = []
-        shown = [show_path(photo if isinstance(photo, bytes) else photo.rsplit("/", 1)[-1]) for photo in photos]
-        found += [*shown, *([None] * count)][:count]
-    return [", ".join(name for name in found if name) or None] if images.montage and found else found
+    photos = images.list_photos(table)[0]
+    shown = {
+        name: show_path(photo if isinstance(photo, bytes) else photo.rsplit("/", 1)[-1])
+        for name, photo in photos.items()
+    }
+    if images.montage:
+        return [", ".join(shown.values()) or None for _ in images.views_]
+    return [shown.get(view) for view in images.views_]

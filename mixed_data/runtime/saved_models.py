@@ -28,6 +28,7 @@ from mixed_data.prediction.stacked_prediction import (
 )
 from mixed_data.preprocessing.onnx_backbone import OnnxBackbone
 from mixed_data.preprocessing.onnx_session import OnnxSession
+from mixed_data.preprocessing.photo_decoding import load_photo
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.row_reader import Inputs, RowReader
 from mixed_data.preprocessing.target_scale import TargetScale
@@ -89,7 +90,7 @@ class SavedModel(RowRegressor):
         if self.embedder_ is None:
             vectors = np.zeros((*inputs["image_mask"].shape, self.num_features), dtype="float32")
             for row, view in np.argwhere(inputs["image_mask"]):
-                vectors[row, view] = self.embed_photo(inputs["images"][row, view])
+                vectors[row, view] = self.embed_photo([inputs["images"][row, view]])
             inputs["images"] = vectors
         return inputs
 
@@ -98,15 +99,36 @@ class SavedModel(RowRegressor):
         """Length of a photo's vector."""
         return sum(sum(reader.block_sizes) for reader in self.readers_)
 
-    def embed_photo(self, pixels: np.ndarray) -> np.ndarray:
-        """Turn one photo, uint8 ``(H, W, 3)``, RGB, into a vector, float32 ``(num_features,)``.
+    def read_photo(self, table: pd.DataFrame, view: str) -> list[np.ndarray]:
+        """Decode one photo of a row for each of `readers_`, in the size that it reads, as `read_rows` does.
+
+        Args:
+            table: one row, which fits the schema.
+            view: name of the photo, which the row has.
+
+        Returns:
+            uint8 ``(H, W, 3)`` each, RGB.
+        """
+        images = self.preprocessor_.images_
+        if self.embedder_ is None:
+            return [images.transform(table)[0][0, images.views_.index(view)]]
+        photo = images.list_photos(table)[0][view]
+        how: dict[str, Any] = {"resize": images.resize, "max_pixels": images.max_pixels, "remember": False}
+        return [load_photo(photo, *reader.size, **how) for reader in self.readers_]
+
+    def embed_photo(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+        """Turn one photo into a vector, float32 ``(num_features,)``.
+
+        Args:
+            pixels: the photo for each of `readers_`, uint8 ``(H, W, 3)``, RGB.
 
         Raises:
             ValueError: there is nothing that reads photos.
         """
         if not self.readers_:
             raise ValueError("this model reads no photos")
-        return np.concatenate([reader.compute(pixels[None])[0] for reader in self.readers_])
+        parts = [reader.compute(one[None])[0] for reader, one in zip(self.readers_, pixels, strict=True)]
+        return np.concatenate(parts)
 
     def describe_rows(self, table: pd.DataFrame) -> tuple[Inputs, np.ndarray, np.ndarray]:
         """Read and predict rows, and tell easy ones from hard ones; see `RowRegressor`."""

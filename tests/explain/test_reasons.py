@@ -12,6 +12,7 @@ from explain_helpers import KnownModel, by_name, make_photo, make_row
 
 from mixed_data.explain import reasons, shapley_values
 from mixed_data.explain.reasons import explain_rows
+from mixed_data.preprocessing import feature_columns
 
 
 def test_parts_of_a_sum_get_their_own_terms_and_multiply_to_prediction_over_reference():
@@ -40,6 +41,13 @@ def test_a_product_is_shared_by_halves_and_photos_still_multiply_to_their_modali
     assert views.front.factor * views.kitchen.factor == pytest.approx(both.photos.factor)
     assert columns.area.factor * columns.zip.factor == pytest.approx(both.table.factor)
     assert both.table.factor * both.photos.factor == pytest.approx(found.prediction / found.reference.value)
+
+
+def test_cells_are_read_once_however_many_coalitions_there_are(monkeypatch):
+    model, read, parse_numbers = KnownModel(product=0.3), [], feature_columns.parse_numbers
+    monkeypatch.setattr(feature_columns, "parse_numbers", lambda *args: read.append(1) or parse_numbers(*args))
+    explain_rows(model, make_row())
+    assert len(read) == 2  # the row, and what its parts are hidden from
 
 
 def test_what_is_missing_did_nothing_and_what_is_there_says_what_would_be_without_it():
