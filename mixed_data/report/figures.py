@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixed_data.files.written_values import Unit, clip
 from mixed_data.report.coverage_lines import NOMINAL
 from mixed_data.report.row_groups import Group
-from mixed_data.report.wording import Unit, clip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,6 +9,7 @@ import numpy as np
 
 from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.whole_files import replacing
+from mixed_data.files.written_values import Unit
 from mixed_data.report.coverage_lines import NOMINAL
 from mixed_data.report.figures import MIN_BOX_ROWS, Picture, draw_predictions, draw_shares, draw_weights
 from mixed_data.report.report_sections import (
@@ -29,7 +30,7 @@ from mixed_data.report.row_groups import (
 )
 from mixed_data.report.run_answers import ErrorScale, answer_questions, choose_rivals
 from mixed_data.report.run_contents import Run, read_run
-from mixed_data.report.wording import Unit, render
+from mixed_data.report.wording import render
 from mixed_data.report.worst_rows import describe_worst
 from mixed_data.split import find_links, join_links
 

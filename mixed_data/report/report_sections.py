@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from mixed_data.evaluation.model_names import lacks_part_of
+from mixed_data.files.written_values import clip
 from mixed_data.metrics import METRICS, write_decimals
 from mixed_data.report.coverage_lines import count_coverage, has_intervals
 from mixed_data.report.figures import draw_coverage, draw_errors
 from mixed_data.report.row_groups import Group, Grouping
 from mixed_data.report.run_answers import ErrorScale
 from mixed_data.report.run_contents import Run
-from mixed_data.report.wording import UNIMODAL, clip, describe_model, describe_pattern
+from mixed_data.report.wording import UNIMODAL, describe_model, describe_pattern
 
 _SCORES = ("mape", "median_ape", "ppe20", "rmse_log", "r2", "cod", "mae")
 _IAAO_2013 = {"median_ratio": (0.90, 1.10), "cod": (5.0, 15.0), "prd": (0.98, 1.03), "prb": (-0.05, 0.05)}
