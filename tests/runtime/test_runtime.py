@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -123,24 +124,39 @@ def test_a_montage_is_read_as_one_photo(sales: pd.DataFrame, tmp_path: Path, wit
     np.testing.assert_allclose(predictor.predict(sales[:12]), regressor.predict(sales[:12]), rtol=1e-5)
 
 
+def run_without_training_libraries(code: str, *arguments: str) -> str:
+    """Run code where only NumPy, pandas, Pillow and onnxruntime can be imported; return what it prints."""
+    prelude = f"import sys\nsys.modules.update(dict.fromkeys({FORBIDDEN.split()}))\n"
+    command = [sys.executable, "-c", prelude + code, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
 def test_only_numpy_pandas_pillow_and_onnxruntime_are_imported(saved_bundle: Path, rows: pd.DataFrame) -> None:
     file = saved_bundle.parent / "rows.json"
     rows[:3].to_json(file)
     code = f"""
-import sys
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {FORBIDDEN.split()}:
-            raise ImportError("forbidden: " + name)
-sys.meta_path.insert(0, Finder())
 import pandas as pd
 from mixed_data.runtime import Predictor
 rows = pd.read_json({str(file)!r}, dtype=False)
 print(*Predictor({str(saved_bundle)!r}).predict(rows).tolist())
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    assert [float(word) for word in result.stdout.split()] == Predictor(saved_bundle).predict(rows[:3]).tolist()
+    found = run_without_training_libraries(code)
+    assert [float(word) for word in found.split()] == Predictor(saved_bundle).predict(rows[:3]).tolist()
+
+
+def test_rows_are_explained_and_drawn_with_the_same_libraries(
+    saved_bundle: Path, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    rows[:4].to_csv(tmp_path / "rows.csv", index=False)
+    code = "from mixed_data.cli import main\nsys.exit(main(sys.argv[1:]))"
+    files = ["--data", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "reasons")]
+    said = run_without_training_libraries(
+        code, "explain", str(saved_bundle), *files, "--rows", "0,3", "--quiet", "--json"
+    )
+    assert json.loads(said)["num_explained"] == 2
+    assert sorted(file.name for file in (tmp_path / "reasons").iterdir()) == ["reasons.json", "row_0.png", "row_3.png"]
 
 
 def test_a_network_of_another_bundle_is_refused_in_words(
