@@ -34,6 +34,7 @@ from mixed_data.preprocessing.row_reader import Inputs, RowReader
 from mixed_data.preprocessing.target_scale import TargetScale
 
 _PREDICTION = "prediction"
+_NUM_TOGETHER = 256
 _MOST_NETWORK_BYTES = 2**30
 _KINDS_OF_INPUT = {"tabular": "tensor(float)", "images": "tensor(float)"}
 
@@ -148,6 +149,13 @@ class SavedModel(RowRegressor):
         """
 
     @abstractmethod
+    def predict_together(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray:
+        """Predict many rows, the mean of the members, float64 ``(n,)``.
+
+        Quicker than `predict_members`; the last bits of a row may depend on the others.
+        """
+
+    @abstractmethod
     def describe_read(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
         """Return the prediction ``(n,)``, on the scale of `target_transformer_`, and what goes with its error."""
 
@@ -163,10 +171,18 @@ class SavedNetwork(SavedModel):
 
     def predict_members(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray:
         """Predict rows one by one, so that no answer depends on what else is asked; see `SavedModel`."""
+        return self._run(inputs, 1)
+
+    def predict_together(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray:
+        """Predict many rows at a time; see `SavedModel`."""
+        return self._run(inputs, _NUM_TOGETHER).mean(axis=1)
+
+    def _run(self, inputs: Inputs, num_together: int) -> np.ndarray:
         names, num_rows = INPUT_NAMES[self.modalities], len(inputs.row_warnings)
         scaled = np.empty((num_rows, self._num_members))
-        for row in range(num_rows):
-            (scaled[row],) = self._session.run([_PREDICTION], {name: inputs[name][row : row + 1] for name in names})[0]
+        for start in range(0, num_rows, num_together):
+            rows = slice(start, start + num_together)
+            scaled[rows] = self._session.run([_PREDICTION], {name: inputs[name][rows] for name in names})[0]
         return scaled
 
     def describe_read(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
@@ -207,6 +223,10 @@ class SavedStack(SavedModel):
     def predict_members(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray:
         """Predict rows; a stack is one member."""
         return self.describe_read(table, inputs)[0][:, None]
+
+    def predict_together(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray:
+        """Predict many rows at a time; see `SavedModel`."""
+        return self._stack.describe(table, inputs, num_together=_NUM_TOGETHER)[0]
 
     def describe_read(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
         """Predict rows; hard ones are told by the prediction, and by how far trees and machines disagree."""

@@ -90,6 +90,16 @@ def test_a_row_alone_and_in_any_place_is_predicted_to_the_last_bit_alike(
 
 
 @pytest.mark.parametrize("kind", ["network", "stack"])
+def test_rows_that_are_computed_together_are_predicted_alike(
+    kind: str, saved_bundle: Path, stack_bundle: Path, rows: pd.DataFrame
+) -> None:
+    model = Predictor(saved_bundle if kind == "network" else stack_bundle).model
+    inputs = model.read_rows(rows)
+    alone = model.predict_members(rows, inputs).mean(axis=1)
+    np.testing.assert_allclose(model.predict_together(rows, inputs), alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["network", "stack"])
 def test_bytes_of_photos_are_predicted_as_their_files_and_leave_nothing_behind(
     kind: str, saved_bundle: Path, stack_bundle: Path, rows: pd.DataFrame, tmp_path: Path
 ) -> None:
