@@ -28,6 +28,7 @@ class KnownModel:
 
     image_branch = "cnn"
     calibrator_ = None
+    typical_photos_ = None
     readers_ = ()
 
     def __init__(self, *, method: str = "log", spread: float = 1.0, product: float = 0.0, modalities: str = "both"):
@@ -57,6 +58,9 @@ class KnownModel:
         photos = inputs["images"][:, :, 0] * inputs["image_mask"]
         found = area + of_zip + photos.sum(axis=1) + self._product * area * photos[:, 0]
         return np.column_stack([found, self._spread * found])
+
+    def predict_together(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray:
+        return self.predict_members(table, inputs)
 
     def describe_read(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
         return self.predict_members(table, inputs).mean(axis=1), np.zeros((len(table), 1))

@@ -74,7 +74,7 @@ def _shuffle_parts(
     target = rows[model.preprocessor_.schema_.target].to_numpy("float64")
 
     def lose(changed: Sequence[_Changed]) -> np.ndarray:
-        scaled = np.array([model.predict_together(*each) for each in changed])
+        scaled = np.array([model.predict_together(*each).mean(axis=1) for each in changed])
         predicted = model.target_transformer_.inverse_transform(scaled.ravel()).reshape(scaled.shape)
         return np.array([METRICS[score].loss(target, predicted) for score in SCORES])  # type: ignore[misc]
 

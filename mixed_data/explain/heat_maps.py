@@ -151,4 +151,4 @@ def _predict(model: Explained, table: pd.DataFrame, inputs: Inputs, place: int, 
     rows = np.zeros(len(vectors), dtype=int)
     repeated = inputs.take(rows)
     repeated["images"][:, place] = vectors
-    return model.predict_members(table.iloc[rows], repeated).mean(axis=1)
+    return model.predict_together(table.iloc[rows], repeated).mean(axis=1)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mixed_data.intervals.calibrated_intervals import CalibratedIntervals
 from mixed_data.prediction.missing_patterns import name_patterns
+from mixed_data.prediction.typical_photos import TypicalPhotos
 from mixed_data.preprocessing.onnx_backbone import OnnxBackbone
 from mixed_data.preprocessing.row_reader import Inputs, RowReader
 from mixed_data.preprocessing.target_scale import TargetScale
@@ -24,6 +25,7 @@ class Explained(Protocol):
         preprocessor_: reads rows.
         target_transformer_: the scale of its predictions.
         calibrator_: of its intervals, or None.
+        typical_photos_: vectors of the typical photo of each view; None where they are not known.
         readers_: turn a photo into a vector.
     """
 
@@ -32,6 +34,7 @@ class Explained(Protocol):
     preprocessor_: RowReader
     target_transformer_: TargetScale
     calibrator_: CalibratedIntervals | None
+    typical_photos_: TypicalPhotos | None
     readers_: tuple[OnnxBackbone, ...]
 
     def read_rows(self, table: pd.DataFrame) -> Inputs: ...  # noqa: D102 - see `SavedModel`
@@ -40,13 +43,16 @@ class Explained(Protocol):
 
     def embed_photo(self, pixels: Sequence[np.ndarray]) -> np.ndarray: ...  # noqa: D102
 
-    def predict_members(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray: ...  # noqa: D102
+    def predict_together(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray: ...  # noqa: D102
 
     def describe_read(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]: ...  # noqa: D102
 
 
 class HiddenParts:
-    """One row of which parts can be hidden: a cell as if nobody had filled it in, a photo as if there were none.
+    """One row of which parts can be hidden: a cell as if nobody had filled it in, a photo behind a typical one.
+
+    A photo of whose view no typical one is known is hidden as if there were none. A photo that the row does not have is
+    no part of it, and stays missing.
 
     Args:
         model: that predicts.
@@ -67,7 +73,7 @@ class HiddenParts:
         self.views = [view for view, is_there in enumerate(has_photo) if is_there]
 
     def predict_members(self, columns: np.ndarray, views: np.ndarray) -> np.ndarray:
-        """Predict the row with only some of its parts.
+        """Predict the row with only some of its parts known.
 
         Args:
             columns: bool ``(m, len(self.columns))``, which cells are not hidden.
@@ -76,18 +82,20 @@ class HiddenParts:
         Returns:
             float64 ``(m, members)``, on the scale of the model's predictions.
         """
-        return self._model.predict_members(*self._hide(columns, views))
+        return self._model.predict_together(*self._hide(columns, views, self._model.typical_photos_))
 
     def predict(
         self, columns: np.ndarray, views: np.ndarray, coverage: float
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """Predict the row with only some of its parts, and between which ends the true value lies.
+        """Predict the row as if it had only some of its parts, and between which ends the true value lies.
+
+        No photo stands in the place of one that it does not have.
 
         Returns:
             float64 ``(m,)`` each, in target units; no ends where the model knows none, or not at this coverage.
         """
         model = self._model
-        table, inputs = self._hide(columns, views)
+        table, inputs = self._hide(columns, views, None)
         scaled, difficulty = model.describe_read(table, inputs)
         prediction = model.target_transformer_.inverse_transform(scaled)
         if model.calibrator_ is None:
@@ -99,7 +107,9 @@ class HiddenParts:
             return prediction, None, None
         return prediction, *ends
 
-    def _hide(self, columns: np.ndarray, views: np.ndarray) -> tuple[pd.DataFrame, Inputs]:
+    def _hide(
+        self, columns: np.ndarray, views: np.ndarray, typical: TypicalPhotos | None
+    ) -> tuple[pd.DataFrame, Inputs]:
         num_rows = len(columns)
         written = {name: np.full(num_rows, self._table[name].iloc[0], dtype=object) for name in self._cells}
         cells = {
@@ -115,6 +125,8 @@ class HiddenParts:
         for name in ("images", "image_mask"):
             arrays[name] = np.repeat(self._inputs[name], num_rows, axis=0)
         for position, view in enumerate(self.views):
-            arrays["images"][~views[:, position], view] = 0
-            arrays["image_mask"][~views[:, position], view] = False
+            is_hidden = ~views[:, position]
+            is_known = typical is not None and typical.is_known[view]
+            arrays["images"][is_hidden, view] = typical.images[view] if typical is not None else 0
+            arrays["image_mask"][is_hidden, view] = is_known
         return table, Inputs(arrays, [[] for _ in range(num_rows)])

@@ -48,6 +48,9 @@ class TwoSizes(SavedModel):
         self.embedder_ = PhotoEmbedder(self.readers_, cached=False, remember=False)
 
     def predict_members(self, table, inputs):
+        raise NotImplementedError
+
+    def predict_together(self, table, inputs):
         return inputs["images"][:, 0, WIDTH:].astype("float64").sum(axis=1, keepdims=True)
 
     def describe_read(self, table, inputs):

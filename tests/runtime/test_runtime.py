@@ -16,6 +16,7 @@ from hostile_helpers import sign
 
 from mixed_data.bundle import BundleError
 from mixed_data.estimator import MixedDataRegressor
+from mixed_data.prediction.typical_photos import TypicalPhotos
 from mixed_data.preprocessing.onnx_backbone import OnnxBackbone
 from mixed_data.runtime import Predictor
 
@@ -89,13 +90,24 @@ def test_a_row_alone_and_in_any_place_is_predicted_to_the_last_bit_alike(
     np.testing.assert_array_equal(predictor.predict(rows.iloc[order]), together[order])
 
 
+def test_typical_photos_are_what_the_network_reads_from_mean_photos(
+    predictor: Predictor, quick_regressor: MixedDataRegressor, saved_bundle: Path
+) -> None:
+    found, mean = predictor.model.typical_photos_, quick_regressor.typical_photos_
+    assert found.is_known.tolist() == mean.is_known.tolist() == [True, True]
+    expected = [predictor.model.embed_photo([photo]) for photo in mean.images]
+    np.testing.assert_allclose(found.images, expected, rtol=1e-4, atol=1e-5)
+    again = MixedDataRegressor.load(saved_bundle).typical_photos_
+    np.testing.assert_array_equal(again.images, found.images)
+
+
 @pytest.mark.parametrize("kind", ["network", "stack"])
 def test_rows_that_are_computed_together_are_predicted_alike(
     kind: str, saved_bundle: Path, stack_bundle: Path, rows: pd.DataFrame
 ) -> None:
     model = Predictor(saved_bundle if kind == "network" else stack_bundle).model
     inputs = model.read_rows(rows)
-    alone = model.predict_members(rows, inputs).mean(axis=1)
+    alone = model.predict_members(rows, inputs)
     np.testing.assert_allclose(model.predict_together(rows, inputs), alone, rtol=1e-5, atol=1e-6)
 
 
@@ -177,6 +189,11 @@ def test_a_network_of_another_bundle_is_refused_in_words(
     sign(bundle)
     with pytest.raises(BundleError, match="do not belong together"):
         Predictor(bundle)
+    TypicalPhotos(np.zeros((2, 3), dtype="float32"), np.ones(2, dtype=bool)).write(bundle / "typical_photos.npz")
+    sign(bundle)
+    with pytest.raises(BundleError, match=r"typical_photos\.npz: expected vectors of shape"):
+        Predictor(bundle)
+    (bundle / "typical_photos.npz").unlink()
     (bundle / "network.onnx").write_bytes(b"no network")
     sign(bundle)
     with pytest.raises(BundleError, match=r"network\.onnx is no ONNX network"):
