@@ -163,6 +163,12 @@ def _find_predict() -> _Command:
     return predict, add_predict_arguments
 
 
+def _find_explain() -> _Command:
+    from mixed_data.cli.explain_command import add_explain_arguments, explain
+
+    return explain, add_explain_arguments
+
+
 def _find_info() -> _Command:
     from mixed_data.cli.info_command import add_info_arguments, info
 
@@ -211,6 +217,11 @@ COMMANDS: dict[str, tuple[Callable[[], _Command], str, str]] = {
         _find_predict,
         "Predict rows: one line per input row, in order, with prediction, interval, images_used and warnings.",
         "python -m mixed_data predict runs/my-run/bundle --data new.csv --out predictions.csv",
+    ),
+    "explain": (
+        _find_explain,
+        "Say why rows are predicted as they are: what each column and photo did, and a picture per row.",
+        "python -m mixed_data explain runs/my-run/bundle --data new.csv --rows 3,17 --out reasons",
     ),
     "serve": (
         _find_serve,
