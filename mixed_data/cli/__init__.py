@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser, name: str
         if options.debug:
             raise
         if isinstance(error, ModuleNotFoundError):
-            extra = "serve" if name == "serve" else "train"
+            extra = "mlflow" if error.name == "mlflow" else "serve" if name == "serve" else "train"
             return _say(1, f"error: {name} needs {error.name}; type: pip install 'mixed_data[{extra}]'", error)
         return _say(2 if isinstance(error, UsageError) else 1, f"error: {error}", error)
     except KeyboardInterrupt as error:
@@ -175,6 +175,12 @@ def _find_serve() -> _Command:
     return serve, add_serve_arguments
 
 
+def _find_export() -> _Command:
+    from mixed_data.cli.export_command import add_export_arguments, export
+
+    return export, add_export_arguments
+
+
 def _find_download() -> _Command:
     from mixed_data.cli.download_command import add_download_arguments, download
 
@@ -211,6 +217,11 @@ COMMANDS: dict[str, tuple[Callable[[], _Command], str, str]] = {
         _find_predict,
         "Predict rows: one line per input row, in order, with prediction, interval, images_used and warnings.",
         "python -m mixed_data predict runs/my-run/bundle --data new.csv --out predictions.csv",
+    ),
+    "export": (
+        _find_export,
+        "Write a bundle as ONNX, SavedModel, LiteRT or MLflow model, with what it reads and the preprocessing beside it.",
+        "python -m mixed_data export runs/my-run/bundle --format onnx --out exported",
     ),
     "serve": (
         _find_serve,
