@@ -220,7 +220,7 @@ COMMANDS: dict[str, tuple[Callable[[], _Command], str, str]] = {
     ),
     "export": (
         _find_export,
-        "Write a bundle as ONNX, SavedModel, LiteRT or MLflow model, with what it reads and the preprocessing beside it.",
+        "Write a bundle as one ONNX file, SavedModel, LiteRT file or MLflow model, with what it reads beside it.",
         "python -m mixed_data export runs/my-run/bundle --format onnx --out exported",
     ),
     "serve": (

@@ -31,5 +31,5 @@ def export(options: argparse.Namespace) -> Results:
     found = export_bundle(options.bundle, options.format, options.out)
     names = {part: ", ".join(one["name"] for one in found[part]) for part in ("inputs", "outputs")}
     print(f"{options.out}: reads {names['inputs']}; gives {names['outputs']}")
-    print(f"golden rows are predicted alike, to {found['largest_difference']:.0e}; how to use it: {options.out}/README.md")
+    print(f"its golden rows differ by {found['largest_difference']:.0e}; how to use it: {options.out / 'README.md'}")
     return {"out": options.out, **found}

@@ -57,8 +57,8 @@ class ExportedArrays:
         sizes = {one.size for one in model.readers_}
         if len(sizes) > 1:
             raise ValueError(
-                f"the backbones of {bundle} read photos of different sizes, {sorted(sizes)}, and these formats have one "
-                f"input for all; {OTHER_FORMAT}"
+                f"the backbones of {bundle} read photos of different sizes, {sorted(sizes)}, and these formats have "
+                f"one input for all; {OTHER_FORMAT}"
             )
         for size in sizes:
             reader.image_size = reader.images_.size = size

@@ -14,7 +14,6 @@ import pandas as pd
 
 from mixed_data import __version__
 from mixed_data.bundle.golden_rows import read_golden_rows
-from mixed_data.export.exported_arrays import ExportedArrays
 from mixed_data.export.exported_readme import write_readme
 from mixed_data.files.checked_json import make_plain, write_json
 from mixed_data.files.digests import digest_file
@@ -56,7 +55,8 @@ def write_folder(bundle: Path, name: str, export: Exporter, out: Path) -> dict[s
             "version": 1,
             "form": name,
             "mixed_data": __version__,
-            "bundle": {"created": predictor.manifest["created"], "manifest_sha256": digest_file(bundle / "manifest.json")},
+            "bundle_created": predictor.manifest["created"],
+            "bundle_digest": digest_file(bundle / "manifest.json"),
             **described,
             "largest_difference": _compare(predictor, bundle, predict),
             "num_files": len(files),

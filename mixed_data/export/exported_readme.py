@@ -59,13 +59,13 @@ def write_readme(description: dict[str, Any]) -> str:
     Args:
         description: what ``export.json`` says.
     """
-    bundle, form = description["bundle"], description["form"]
+    form = description["form"]
     lines = [
         f"# A mixed_data bundle as {form}",
         "",
-        f"Made by mixed_data {description['mixed_data']} from the bundle of {bundle['created']}, whose manifest.json has "
-        f"the SHA-256 {bundle['manifest_sha256']}.",
-        f"The bundle's golden rows are predicted alike, to {description['largest_difference']:.0e} of the largest.",
+        f"Made by mixed_data {description['mixed_data']} from the bundle of {description['bundle_created']}, whose "
+        f"manifest.json has the SHA-256 {description['bundle_digest']}.",
+        f"The predictions of its golden rows differ by {description['largest_difference']:.0e} of the largest.",
         "`export.json` says all this for programs.",
         "",
         *_write_table("reads", description["inputs"]),
@@ -96,7 +96,7 @@ def _write_contents(one: dict[str, Any]) -> str:
         parts.append(f"views: {', '.join(one['views'])}")
     if "pixels" in one:
         pixels = one["pixels"]
-        parts.append(f"{pixels['colours']}, {pixels['range'][0]} to {pixels['range'][1]}, resized by {pixels['resize']}")
+        parts.append(f"{pixels['colours']}, 0 to 255, resize {pixels['resize']}")
     if one.get("target"):
         parts.append(f"{one['target']}{', ' + one['unit'] if one['unit'] else ''}")
     return "; ".join(parts).replace("|", "\\|")

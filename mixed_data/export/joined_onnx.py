@@ -86,7 +86,9 @@ def _join(
         graph.add("Unsqueeze", ["image_mask", graph.constant([2])], "is_there")
         graph.add("Where", ["is_there", "of_rows", graph.constant(np.float32(0))], "row_images")
     graph.put(network.graph)
-    low, high, spread, mean = map(graph.constant, np.float32([*find_ends(target), target.std_, target.mean_]))
+    low, high, spread, mean = (
+        graph.constant(np.float32(value)) for value in (*find_ends(target), target.std_, target.mean_)
+    )
     graph.add("ReduceMean", [network.graph.output[0].name, graph.constant([1])], "mean", keepdims=0)
     graph.add("Clip", ["mean", low, high], "clipped")
     graph.add("Mul", ["clipped", spread], "scaled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import warnings
 from base64 import b64encode
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import mixed_data
 from mixed_data.runtime import Predictor
 from mixed_data.schema.photo_paths import split_paths
 
@@ -57,24 +57,30 @@ def write_mlflow(predictor: Predictor, bundle: Path, folder: Path) -> Callable[[
             place,
             python_model=str(code),
             artifacts={"bundle": str(bundle)},
-            code_paths=[str(Path(mixed_data.__file__).parent)],
+            code_paths=[str(Path(__file__).resolve().parents[1])],
             signature=_describe(predictor),
             pip_requirements=[f"{name}=={version(name)}" for name in RUNTIME_LIBRARIES],
         )
+        path = [*sys.path]
         model = mlflow.pyfunc.load_model(str(place))
+        sys.path[:] = path  # MLflow puts the model's copy of this package in front
     return lambda table: model.predict(encode_photos(table, predictor))["prediction"].to_numpy()
 
 
 def describe_columns(predictor: Predictor) -> list[dict[str, Any]]:
     """Return the columns of the model's input: name, type and what each holds."""
     schema = predictor.schema
-    photos = "a photo's file in base64"
+    photo = "a photo's file in base64"
     counts = dict(zip(schema.images, predictor.model.preprocessor_.images_.num_photos_, strict=True))
     return [
         *({"name": name, "type": "double", "holds": "a number"} for name in schema.features if name in schema.numeric),
         *({"name": name, "type": "string", "holds": "text"} for name in schema.features if name not in schema.numeric),
         *(
-            {"name": name, "type": "string", "holds": f"{photos}; up to {count} with ';' between" if count > 1 else photos}
+            {
+                "name": name,
+                "type": "string",
+                "holds": f"{photo}, up to {count} with ';' between" if count > 1 else photo,
+            }
             for name, count in counts.items()
         ),
     ]

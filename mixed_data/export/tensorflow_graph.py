@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,9 @@ def write_saved_model(predictor: Predictor, bundle: Path, arrays: ExportedArrays
         ValueError: a backbone is an ONNX file, which TensorFlow cannot hold, or Keras runs on another backend.
     """
     place = folder / SAVED_MODEL_FOLDER / _VERSION
-    _export(bundle, arrays, place)
+    function, kept = _trace(bundle, arrays)
+    # By TensorFlow itself: `keras.Model.export` takes four times as long, for signatures that nobody asks for.
+    tensorflow.saved_model.save(kept, str(place), signatures={_SIGNATURE: function})
     loaded = tensorflow.saved_model.load(str(place))
 
     def predict(inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -57,11 +58,10 @@ def write_litert(predictor: Predictor, bundle: Path, arrays: ExportedArrays, fol
 
     Arguments and errors are those of `write_saved_model`; what is returned predicts with LiteRT.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        _export(bundle, arrays, Path(temporary))
-        converter = tensorflow.lite.TFLiteConverter.from_saved_model(temporary, signature_keys=[_SIGNATURE])
-        converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS]
-        content = converter.convert()
+    function, kept = _trace(bundle, arrays)
+    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([function], kept)
+    converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS]
+    content = converter.convert()
     (folder / LITERT_FILE).write_bytes(content)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"(?s).*tf\.lite\.Interpreter is deprecated")
@@ -70,8 +70,8 @@ def write_litert(predictor: Predictor, bundle: Path, arrays: ExportedArrays, fol
     return lambda inputs: serve(**inputs)[PREDICTION]
 
 
-def _export(bundle: Path, arrays: ExportedArrays, place: Path) -> None:
-    """Write a bundle's network as a SavedModel.
+def _trace(bundle: Path, arrays: ExportedArrays) -> tuple[Any, Any]:
+    """Return a bundle's network as a function of TensorFlow, and what holds its weights.
 
     Raises:
         ValueError: see `write_saved_model`.
@@ -85,9 +85,8 @@ def _export(bundle: Path, arrays: ExportedArrays, place: Path) -> None:
     shapes = {one["name"]: tensorflow.TensorSpec([None, *one["shape"][1:]], one["dtype"]) for one in arrays.inputs}
     predict = tensorflow.function(lambda **inputs: model(inputs, training=False))
     kept = tensorflow.Module()
-    kept.weights = model.variables
-    # By TensorFlow itself: `keras.Model.export` takes four times as long, for signatures that nobody asks for.
-    tensorflow.saved_model.save(kept, str(place), signatures={_SIGNATURE: predict.get_concrete_function(**shapes)})
+    kept.weights = [weight.value for weight in model.variables]
+    return predict.get_concrete_function(**shapes), kept
 
 
 def _join(regressor: Any, arrays: ExportedArrays) -> keras.Model:

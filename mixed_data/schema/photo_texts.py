@@ -17,7 +17,7 @@ def find_base64(text: str) -> str:
 
 
 def decode_photo(text: str) -> bytes:
-    """Return the content of a photo's file.
+    r"""Return the content of a photo's file.
 
     Args:
         text: from `find_base64`.
@@ -27,7 +27,7 @@ def decode_photo(text: str) -> bytes:
 
     Example:
         >>> decode_photo(find_base64("data:image/jpeg;base64,/9j/"))
-        b'\\xff\\xd8\\xff'
+        b'\xff\xd8\xff'
     """
     try:
         return base64.b64decode(text.encode("ascii"), validate=True)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +140,7 @@ def test_it_is_written_which_column_view_and_pixel_is_where(bundles: dict[str, P
     assert inputs["images"]["views"] == inputs["image_mask"]["views"] == ["front", "back"]
     assert inputs["images"]["pixels"]["resize"] == "stretch"
     assert (inputs["images"]["dtype"], found["outputs"][0]["target"]) == ("uint8", "price")
-    assert len(found["bundle"]["manifest_sha256"]) == 64
+    assert len(found["bundle_digest"]) == 64
 
 
 @pytest.mark.parametrize("form", GRAPHS)
@@ -173,11 +171,9 @@ def test_a_folder_that_is_not_empty_and_a_changed_bundle_are_refused(
 def test_an_export_that_predicts_otherwise_is_not_written(
     bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = json.loads((bundles["cnn"] / "target.json").read_text("utf-8"))
     monkeypatch.setattr("mixed_data.export.joined_onnx.find_ends", lambda _: (-1e-3, 1e-3))
     with pytest.raises(ValueError, match="predicts the golden rows differently, by"):
         export_bundle(bundles["cnn"], "onnx", tmp_path / "out")
-    assert target["std"] > 0
     assert list(tmp_path.glob("*out*")) == []
 
 
@@ -221,10 +217,3 @@ def stack_bundle(fitted_stack: FittedStack, tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("stack") / "bundle"
     fitted_stack.stack.save(path)
     return path
-
-
-@pytest.fixture(autouse=True)
-def _same_path() -> Iterator[None]:
-    before = [*sys.path]
-    yield
-    assert sys.path == before
