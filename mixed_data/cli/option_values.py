@@ -32,6 +32,8 @@ LOSS_NAMES = (
     *("mean_absolute_error", "mean_squared_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error"),
 )
 BACKBONE_FILES = (".keras", ".onnx")
+EXPORT_FORMATS = ("onnx", "saved_model", "litert", "mlflow")
+"""Keys of `mixed_data.export.EXPORTERS`."""
 
 
 class Number:

@@ -98,9 +98,14 @@ class OnnxBackbone:
         """The arguments of `read` beside the file."""
         return {"scaling": self._scaling, "size": list(self.size), "flip_average": self._flip_average}
 
+    @property
+    def content(self) -> bytes:
+        """Of the file."""
+        return self._session.content
+
     def write(self, file: Path) -> None:
         """Write the file as it was read."""
-        file.write_bytes(self._session.content)
+        file.write_bytes(self.content)
 
     def compute(self, photos: np.ndarray) -> np.ndarray:
         """Turn photos, uint8 ``(n, H, W, 3)``, RGB, into vectors, float32 ``(n, D)``."""
