@@ -195,12 +195,12 @@ def describe_comparables(folder: Path) -> dict[str, str]:
 
 
 def _encode(column: FeatureColumn, cells: Any) -> np.ndarray:
-    """Encode cells so that the squared distance of two is that of their features, float64 ``(n, width)``."""
+    """Encode cells so that the squared distance of two is that of their features, float32 ``(n, width)``."""
     if isinstance(column, CategoricalColumn):
         weight = 2 * sum(bool(group.labels) for group in column.groups)
     else:
         weight = len(column.parts) if isinstance(column, DateColumn) else 1
-    return column.encode(cells).astype("float64") / np.sqrt(weight)
+    return column.encode(cells) / np.float32(np.sqrt(weight))
 
 
 def _write_cells(values: Any, are_dates: bool) -> list[str | float | None]:

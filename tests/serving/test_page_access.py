@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser_helpers import BRIGHT, DARK, estimate, fill, serve, upload
+from browser_helpers import BRIGHT, DARK, estimate, fill, open_page, serve, upload
 from playwright.sync_api import Page, expect
 from serving_helpers import make_predictor
 
@@ -98,6 +98,15 @@ def test_nothing_is_wider_than_a_phone(context, address):
     assert find_violations(page) == []
     for selector in ("button", ".field input", ".drop"):
         assert min(one.bounding_box()["height"] for one in page.locator(selector).all() if one.is_visible()) >= 24
+
+
+def test_a_long_unit_fits_on_a_phone(context):
+    with serve(make_predictor(unit="thousands of Norwegian kroner")) as address:
+        page = open_page(context, address)
+        page.set_viewport_size(PHONE)
+        fill(page, **{"Area m2": "200"})
+        estimate(page)
+        assert is_as_wide_as_its_window(page)
 
 
 def test_a_page_with_an_answer_weighs_less_than_200_kilobytes(context, address):

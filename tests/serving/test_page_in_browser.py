@@ -175,6 +175,17 @@ def test_an_empty_form_and_a_service_that_is_gone_are_said(page, context):
     estimate(page)
 
 
+def test_an_answer_stands_where_the_reasons_fail(page):
+    page.route("**/v1/explain", lambda route: route.fulfill(status=503, body="{}"))
+    fill(page, Area="200")
+    page.get_by_role("button", name="Estimate").click()
+    expect(page.locator("#reasons")).to_have_text(
+        "Why could not be found out. The service has too much to do. Please try again in a moment."
+    )
+    expect(page.locator(".value")).to_be_visible()
+    expect(page.locator("#result")).not_to_have_attribute("aria-busy", "true")
+
+
 def test_values_outside_training_and_unseen_levels_are_warned_of_in_words(page):
     fill(page, Area="5000", Zip="9")
     estimate(page)

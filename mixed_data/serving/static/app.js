@@ -86,10 +86,8 @@ async function estimate() {
     find("status").textContent = sayAnswer(answer, amounts);
     if (hasChanged) markStale();
     if (window.matchMedia("(max-width: 60rem)").matches) find("result").scrollIntoView();
-    const found = await askReasons(row);
-    if (number !== asked) return;
-    const askHeat = (view) => askHeatMap(row, view);
-    find("reasons").replaceChildren(...drawReasons(found, schema, amounts, views, askHeat).filter(Boolean));
+    const reasons = await findReasons(row, amounts, views);
+    if (number === asked) find("reasons").replaceChildren(...reasons);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     if (number !== asked) return;
@@ -98,6 +96,17 @@ async function estimate() {
     else form.showProblem(problem);
   } finally {
     if (number === asked) find("result").removeAttribute("aria-busy");
+  }
+}
+
+// Elements that say why, or that this is not known; the answer stands either way.
+async function findReasons(row, amounts, views) {
+  try {
+    const found = await askReasons(row);
+    return drawReasons(found, schema, amounts, views, (view) => askHeatMap(row, view)).filter(Boolean);
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    return [make("p", { class: "error" }, `Why could not be found out. ${problem.message}`)];
   }
 }
 
