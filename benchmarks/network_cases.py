@@ -26,7 +26,7 @@ Attack = Callable[[Any, Random], Any]
 
 
 def _largest(graph: Any) -> Any:
-    return max(graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    return max(graph.initializer, key=lambda tensor: len(tensor.raw_data))  # there is one in every network here
 
 
 def hidden_numbers(content: bytes) -> bytes:
@@ -326,9 +326,9 @@ def _edit_weight(graph: Any, random: Random) -> None:
         tensor.data_type = random.randrange(24)
     elif change == 2:
         tensor.raw_data = tensor.raw_data[: random.randrange(len(tensor.raw_data) + 1)]
-    elif tensor.data_type == TensorProto.INT64 and tensor.raw_data:
-        values = numpy_helper.to_array(tensor).copy()
-        values.flat[random.randrange(values.size)] = random.choice(_JUNK)
+    elif tensor.data_type == TensorProto.INT64 and len(tensor.raw_data) >= 8:
+        values = np.frombuffer(tensor.raw_data[: len(tensor.raw_data) // 8 * 8], "<i8").copy()
+        values[random.randrange(len(values))] = random.choice(_JUNK)
         tensor.raw_data = values.tobytes()
 
 
