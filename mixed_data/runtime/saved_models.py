@@ -37,6 +37,7 @@ from mixed_data.preprocessing.target_scale import TargetScale
 _PREDICTION = "prediction"
 _NUM_TOGETHER = 256
 _MOST_NETWORK_BYTES = 2**30
+_MOST_MEMBERS = 4096
 _KINDS_OF_INPUT = {"tabular": "tensor(float)", "images": "tensor(float)"}
 
 
@@ -213,7 +214,7 @@ class SavedNetwork(SavedModel):
             )
         outputs = {one.name: one.shape for one in self._session.outputs}
         shape = outputs.get(_PREDICTION, [])
-        if len(shape) != 2 or not isinstance(shape[1], int) or shape[1] < 1:
+        if len(shape) != 2 or not isinstance(shape[1], int) or not 1 <= shape[1] <= _MOST_MEMBERS:
             raise ValueError(f"{NETWORK_FILE}: expected one number per row and member, got {outputs}")
         self._num_members = shape[1]
 
