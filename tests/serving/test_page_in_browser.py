@@ -206,6 +206,23 @@ def test_an_answer_to_what_the_form_no_longer_says_is_marked(page):
     assert page.get_by_label("Area").input_value() == ""
 
 
+def test_an_answer_that_comes_late_does_not_take_the_place_of_a_later_one(page):
+    held = []
+    page.route("**/v1/predict", lambda route: route.continue_() if held else held.append(route))
+    fill(page, Area="100")
+    with page.expect_request("**/v1/predict"):
+        page.get_by_role("button", name="Estimate").click()
+    fill(page, Area="300")
+    estimate(page)
+    shown = page.locator(".value").inner_text()
+    with page.expect_response("**/v1/predict") as late:
+        held[0].continue_()
+    late.value.finished()
+    page.wait_for_timeout(100)
+    assert page.locator(".value").inner_text() == shown
+    assert late.value.json()["prediction"] != pytest.approx(float(shown.strip("$").replace(",", "")), rel=0.1)
+
+
 def test_markup_in_names_and_levels_is_shown_as_text(page):
     assert page.locator("label").filter(has_text=MARKUP).count() == 1
     page.get_by_label(MARKUP).fill("1.000,5")

@@ -68,8 +68,9 @@ function drawPhoto(part, found, schema, amounts, views, askHeat) {
   if (address) addresses.push(address);
   const image = file && make("img", { src: address, alt: capital(label) });
   const text = make("p", { class: "hint", role: "status" });
-  const button = make("button", { type: "button", "aria-pressed": "false" }, "Show where");
+  const button = make("button", { type: "button" }, "Show where");
   let heat = null;
+  let isShown = false;
   button.addEventListener("click", async () => {
     if (button.getAttribute("aria-disabled")) return;
     button.setAttribute("aria-disabled", "true");
@@ -78,13 +79,12 @@ function drawPhoto(part, found, schema, amounts, views, askHeat) {
         text.textContent = "Looking at every place of the photo …";
         heat = await askHeat(part.name);
       }
-      const isShown = button.getAttribute("aria-pressed") === "true";
-      button.setAttribute("aria-pressed", String(!isShown));
-      button.textContent = isShown ? "Show where" : "Show the photo";
-      text.textContent = isShown ? "" : `${capital(heat.text)}.`;
-      text.classList.toggle("doubt", !isShown && !heat.trustworthy);
-      image.src = isShown ? address : `data:image/png;base64,${heat.png}`;
-      image.alt = isShown ? capital(label) : `Heat map over the ${label}`;
+      isShown = !isShown;
+      button.textContent = isShown ? "Show the photo" : "Show where";
+      text.textContent = isShown ? `${capital(heat.text)}.` : "";
+      text.classList.toggle("doubt", isShown && !heat.trustworthy);
+      image.src = isShown ? `data:image/png;base64,${heat.png}` : address;
+      image.alt = isShown ? `Heat map over the ${label}` : capital(label);
     } catch (problem) {
       text.textContent = problem.message;
     } finally {
