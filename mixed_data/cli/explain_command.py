@@ -166,7 +166,7 @@ def _write_picture(
         for one in heat
     }
     with replacing(path) as temporary:
-        draw_reasons(found, unit, name, photos, painted).save(temporary, "PNG", optimize=True)
+        draw_reasons(found, unit, name, photos, painted).save(temporary, "PNG")
 
 
 def _summarise(found: Explanation, unit: Unit) -> str:
