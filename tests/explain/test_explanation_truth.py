@@ -120,4 +120,4 @@ def test_peaks_of_heat_maps_lie_in_the_patch_and_those_of_a_shuffled_network_do_
     assert len(hits) >= 10
     assert wilson(hits) > 2 * (PATCH / SIDE) ** 2
     assert np.mean(hits) >= 0.7
-    assert np.mean(find_hits(shuffled, new, view)) < 0.5
+    assert np.mean(find_hits(shuffled, new, view)) < np.mean(hits) - 0.2
