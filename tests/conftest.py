@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from threadpoolctl import threadpool_limits
 if TYPE_CHECKING:
     from audit_helpers import Homes
     from estimator_helpers import FittedStack
+    from playwright.sync_api import Browser, BrowserContext, Page
 
     from mixed_data.estimator import MixedDataRegressor
 
@@ -287,3 +289,52 @@ def many_homes(tmp_path: Path) -> Homes:
     from audit_helpers import Homes
 
     return Homes(tmp_path, 70)
+
+
+# What the tests of the service's page share, see browser_helpers.py. A browser is open no longer than a module, because
+# it keeps an event loop running in this thread.
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give a real browser."""
+    from browser_helpers import open_browser
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = open_browser(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Give the address of a page whose bundle has hostile names."""
+    from browser_helpers import make_home_predictor, serve
+
+    with serve(make_home_predictor()) as address:
+        yield address
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A window without history; whatever it asks for must stay on this machine, and no script of the page may fail."""
+    context = browser.new_context()
+    context.set_default_timeout(15_000)
+    asked: list[str] = []
+    errors: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    context.on("console", lambda message: errors.append(message.text) if "Security Policy" in message.text else None)
+    yield context
+    context.close()
+    assert errors == []
+    assert [url for url in asked if not re.match(r"http://127\.0\.0\.1:\d+/|blob:|data:image/", url)] == []
+
+
+@pytest.fixture
+def page(context: BrowserContext, address: str) -> Page:
+    """Give the open page."""
+    from browser_helpers import open_page
+
+    return open_page(context, address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +28,7 @@ class KnownModel:
 
     image_branch = "cnn"
     calibrator_ = None
+    typical_photos_ = None
     readers_ = ()
 
     def __init__(self, *, method: str = "log", spread: float = 1.0, product: float = 0.0, modalities: str = "both"):
@@ -38,13 +40,16 @@ class KnownModel:
 
     def read_rows(self, table: pd.DataFrame) -> Inputs:
         inputs = self.preprocessor_.transform_checked(table)
-        vectors = [[self.embed_photo(photo) for photo in row] for row in inputs["images"]]
+        vectors = [[self.embed_photo([photo]) for photo in row] for row in inputs["images"]]
         mask = inputs["image_mask"]
         inputs["images"] = np.where(mask[:, :, None], np.array(vectors), 0)
         return inputs
 
-    def embed_photo(self, pixels: np.ndarray) -> np.ndarray:
-        shares = pixels / 255
+    def read_photo(self, table: pd.DataFrame, view: str) -> list[np.ndarray]:
+        return [self.preprocessor_.images_.transform(table)[0][0, self.preprocessor_.views_.index(view)]]
+
+    def embed_photo(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+        (shares,) = (one / 255 for one in pixels)
         return np.array([shares[:16, :16].mean(), shares.mean() / 10, *np.ones(62)])
 
     def predict_members(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray:
@@ -53,6 +58,9 @@ class KnownModel:
         photos = inputs["images"][:, :, 0] * inputs["image_mask"]
         found = area + of_zip + photos.sum(axis=1) + self._product * area * photos[:, 0]
         return np.column_stack([found, self._spread * found])
+
+    def predict_together(self, table: pd.DataFrame, inputs: Inputs) -> np.ndarray:
+        return self.predict_members(table, inputs)
 
     def describe_read(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
         return self.predict_members(table, inputs).mean(axis=1), np.zeros((len(table), 1))

@@ -72,12 +72,17 @@ def make_run(
     predictions["level_rows"] = [(0, 2, 8, 40)[number % 4] for number in range(len(rows))]
     predictions["fold"] = 0
     predictions["warnings"] = ["kitchen: no such file" if number % 5 == 0 else "" for number in range(len(rows))]
+    importance: list[dict[str, Any]] = []
     if extras:
         predictions["lower"], predictions["upper"] = main * 0.8, main / 0.8
         pd.DataFrame(models).drop(columns="oracle").to_csv(folder / "model_predictions.csv", index=False)
         write(folder / "findings.json", ["rows that repeat the features and target of an earlier row: 1 (L3 = L4)"])
         weights = {"tabular": {"mean": 0.625, "sd": 0.031}, "image": {"mean": 0.375, "sd": 0.031}}
         write(folder / "weights.json", {"weighted_sum": weights})
+        for name, kind, increase in (("area", "column", 11.25), ("front", "photos", -0.04), ("kitchen", "photos", 0.5)):
+            ends = {"increase": increase, "low": increase - 0.5, "high": increase + 0.25}
+            importance.append({"part": name, "kind": kind, "num_rows": 60, "mae": ends, "mape": ends})
+        write(folder / "importance.json", importance)
         hidden = {"all": 12.0, "no photos": 21.5, "no table": 31.0, "nothing": 54.0}
         sure = {"coverage": 91.25, "median_width": 123_456.0}
         write(folder / "missing.json", [{"pattern": name, "mape": error, **sure} for name, error in hidden.items()])

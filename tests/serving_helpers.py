@@ -86,6 +86,7 @@ def make_predictor(schema: Schema = HOUSE, rows: pd.DataFrame = HOUSES, *, unit:
         manifest={},
         has_intervals=False,
         predict_rows_and_warnings=model.predict_rows_and_warnings,
+        has_comparables=False,
         explain=lambda table, coverage: explain_rows(model, table, coverage),
         heat_map=lambda table, view: draw_heat(model, table, view),
     )

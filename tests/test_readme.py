@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 
-from page_helpers import PAGES, ROOT
+import pytest
+from page_helpers import PAGES, ROOT, commands
+
+from mixed_data.cli import main
 
 README = PAGES["README.md"]
 
 
 def test_it_is_short():
-    assert len(README.splitlines()) <= 170
+    assert len(README.splitlines()) <= 180
 
 
 def test_the_test_command_installs_and_runs_pytest():
@@ -21,4 +24,23 @@ def test_the_test_command_installs_and_runs_pytest():
 
 
 def test_the_picture_is_small_enough_to_load_at_once():
-    assert (ROOT / "docs" / "report.jpg").stat().st_size < 200_000
+    for name in ("report.jpg", "page.jpg"):
+        assert (ROOT / "docs" / name).stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("section", ["Deploy it", "Why this price?"])
+def test_the_commands_of_a_section_run(section, hold_out_run, listings, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    served = []
+    monkeypatch.setattr("uvicorn.run", lambda app, **_: served.append(app))
+    places = {"runs/RUN/bundle": hold_out_run.folder / "bundle", "new.csv": listings}
+    text = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    found = [arguments for arguments in commands(text) if arguments]
+    assert found
+    for arguments in found:
+        assert main([str(places.get(word, word)) for word in arguments]) == 0, capsys.readouterr().err
+    if section == "Deploy it":
+        assert len(served) == 1
+        assert (tmp_path / "exported/model.onnx").is_file()
+    else:
+        assert len(list((tmp_path / "reasons").glob("*.png"))) == 2

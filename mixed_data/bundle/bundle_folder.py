@@ -11,6 +11,7 @@ bundle/
   preprocessing.json   what `MixedDataPreprocessor` learned, the schema included
   target.json          what `TargetTransformer` learned
   intervals.json       what `CalibratedIntervals` learned, where there are intervals
+  comparables.json     training rows, without photos, only where that was asked for; see `ComparableRows`
   README.md            the model card, where there is one
   golden/              golden.json, the cells of the golden rows, and their photos
   folds/               of a cross-validated run: a bundle of each model that was scored; they share the backbone
@@ -20,8 +21,9 @@ That of a stack has no network. In its place are ``kernels.npz`` (the kernel mac
 ``features.json`` (how trees read the table) and ``stack.json`` (how much each counts).
 
 There is no pickle in it. The golden rows are made up (cells around the learned medians and levels, photos of coloured
-clouds), so that a bundle never gives away a row it was trained on. `load_bundle` predicts them again, from the photo
-files on, and refuses the bundle when the numbers differ from those at saving.
+clouds), so that a bundle gives away no row it was trained on, unless it was saved with them (``comparables``).
+`load_bundle` predicts them again, from the photo files on, and refuses the bundle when the numbers differ from those at
+saving.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ import numpy as np
 import pandas as pd
 
 from mixed_data.bundle.bundle_manifest import BundleError, check_digests, is_bundle, read_manifest, write_manifest
+from mixed_data.bundle.comparable_rows import COMPARABLES_FILE, ComparableRows, describe_comparables
 from mixed_data.bundle.golden_rows import compare_golden, read_golden_rows, write_golden_rows
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.progress import track
@@ -118,6 +121,7 @@ def save_bundle(
     card: str | None = None,
     about: Mapping[str, str] | None = None,
     for_runtime: bool = True,
+    comparables: pd.DataFrame | None = None,
 ) -> None:
     """Write a fitted regressor as a bundle, whole or not at all.
 
@@ -132,12 +136,16 @@ def save_bundle(
         card: the model card, Markdown.
         about: what else the manifest says: the ``unit`` of the target, the ``command`` that made the bundle.
         for_runtime: whether the runtime can read it. Without, saving takes less time, and only ``load`` reads it.
+        comparables: the training rows with their target, whose ids, columns and target the bundle then carries, to be
+            shown as rows that resemble another. Whoever has the bundle can read them. None keeps none.
 
     Raises:
         FileExistsError: ``path`` exists and is not a bundle.
         NotFittedError: the regressor is not fitted.
+        ValueError: ``comparables`` do not fit the schema, or the model reads no column.
     """
     regressor.check_fitted()
+    rows = None if comparables is None else ComparableRows.learn(regressor.preprocessor_, comparables)
     path = Path(path)
     if path.exists() and not is_bundle(path):
         raise FileExistsError(f"{path} exists and is not a bundle; choose another folder or remove it")
@@ -146,6 +154,8 @@ def save_bundle(
     try:
         if card is not None:
             (temporary / "README.md").write_text(card, "utf-8")
+        if rows is not None:
+            rows.write(temporary / COMPARABLES_FILE)
         scores = {"metrics": metrics or {}, "metric_intervals": metric_intervals or {}}
         _write(regressor, temporary, {}, scores, folds, about or {}, for_runtime=for_runtime)
         os.chmod(temporary, 0o755)  # mkdtemp makes a folder that only its owner can read
@@ -233,7 +243,7 @@ def _write(
         regressor=entry,
         metrics=scores["metrics"],
         metric_intervals=scores["metric_intervals"],
-        about=dict(about),
+        about={**about, **describe_comparables(folder)},
         fusion_weights=regressor.fusion_weights_,
         golden_predictions=predictions.tolist(),
     )

@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser, name: str
         if options.debug:
             raise
         if isinstance(error, ModuleNotFoundError):
-            extra = "serve" if name == "serve" else "train"
+            extra = "mlflow" if error.name == "mlflow" else "serve" if name == "serve" else "train"
             return _say(1, f"error: {name} needs {error.name}; type: pip install 'mixed_data[{extra}]'", error)
         return _say(2 if isinstance(error, UsageError) else 1, f"error: {error}", error)
     except KeyboardInterrupt as error:
@@ -163,6 +163,12 @@ def _find_predict() -> _Command:
     return predict, add_predict_arguments
 
 
+def _find_explain() -> _Command:
+    from mixed_data.cli.explain_command import add_explain_arguments, explain
+
+    return explain, add_explain_arguments
+
+
 def _find_info() -> _Command:
     from mixed_data.cli.info_command import add_info_arguments, info
 
@@ -173,6 +179,12 @@ def _find_serve() -> _Command:
     from mixed_data.cli.serve_command import add_serve_arguments, serve
 
     return serve, add_serve_arguments
+
+
+def _find_export() -> _Command:
+    from mixed_data.cli.export_command import add_export_arguments, export
+
+    return export, add_export_arguments
 
 
 def _find_download() -> _Command:
@@ -211,6 +223,16 @@ COMMANDS: dict[str, tuple[Callable[[], _Command], str, str]] = {
         _find_predict,
         "Predict rows: one line per input row, in order, with prediction, interval, images_used and warnings.",
         "python -m mixed_data predict runs/my-run/bundle --data new.csv --out predictions.csv",
+    ),
+    "explain": (
+        _find_explain,
+        "Say why rows are predicted as they are: what each column and photo did, and a picture per row.",
+        "python -m mixed_data explain runs/my-run/bundle --data new.csv --rows 3,17 --out reasons",
+    ),
+    "export": (
+        _find_export,
+        "Write a bundle as one ONNX file, SavedModel, LiteRT file or MLflow model, with what it reads beside it.",
+        "python -m mixed_data export runs/my-run/bundle --format onnx --out exported",
     ),
     "serve": (
         _find_serve,

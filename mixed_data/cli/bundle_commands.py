@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixed_data.cli.command_output import STANDARD, Results, print_document, standard_output
-from mixed_data.cli.option_lists import DECIMAL_OPTION
-from mixed_data.cli.option_values import BAD_ROW_NAMES, INNER_SHARE, UsageError, read_out_file
+from mixed_data.cli.option_lists import COVERAGE_OPTION, DECIMAL_OPTION
+from mixed_data.cli.option_values import BAD_ROW_NAMES, UsageError, read_out_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ _PARQUET_SUFFIXES = (".parquet", ".pq")
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate`."""
-    _add_bundle_arguments(parser)
+    add_bundle_arguments(parser)
     parser.add_argument(
         "--out",
         type=read_out_file,
@@ -33,7 +33,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `predict`."""
-    _add_bundle_arguments(parser)
+    add_bundle_arguments(parser)
     parser.add_argument(
         "--out",
         type=read_out_file,
@@ -42,15 +42,11 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         help="file to write, one line per input row, in order: Parquet where it ends with .parquet, else CSV; -: CSV "
         "to standard output",
     )
-    parser.add_argument(
-        "--coverage",
-        type=INNER_SHARE,
-        default=0.9,
-        help="share of the true values that lie between lower and upper, where the bundle knows; default: %(default)s",
-    )
+    parser.add_argument("--coverage", **COVERAGE_OPTION)
 
 
-def _add_bundle_arguments(parser: argparse.ArgumentParser) -> None:
+def add_bundle_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the bundle and the options that say which rows it is to read."""
     parser.add_argument("bundle", type=Path, help="folder written by train")
     parser.add_argument(
         "--data", type=Path, required=True, metavar="FILE", help="CSV or Parquet file; -: from standard input"
@@ -76,7 +72,7 @@ def evaluate(options: argparse.Namespace) -> Results:
     from mixed_data.files.checked_json import make_plain, write_json
     from mixed_data.runs.bundle_scores import evaluate_bundle
 
-    with _data_file(options) as how:
+    with open_data(options) as how:
         metrics, rows = evaluate_bundle(options.bundle, **how)
     for name, value in metrics.items():
         print(f"{name:<14}{f'{value:,.4f}' if name != 'n' else f'{value:.0f}':>20}")
@@ -98,7 +94,7 @@ def predict(options: argparse.Namespace) -> Results:
 
     predictor = Predictor(options.bundle)
     schema = predictor.schema
-    with _data_file(options) as how:
+    with open_data(options) as how:
         checked = read_checked_rows(schema=schema, **how)
     coverage = options.coverage if predictor.has_intervals else None
     rows = checked.complete(predict_in_parts(predictor, checked.usable, coverage))
@@ -134,7 +130,7 @@ def _check_files(options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _data_file(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def open_data(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield how the reader is to read the table; standard input becomes a file for that time."""
     how = {name: getattr(options, name) for name in ("data", "root", "decimal", "on_bad_row")}
     if options.data != Path(STANDARD):

@@ -22,6 +22,7 @@ def info(options: argparse.Namespace) -> Results:
         BundleError: the folder is no bundle, or was changed since it was saved.
     """
     from mixed_data.bundle.bundle_manifest import check_digests, list_files, read_manifest
+    from mixed_data.bundle.comparable_rows import COMPARABLES_FILE
 
     manifest = read_manifest(options.bundle)
     check_digests(options.bundle, manifest)
@@ -38,6 +39,7 @@ def info(options: argparse.Namespace) -> Results:
         "fusion_weights": manifest["fusion_weights"],
         "parameters": manifest["regressor"].get("parameters", {}),
         "has_intervals": "intervals.json" in sizes,
+        "has_comparables": COMPARABLES_FILE in sizes,
         "num_folds": len({name.split("/")[1] for name in sizes if name.startswith("folds/")}),
         "versions": manifest["versions"],
         "num_files": len(sizes),

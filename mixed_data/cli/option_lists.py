@@ -11,6 +11,7 @@ from mixed_data.cli.option_values import (
     FROM_ONE,
     FROM_ZERO,
     IMAGE_BRANCH_NAMES,
+    INNER_SHARE,
     LOSS_NAMES,
     NETWORK_NAMES,
     NOT_NEGATIVE,
@@ -72,6 +73,12 @@ PREPROCESSING_OPTIONS: dict[str, tuple[Any, str]] = {
 DECIMAL_OPTION: dict[str, Any] = {
     "choices": (".", ","),
     "help": "decimal sign of the numbers in the file, where it does not tell itself: 1.200 is 1.2 or 1200",
+}
+
+COVERAGE_OPTION: dict[str, Any] = {
+    "type": INNER_SHARE,
+    "default": 0.9,
+    "help": "share of the true values that lie between lower and upper, where the bundle knows; default: %(default)s",
 }
 
 

@@ -32,6 +32,8 @@ LOSS_NAMES = (
     *("mean_absolute_error", "mean_squared_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error"),
 )
 BACKBONE_FILES = (".keras", ".onnx")
+EXPORT_FORMATS = ("onnx", "saved_model", "litert", "mlflow")
+"""Keys of `mixed_data.export.EXPORTERS`."""
 
 
 class Number:
@@ -131,6 +133,29 @@ def read_out_file(text: str) -> Path:
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {path.parent} to write {path.name} into")
     return path
+
+
+def read_out_folder(text: str) -> Path:
+    """Read the path of a folder to write into, which may be there.
+
+    Raises:
+        ArgumentTypeError: it is a file, or the folder that it is to stand in is not there.
+    """
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file; name a folder")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent} to make {path.name} in")
+    return path
+
+
+def read_positions(text: str) -> list[int]:
+    """Read the positions of rows, separated by commas; one that is named twice counts once.
+
+    Raises:
+        ArgumentTypeError: one is no whole number from 0.
+    """
+    return [int(FROM_ZERO(part.strip())) for part in dict.fromkeys(text.split(","))]
 
 
 def _check_names(names: Sequence[str], known: Sequence[str], others: str = "") -> Sequence[str]:

@@ -46,6 +46,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="inner fits at the same time, of intervals; default: %(default)s",
     )
     study.add_argument(
+        "--comparables",
+        action="store_true",
+        help="keep the training rows in the bundle, with ids, columns and target, without photos, so that it can show "
+        "those that resemble a row; whoever has the bundle can read them",
+    )
+    study.add_argument(
         "--tensorboard",
         type=Path,
         metavar="DIR",
@@ -132,6 +138,7 @@ def _make_plan(options: argparse.Namespace, schema: Schema, arguments: dict[str,
         test_size=options.test_size,
         random_state=options.random_state,
         allow_missing_photos=options.allow_missing_photos,
+        comparables=options.comparables,
     )
 
 

@@ -42,6 +42,7 @@ from mixed_data.network.training import JIT_COMPILE, Training, seeded
 from mixed_data.prediction.member_spread import describe_members
 from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
 from mixed_data.prediction.rare_levels import RARITY
+from mixed_data.prediction.typical_photos import TypicalPhotos
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.backbone_options import Names, resolve_backbones
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
@@ -110,6 +111,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         fusion_weights_: branch -> learned weight, summing to 1; empty where the fusion has none. On one scale: the
             share of what moves the fused vector over the training rows; see `mixed_data.fusion.WeightedSum`.
         history_: ``loss`` and ``val_loss`` per epoch.
+        typical_photos_: the mean photo of each view, a `TypicalPhotos`, or None; explanations use it.
         feature_names_in_: the columns that are read.
         n_features_in_: how many they are.
 
@@ -215,7 +217,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
             training = Training(network, arrays, scaled, training_settings, validation_rows=validation_rows, **rows)
             history = training.losses(network.fit(**training.arguments))
         measure_fusion(network, components, inputs, training_rows)
-        self.set_parts(NetworkParts(model, preprocessor, transformer, embedder, history))
+        typical = TypicalPhotos.learn(inputs, training_rows) if preprocessor.views_ else None
+        self.set_parts(NetworkParts(model, preprocessor, transformer, embedder, history, typical))
         if self.intervals:
             self.calibrator_ = self._calibrate(X, target, schema, inputs, validation_rows)
         return self
@@ -280,6 +283,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         self.target_transformer_ = parts.transformer
         self.embedder_ = parts.embedder
         self.history_ = parts.history
+        self.typical_photos_ = parts.typical
         self.calibrator_ = None
         self.feature_names_in_ = parts.preprocessor.feature_names_in_
         self.n_features_in_ = parts.preprocessor.n_features_in_
@@ -320,7 +324,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
 
     def write_parts(self, folder: Path, backbones: Backbones, *, for_runtime: bool = True) -> dict[str, Any]:
         """Write this fitted regressor's part of a bundle; see `mixed_data.bundle.Bundled`."""
-        parts = NetworkParts(self.model_, self.preprocessor_, self.target_transformer_, self.embedder_, self.history_)
+        reading = (self.preprocessor_, self.target_transformer_, self.embedder_)
+        parts = NetworkParts(self.model_, *reading, self.history_, self.typical_photos_)
         return write_network(self.get_params(deep=False), parts, folder, backbones, for_runtime=for_runtime)
 
     @classmethod

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from mixed_data.files.checked_json import (
 from mixed_data.network.checked_keras_files import read_keras, write_keras
 from mixed_data.network.onnx_export import export_predictor, split_predictor
 from mixed_data.prediction.missing_patterns import INPUT_NAMES
+from mixed_data.prediction.typical_photos import TYPICAL_FILE, TypicalPhotos
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.backbone_options import list_names
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
@@ -59,6 +60,7 @@ class NetworkParts:
         transformer: fitted.
         embedder: that reads the photos, or None.
         history: losses per epoch.
+        typical: the typical photo of each view; None where they are not known.
     """
 
     model: keras.Model
@@ -66,6 +68,7 @@ class NetworkParts:
     transformer: TargetTransformer
     embedder: PhotoEmbedder | None
     history: dict[str, Any]
+    typical: TypicalPhotos | None = None
 
 
 def write_network(
@@ -90,11 +93,13 @@ def write_network(
     network = keras.models.clone_model(parts.model)
     network.set_weights(parts.model.get_weights())
     write_keras(network, folder / _NETWORK_FILE)
+    encoder, predictor = split_predictor(network)
     if for_runtime:
-        encoder, predictor = split_predictor(network)
+        export_predictor(predictor, folder / NETWORK_FILE)
         if encoder is not None:
             readers = [write_photo_reader(encoder, folder / "backbone_0.onnx")]
-        export_predictor(predictor, folder / NETWORK_FILE)
+    if parts.typical is not None:
+        _to_vectors(parts.typical, encoder).write(folder / TYPICAL_FILE)
     parts.preprocessor.save(folder / "preprocessing.json")
     write_json(folder / "target.json", parts.transformer.get_state())
     return make_entry(parameters, entries, readers, parts.history, folder)
@@ -118,7 +123,16 @@ def read_network(folder: Path, entry: Mapping[str, Any], places: Sequence[Path])
         embedder = PhotoEmbedder(read_backbones(entry["backbones"], [folder, *places]), cached=False)
     model = read_keras(folder / _NETWORK_FILE)
     _check_shapes(model, entry["parameters"]["modalities"], preprocessor, embedder)
-    return NetworkParts(model, preprocessor, transformer, embedder, entry["history"])
+    typical = TypicalPhotos.read(folder / TYPICAL_FILE, num_views=len(preprocessor.views_))
+    return NetworkParts(model, preprocessor, transformer, embedder, entry["history"], typical)
+
+
+def _to_vectors(typical: TypicalPhotos, encoder: keras.Model | None) -> TypicalPhotos:
+    """Turn typical photos into what a network's encoder reads from them, unless they are vectors already."""
+    if encoder is None or typical.images.ndim == 2:
+        return typical
+    vectors = keras.ops.convert_to_numpy(encoder(typical.images, training=False))
+    return replace(typical, images=vectors.astype("float32") * typical.is_known[:, None])
 
 
 def make_entry(

@@ -63,9 +63,15 @@ class SavedRegressor(RegressorMixin, RowRegressor):
         check_is_fitted(self)
         return super().score(X, read_target(self.preprocessor_.schema_, X, y), sample_weight)
 
-    def save(self, path: str | os.PathLike[str], *, metrics: dict[str, float] | None = None) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        metrics: dict[str, float] | None = None,
+        comparables: pd.DataFrame | None = None,
+    ) -> None:
         """Write this fitted regressor as a bundle; see `mixed_data.bundle.save_bundle`."""
-        save_bundle(self, path, metrics=metrics)
+        save_bundle(self, path, metrics=metrics, comparables=comparables)
 
     def check_saved(self, folder: Path, golden: pd.DataFrame, predictions: np.ndarray) -> None:
         """Check that the runtime predicts the golden rows from a folder as this regressor does; see `Bundled`.

@@ -23,6 +23,7 @@ class RunFolder:
         metrics: scores of the main model.
         model_predictions: `train`: one column per model, for the same rows.
         missing: scores of the main model with photos or columns hidden.
+        importance: `train`: by how much the main model's errors grow when a column or a photo is shuffled.
         bundle: `train`: the fitted main model.
         manifest: of the bundle.
         verdict: `compare`: the answers; see `mixed_data.evaluation.verdict.Entry`.
@@ -43,6 +44,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.json"
         self.model_predictions = self.path / "model_predictions.csv"
         self.missing = self.path / "missing.json"
+        self.importance = self.path / "importance.json"
         self.bundle = self.path / "bundle"
         self.manifest = self.bundle / "manifest.json"
         self.verdict = self.path / "verdict.json"

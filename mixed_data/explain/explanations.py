@@ -40,7 +40,7 @@ class Reference:
     """What every factor counts from.
 
     Attributes:
-        value: the prediction for a row of which nothing is known, target units.
+        value: the prediction for the row with all its parts hidden, target units.
         text: the same as a sentence.
     """
 

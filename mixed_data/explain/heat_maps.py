@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,7 +75,7 @@ def draw_heat(model: Explained, table: pd.DataFrame, view: str, *, seed: int = 0
     inputs = model.read_rows(table)
     if not inputs["image_mask"][0, place]:
         raise ValueError(f"the row has no usable photo {view!r}: {'; '.join(inputs.row_warnings[0])}")
-    pixels = model.preprocessor_.images_.transform(table)[0][0, place]
+    pixels = model.read_photo(table, view)
     vectors, spread = (_leave_out_cells if model.image_branch == "pretrained" else _cover_squares)(model, pixels)
     own = inputs["images"][0, place]
     unit = model.target_transformer_.std_
@@ -97,27 +98,33 @@ def _say(trustworthy: bool) -> str:
     return "not trustworthy here: no place stands out more than in a model whose features of the photo are mixed up"
 
 
-def _cover_squares(model: Explained, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _cover_squares(model: Explained, pixels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors of the photo with squares covered, and the matrix from their effects to those of the cells."""
-    edges = [np.linspace(0, side, NUM_CELLS + 1).round().astype(int) for side in pixels.shape[:2]]
     vectors, covers = [], []
     for row in range(NUM_CELLS - 1):
         for column in range(NUM_CELLS - 1):
-            covered, cells = pixels.copy(), np.zeros((NUM_CELLS, NUM_CELLS))
-            covered[edges[0][row] : edges[0][row + 2], edges[1][column] : edges[1][column + 2]] = PAD_COLOUR
+            cells = np.zeros((NUM_CELLS, NUM_CELLS))
             cells[row : row + 2, column : column + 2] = 1
-            vectors.append(model.embed_photo(covered))
+            vectors.append(model.embed_photo([_cover(one, row, column) for one in pixels]))
             covers.append(cells.ravel())
     spread = np.array(covers).T
     return np.array(vectors), spread / spread.sum(axis=1, keepdims=True)
 
 
-def _leave_out_cells(model: Explained, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _cover(pixels: np.ndarray, row: int, column: int) -> np.ndarray:
+    """Return a photo with two by two cells grey, of which one is given."""
+    rows, columns = (np.linspace(0, side, NUM_CELLS + 1).round().astype(int) for side in pixels.shape[:2])
+    covered = pixels.copy()
+    covered[rows[row] : rows[row + 2], columns[column] : columns[column + 2]] = PAD_COLOUR
+    return covered
+
+
+def _leave_out_cells(model: Explained, pixels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors without one cell of the coarsest map and what lies under it in the finer ones.
 
     What reads photos and gives no maps, such as a file of a transformer, is covered square by square.
     """
-    maps = [reader.read_maps(pixels) for reader in model.readers_]
+    maps = [reader.read_maps(one) for reader, one in zip(model.readers_, pixels, strict=True)]
     sides = [one.shape[:2] for found in maps for one in found]
     if not all(maps) or len({height / width for height, width in sides}) > 1 or min(map(min, sides)) < 2:
         return _cover_squares(model, pixels)
@@ -144,4 +151,4 @@ def _predict(model: Explained, table: pd.DataFrame, inputs: Inputs, place: int, 
     rows = np.zeros(len(vectors), dtype=int)
     repeated = inputs.take(rows)
     repeated["images"][:, place] = vectors
-    return model.predict_members(table.iloc[rows], repeated).mean(axis=1)
+    return model.predict_together(table.iloc[rows], repeated).mean(axis=1)

@@ -17,7 +17,7 @@ from mixed_data.preprocessing.row_reader import Inputs
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.schema.column_formats import read_cells
 from mixed_data.schema.pandas_frames import to_pandas
-from mixed_data.schema.photo_paths import show_path, split_photos
+from mixed_data.schema.photo_paths import show_path
 
 # 95 % quantile of Student's t with 1, 2, ... degrees of freedom; of more than 30, that of the normal distribution.
 _STUDENT = (
@@ -25,7 +25,13 @@ _STUDENT = (
     *[1.746, 1.740, 1.734, 1.729, 1.725, 1.721, 1.717, 1.714, 1.711, 1.708, 1.706, 1.703, 1.701, 1.699, 1.697],
 )
 _NORMAL = 1.645
-_REFERENCES = {"both": "neither a column nor a photo", "tabular": "no column", "image": "no photo"}
+_REFERENCES = {
+    "both": ("neither a column nor a photo is known", "no column is known and each of its photos is a typical one"),
+    "tabular": ("no column is known", ""),
+    "image": ("no photo is known", "each of its photos is a typical one"),
+}
+"""Modalities -> what the reference is the prediction for: of a row whose photos are hidden as if there were none, and
+behind typical ones."""
 
 
 def explain_rows(model: Explained, table: pd.DataFrame, coverage: float = 0.9) -> list[Explanation]:
@@ -35,8 +41,11 @@ def explain_rows(model: Explained, table: pd.DataFrame, coverage: float = 0.9) -
     become known: the Shapley value. First for table and photos as two parts; then for the columns among themselves and
     the photos among themselves, with the other modality known in half of the orders and unknown in the other half, so
     that they add up to what their modality did (Owen values). Exact up to 12 columns and 12 photos, by drawn orders
-    beyond. On a logarithmic scale, what adds up there multiplies here. Whatever is hidden looks to the model like an
-    empty cell or a photo that is missing.
+    beyond. On a logarithmic scale, what adds up there multiplies here.
+
+    A cell that is not known looks to the model like an empty one. In the place of a photo that is not known stands the
+    mean training photo of its view, where the bundle has it, or else none. A photo that the row does not have stays
+    missing throughout.
 
     Args:
         model: that predicts.
@@ -65,8 +74,8 @@ def explain_rows(model: Explained, table: pd.DataFrame, coverage: float = 0.9) -
 def _explain(model: Explained, table: pd.DataFrame, coverage: float) -> Explanation:
     inputs = model.read_rows(table)
     row = HiddenParts(model, table, inputs)
-    scale = _Scale(model, row)
-    ends = _interval(*row.predict(*_all_known(row), coverage))
+    known = row.predict(*_all_known(row), coverage)
+    scale, ends = _Scale(model, row, float(known[0][0])), _interval(*known)
     schema, preprocessor = model.preprocessor_.schema_, model.preprocessor_
     reads_table, reads_photos = model.modalities != "image", model.modalities != "tabular"
     columns = _weigh(_average(row, of_columns=True), len(row.columns))
@@ -76,20 +85,21 @@ def _explain(model: Explained, table: pd.DataFrame, coverage: float) -> Explanat
     features = schema.features if reads_table else ()
     names = preprocessor.views_ if reads_photos else []
     cells = {name: canonical_text(table[name]).iloc[0] for name in found_columns}
-    photos = dict(zip(names, _name_photos(model, table), strict=True))
+    photos = dict(zip(names, _name_photos(model, table) if reads_photos else (), strict=True))
     modalities = [
         scale.part(name, _sum(found), None)
         for name, found, is_read in (("table", columns, reads_table), ("photos", views, reads_photos))
         if is_read
     ]
     rare = find_rare_levels(inputs, preprocessor)[0]
+    is_typical = bool(row.views) and model.typical_photos_ is not None
     return Explanation(
         prediction=scale.prediction,
         lower=ends[0],
         upper=ends[1],
         coverage=coverage,
         scale="log" if scale.is_log else "identity",
-        reference=Reference(scale.reference, f"the prediction where {_REFERENCES[model.modalities]} is known"),
+        reference=Reference(scale.reference, f"the prediction where {_REFERENCES[model.modalities][is_typical]}"),
         modalities=modalities,
         views=[scale.part(name, found_views.get(place), photos[name]) for place, name in enumerate(names)],
         columns=[scale.part(name, found_columns.get(name), cells.get(name)) for name in features],
@@ -102,14 +112,11 @@ def _explain(model: Explained, table: pd.DataFrame, coverage: float) -> Explanat
 class _Scale:
     """Turns what parts add on the scale of a model into factors and amounts."""
 
-    def __init__(self, model: Explained, row: HiddenParts) -> None:
-        self._transformer = model.target_transformer_
+    def __init__(self, model: Explained, row: HiddenParts, prediction: float) -> None:
+        self._transformer, self.prediction = model.target_transformer_, prediction
         self.is_log = self._transformer.log_
-        known = np.array([[True], [False]])
-        members = row.predict_members(
-            np.repeat(known, len(row.columns), axis=1), np.repeat(known, len(row.views), axis=1)
-        )
-        self.prediction, self.reference = map(float, self._transformer.inverse_transform(members.mean(axis=1)))
+        members = row.predict_members(*(~known for known in _all_known(row)))
+        self.reference = float(self._transformer.inverse_transform(members.mean(axis=1))[0])
 
     def part(self, name: str, found: tuple[np.ndarray, np.ndarray | None] | None, value: str | None) -> Part:
         """Describe a part by what it adds for each member, and the standard errors of that; None is missing."""
@@ -196,16 +203,12 @@ def _narrow(
 
 def _name_photos(model: Explained, table: pd.DataFrame) -> list[str | None]:
     """Return the file of each view of a row as a person recognises it; None where there is none."""
-    if model.modalities == "tabular":
-        return []
     images = model.preprocessor_.images_
-    found: list[str | None] = []
-    for column, count in zip(images.columns, images.num_photos_, strict=True):
-        cell = table[column].iloc[0]
-        try:
-            photos = split_photos(cell)
-        except ValueError:  # neither a path nor a photo, which is a warning of the row
-            photos = []
-        shown = [show_path(photo if isinstance(photo, bytes) else photo.rsplit("/", 1)[-1]) for photo in photos]
-        found += [*shown, *([None] * count)][:count]
-    return [", ".join(name for name in found if name) or None] if images.montage and found else found
+    photos = images.list_photos(table)[0]
+    shown = {
+        name: show_path(photo if isinstance(photo, bytes) else photo.rsplit("/", 1)[-1])
+        for name, photo in photos.items()
+    }
+    if images.montage:
+        return [", ".join(shown.values()) or None for _ in images.views_]
+    return [shown.get(view) for view in images.views_]

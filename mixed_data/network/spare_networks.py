@@ -12,6 +12,8 @@ from collections.abc import Hashable
 
 import keras
 
+from mixed_data.network.fused_network import inner_network
+
 _MOST = 6
 """Networks that are kept; with all that belongs to it, one takes tens of megabytes."""
 
@@ -32,8 +34,8 @@ def name_recipe(predictor: keras.Model, recipe: Hashable) -> None:
 
 
 def give_back(predictor: keras.Model) -> None:
-    """Keep a predictor for another fit. Whoever does so must not use it any more: its weights will change."""
-    if predictor in _recipes:
+    """Keep a predictor for another fit, if its network was trained. The caller must not use it any more."""
+    if predictor in _recipes and inner_network(predictor).compiled:
         with _lock:
             _spare.append((_recipes.pop(predictor), predictor))
             del _spare[:-_MOST]

@@ -42,17 +42,18 @@ class StackedPrediction:
     trees: BoostedTrees
     weights: dict[str, float]
 
-    def describe(self, table: pd.DataFrame, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+    def describe(self, table: pd.DataFrame, inputs: Inputs, *, num_together: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Predict rows, each by itself.
 
         Args:
             table: the rows, which fit the schema.
             inputs: the same rows, read.
+            num_together: rows that are computed at a time, see `KernelMachines.predict`.
 
         Returns:
             Predictions on the scale of the transformed target, float64 ``(n,)``, and `DIFFICULTY`, ``(n, 3)``.
         """
-        found = self.machines.predict(inputs)
+        found = self.machines.predict(inputs, num_together=num_together)
         by_trees = self.trees.predict(table.assign(**{PHOTOS: tell_trees(inputs, found)}))
         predicted = weigh(choose(name_patterns(inputs, "both"), found, by_trees), self.weights)
         predicted[RARITY] = measure_rarity(inputs)

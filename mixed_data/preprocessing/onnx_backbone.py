@@ -16,6 +16,8 @@ _MOST_BYTES = 2**31 - 1
 """What one Protocol Buffers message can hold; a larger network keeps its weights in a second file, which is refused."""
 
 _MOST_FEATURES = 2**16
+_LARGEST_SIDE = 4096
+_MOST_PIXELS = 2**26  # of a batch
 _TOKENS_OUTPUT = "last_hidden_state"
 MAP_ENDING = "_map"
 """Of the names of outputs that hold the maps whose means over the photo a vector consists of."""
@@ -77,6 +79,11 @@ class OnnxBackbone:
         height, width = (side if isinstance(side, int) else given for side, given in zip(sides, size, strict=True))
         self.size = (height, width)
         self._batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else 1
+        if min(self.size) < 1 or max(self.size) > _LARGEST_SIDE or self._batch * height * width > _MOST_PIXELS:
+            raise ValueError(
+                f"{name}: expected photos of 1 to {_LARGEST_SIDE} pixels a side, at most {_MOST_PIXELS:,} in a batch, "
+                f"got {self._batch} of {height} x {width}"
+            )
         outputs = {output.name: output for output in self._session.outputs}
         self._output = _TOKENS_OUTPUT if _TOKENS_OUTPUT in outputs else next(iter(outputs))
         self.block_sizes = self._measure(outputs[self._output].shape)
@@ -98,9 +105,14 @@ class OnnxBackbone:
         """The arguments of `read` beside the file."""
         return {"scaling": self._scaling, "size": list(self.size), "flip_average": self._flip_average}
 
+    @property
+    def content(self) -> bytes:
+        """Of the file."""
+        return self._session.content
+
     def write(self, file: Path) -> None:
         """Write the file as it was read."""
-        file.write_bytes(self._session.content)
+        file.write_bytes(self.content)
 
     def compute(self, photos: np.ndarray) -> np.ndarray:
         """Turn photos, uint8 ``(n, H, W, 3)``, RGB, into vectors, float32 ``(n, D)``."""

@@ -154,6 +154,24 @@ class PhotoReader(Learned):
         with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
             return images, mask, list(pool.map(self._fill_row, zip(*cells, strict=True), images, mask, repeat(fetch)))
 
+    def list_photos(self, table: pd.DataFrame) -> list[dict[str, str | bytes]]:
+        """Name what is to be read of each row: its photos, or the tiles of its montage.
+
+        Args:
+            table: rows with the image columns.
+
+        Returns:
+            for each row the paths or contents by the names of `views_`, without those that it lacks.
+        """
+        self.check_fitted()
+        names, found = self._photo_names(self.num_photos_), []
+        for row in range(len(table)):
+            cells = [_read_paths(table[column].iloc[row])[0] for column in self.columns]
+            places = [[*paths, *[None] * count][:count] for paths, count in zip(cells, self.num_photos_, strict=True)]
+            photos = [photo for of_column in places for photo in of_column]
+            found.append({name: photo for name, photo in zip(names, photos, strict=True) if photo is not None})
+        return found
+
     def get_state(self) -> dict[str, Any]:
         """Return everything that `transform` needs as a dict that JSON can hold."""
         self.check_fitted()

@@ -189,7 +189,10 @@ class RowReader(Learned):
         Returns:
             "tabular", "tabular_mask" and "level_counts" of `Inputs`, and the warnings of each row.
         """
-        cells, num_rows = self.tabular_.read(table)
+        return self.encode_cells(*self.tabular_.read(table))
+
+    def encode_cells(self, cells: Mapping[str, Any], num_rows: int) -> tuple[dict[str, np.ndarray], list[list[str]]]:
+        """Encode cells that `TableEncoder.read` gave, as `encode_table` does."""
         tabular, row_warnings = self.tabular_.encode(cells, num_rows)
         is_there = [np.zeros(num_rows, dtype=bool), *map(pd.notna, cells.values())]
         arrays = {
@@ -198,10 +201,6 @@ class RowReader(Learned):
             "level_counts": self.tabular_.count_levels(cells, num_rows),
         }
         return arrays, row_warnings
-
-    def is_missing(self, column: str, table: pd.DataFrame) -> np.ndarray:
-        """Tell of each row whether a column's cell is empty, bool ``(n,)``."""
-        return np.asarray(pd.isna(self.tabular_.read(table)[0][column]))
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
         """Name the columns of "tabular".

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixed_data.files.written_values import Unit, clip
 from mixed_data.report.coverage_lines import NOMINAL
 from mixed_data.report.row_groups import Group
-from mixed_data.report.wording import Unit, clip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,6 +165,24 @@ def draw_coverage(lines: Sequence[Mapping[str, Any]]) -> Picture:
         axes.set_xlabel("rows whose actual value lies in the interval, %")
         axes.legend(**_LEGEND_ABOVE, handlelength=1.5)
         return Picture(_encode(figure), alt)
+
+
+def draw_importance(parts: Sequence[tuple[str, float, float, float]], label: str) -> Picture:
+    """Draw by how much errors grow when a part is shuffled.
+
+    Args:
+        parts: name, increase, and the ends of its interval, of at least one part.
+        label: what errors are counted in.
+    """
+    said = "; ".join(f"{name}: {increase:+,.3g} ({low:+,.3g} to {high:+,.3g})" for name, increase, low, high in parts)
+    with _canvas(1.1 + 0.32 * len(parts)) as (figure, axes):
+        axes.axvline(0, color=_INK, linewidth=1)
+        for place, (_, increase, low, high) in enumerate(parts):
+            axes.hlines(place, low, high, color=_BLUE, linewidth=2)
+            axes.plot(increase, place, "o", color=_BLUE, markersize=5)
+        _name_rows(axes, [name for name, *_ in parts])
+        axes.set_xlabel(f"increase of the mean error when shuffled, {label}")
+        return Picture(_encode(figure), f"Increase of the mean error when a part is shuffled, {label}. {said}.")
 
 
 def draw_weights(weights: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Picture:

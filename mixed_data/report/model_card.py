@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from mixed_data.files.written_values import Unit
 from mixed_data.metrics import METRICS
 from mixed_data.report.coverage_lines import NOMINAL, count_coverage, has_intervals
 from mixed_data.report.run_contents import Run
-from mixed_data.report.wording import Unit, render
+from mixed_data.report.wording import render
 
 _SCORES = ("mape", "median_ape", "ppe20", "rmse_log", "r2", "cod")
 

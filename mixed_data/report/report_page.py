@@ -9,12 +9,14 @@ import numpy as np
 
 from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.whole_files import replacing
+from mixed_data.files.written_values import Unit
 from mixed_data.report.coverage_lines import NOMINAL
 from mixed_data.report.figures import MIN_BOX_ROWS, Picture, draw_predictions, draw_shares, draw_weights
 from mixed_data.report.report_sections import (
     choose_scores,
     describe_coverage,
     describe_errors,
+    describe_importance,
     judge_ratios,
     list_ablations,
     list_differences,
@@ -29,7 +31,7 @@ from mixed_data.report.row_groups import (
 )
 from mixed_data.report.run_answers import ErrorScale, answer_questions, choose_rivals
 from mixed_data.report.run_contents import Run, read_run
-from mixed_data.report.wording import Unit, render
+from mixed_data.report.wording import render
 from mixed_data.report.worst_rows import describe_worst
 from mixed_data.split import find_links, join_links
 
@@ -85,6 +87,7 @@ def _collect_facts(run: Run) -> dict[str, Any]:
         "nominal": NOMINAL,
         "missing": list(list_missing(run, scale)),
         "weights": draw_weights(run.weights) if run.weights else None,
+        "importance": describe_importance(run, scale),
         "ablations": list(list_ablations(run, scale)),
         "ratios": judge_ratios(run.metrics),
         "worst": describe_worst(run, unit, links),

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 
 from mixed_data.evaluation.model_names import lacks_part_of
+from mixed_data.evaluation.permutation_importance import NUM_REPEATS
+from mixed_data.files.written_values import clip
 from mixed_data.metrics import METRICS, write_decimals
 from mixed_data.report.coverage_lines import count_coverage, has_intervals
-from mixed_data.report.figures import draw_coverage, draw_errors
+from mixed_data.report.figures import draw_coverage, draw_errors, draw_importance
 from mixed_data.report.row_groups import Group, Grouping
 from mixed_data.report.run_answers import ErrorScale
 from mixed_data.report.run_contents import Run
-from mixed_data.report.wording import UNIMODAL, clip, describe_model, describe_pattern
+from mixed_data.report.wording import UNIMODAL, describe_model, describe_pattern
 
 _SCORES = ("mape", "median_ape", "ppe20", "rmse_log", "r2", "cod", "mae")
+_MOST_PARTS = 20
 _IAAO_2013 = {"median_ratio": (0.90, 1.10), "cod": (5.0, 15.0), "prd": (0.98, 1.03), "prb": (-0.05, 0.05)}
 """Score -> range for residential property, ends included.
 
@@ -127,3 +130,27 @@ def judge_ratios(metrics: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         else:
             judgement = "below" if value < low else "above" if value > high else "inside"
         yield metric.label, metric.write(value), f"{metric.write(low)} to {metric.write(high)}", judgement
+
+
+def describe_importance(run: Run, scale: ErrorScale) -> dict[str, Any]:
+    """Draw and list by how much the mean error grows when a part is shuffled, or say why not."""
+    known = [entry for entry in run.importance if entry.get(scale.score) is not None]
+    if not known:
+        return {"reason": "the run kept no importance.json (`train` writes it)"}
+    known = sorted(known, key=lambda entry: -entry[scale.score]["increase"])
+    shown = known[:_MOST_PARTS]
+    lines, drawn = [], []
+    for entry in shown:
+        increase, low, high = (entry[scale.score][name] for name in ("increase", "low", "high"))
+        written = [_sign(change, scale.write_size(change)) for change in (increase, low, high)]
+        lines.append((clip(entry["part"], 60), written[0], f"{written[1].removesuffix(' points')} to {written[2]}"))
+        drawn.append((clip(entry["part"], 30), increase, low, high))
+    heading = "points of mean error" if scale.is_percent else scale.unit.label
+    num_more = len(known) - len(shown)
+    picture = draw_importance(drawn, heading)
+    return {"reason": "", "lines": lines, "picture": picture, "num_more": num_more, "num_repeats": NUM_REPEATS}
+
+
+def _sign(change: float, size: str) -> str:
+    """Put the sign of a change before its size, unless that is written as 0."""
+    return size if not any(digit in size for digit in "123456789") else f"{'−' if change < 0 else '+'}{size}"

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixed_data.files.written_values import Unit, clip
 from mixed_data.intervals import value_bands
-from mixed_data.report.wording import Unit, clip
 from mixed_data.schema import Schema
 from mixed_data.schema.cell_values import canonical_text
 

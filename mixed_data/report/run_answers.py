@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from mixed_data.evaluation.model_names import BEST, TABLE
 from mixed_data.evaluation.significance import estimate_by_bootstrap
+from mixed_data.files.written_values import Unit, clip
 from mixed_data.metrics import METRICS, FloatArray
 from mixed_data.report.run_contents import Run
-from mixed_data.report.wording import BASELINES, UNIMODAL, Unit, clip, describe_model
+from mixed_data.report.wording import BASELINES, UNIMODAL, describe_model
 
 
 @dataclass(frozen=True)

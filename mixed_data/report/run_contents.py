@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixed_data.evaluation.model_names import is_ablation
+from mixed_data.evaluation.permutation_importance import SCORES
 from mixed_data.evaluation.run_folder import RunFolder
-from mixed_data.files.checked_json import OBJECT, OBJECTS, TEXTS, Kind, read_json
+from mixed_data.files.checked_json import NUMBER, OBJECT, OBJECTS, TEXTS, Kind, read_json
 from mixed_data.readers.table import read_rows
 from mixed_data.schema import Schema
 
@@ -43,6 +44,8 @@ class Run:
         verdict: what `compare` answered: dicts with ``question``, ``answer`` and what they stand on.
         ablation: what `compare` says of networks that lack something: ``model`` and ``answer``.
         missing: scores of ``main`` on the same rows with photos or cells hidden, one dict per ``pattern``.
+        importance: of each column and column of photos, by how much errors of ``main`` grow when it is shuffled; see
+            `mixed_data.evaluation.permutation_importance.measure_importance`.
         created: when the bundle was saved, ISO 8601, or "".
     """
 
@@ -61,6 +64,7 @@ class Run:
     verdict: list[dict[str, Any]] = field(default_factory=list)
     ablation: list[dict[str, Any]] = field(default_factory=list)
     missing: list[dict[str, Any]] = field(default_factory=list)
+    importance: list[dict[str, Any]] = field(default_factory=list)
     created: str = ""
 
     @property
@@ -128,6 +132,7 @@ def read_run(folder: Path) -> Run:
         verdict=_read(files.verdict, OBJECTS, [], "question", "answer"),
         ablation=_read(files.ablation, OBJECTS, [], "model", "answer"),
         missing=_read(files.missing, OBJECTS, [], "pattern"),
+        importance=_read_importance(files.importance),
         created=str(manifest.get("created", "")),
     )
 
@@ -210,3 +215,13 @@ def _read_weights(path: Path, main: str, alone: Any) -> dict[str, dict[str, dict
     if not all(isinstance(part, dict) and isinstance(part.get("mean"), int | float) for part in parts):
         raise ValueError(f'{path}: expected {{fusion: {{modality: {{"mean": …, "sd": …}}}}}}')
     return {fusion: entry for fusion, entry in weights.items() if entry and not is_ablation(fusion)}
+
+
+def _read_importance(path: Path) -> list[dict[str, Any]]:
+    """Read the increases of errors; each score is None or has three numbers."""
+    entries = _read(path, OBJECTS, [], "part", "kind", *SCORES)
+    scores = [entry[score] for entry in entries for score in SCORES if entry[score] is not None]
+    names = ("increase", "low", "high")
+    if not all(isinstance(score, dict) and all(NUMBER.accepts(score.get(name)) for name in names) for score in scores):
+        raise ValueError(f'{path}: expected {{"part": …, "mae": {{"increase": …, "low": …, "high": …}}, …}}')
+    return entries

@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from mixed_data.files.written_values import Unit, clip
 from mixed_data.metrics import write_decimals
 from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
 from mixed_data.report.run_contents import Run
-from mixed_data.report.wording import Unit, clip
 from mixed_data.schema.cell_values import canonical_text
 from mixed_data.schema.photo_paths import split_paths
 from mixed_data.schema.written_numbers import parse_numbers

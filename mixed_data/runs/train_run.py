@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -16,12 +16,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from mixed_data.audit import audit_table
-from mixed_data.bundle import save_bundle
+from mixed_data.bundle import load_bundle, save_bundle
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
 from mixed_data.evaluation.held_out_scores import HeldOut, Watch, evaluate_held_out, make_networks, no_callbacks
 from mixed_data.evaluation.hidden_modality_scores import score_hidden
 from mixed_data.evaluation.model_names import TABLE
+from mixed_data.evaluation.permutation_importance import measure_importance
 from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.checked_json import make_plain, write_json
 from mixed_data.files.whole_files import write_csv
@@ -30,6 +31,7 @@ from mixed_data.preprocessing.lost_photos import check_photos, without_photo_war
 from mixed_data.report import write_card, write_report
 from mixed_data.report.run_contents import Run
 from mixed_data.runs.bundle_scores import FOLD_COLUMN
+from mixed_data.runtime.saved_models import SAVED_MODELS
 from mixed_data.schema import Schema
 from mixed_data.schema.column_formats import check_and_read
 from mixed_data.split import find_links, hold_out, join_links, k_fold
@@ -52,6 +54,7 @@ class Plan:
         random_state: seed of the split and of the networks.
         intervals: whether the main network learns intervals.
         allow_missing_photos: whether an image column may have not one photo that can be used.
+        comparables: whether the bundle carries its training rows, without photos.
     """
 
     networks: Sequence[str] = DEFAULT_NETWORKS
@@ -62,11 +65,12 @@ class Plan:
     random_state: int = 0
     intervals: bool = True
     allow_missing_photos: bool = False
+    comparables: bool = False
 
     @property
     def settings(self) -> dict[str, Any]:
         """All that the fits depend on, but for the data."""
-        others = ("options", "allow_missing_photos")
+        others = ("options", "allow_missing_photos", "comparables")
         return {**{name: value for name, value in vars(self).items() if name not in others}, **self.options}
 
 
@@ -85,6 +89,7 @@ class Study:
         predictions: of the main model for these rows: ``id``, ``target``, and what `HeldOut.rows` holds.
         final: the model for the bundle: with one split the scored one, with folds one that was fitted on all rows.
         num_training_rows: that ``final`` learned from.
+        comparables: these rows, where the bundle is to carry them.
         folds: the models that were scored, where ``final`` is another one.
     """
 
@@ -99,6 +104,7 @@ class Study:
     final: Any
     num_training_rows: int
     folds: Sequence[Any]
+    comparables: pd.DataFrame | None = None
 
     @property
     def comparison(self) -> list[dict[str, Any]]:
@@ -168,6 +174,7 @@ def run_study(
     main = next(result for result in results if result.name == plan.main)
     held_out, predictions = _line_up(main, table, schema, has_folds=plan.folds > 0)
     scored = {} if references is None else references.iloc[main.rows.index]
+    training = table if plan.folds else table.iloc[splits[0][0]]
     return Study(
         schema=schema,
         results=results,
@@ -178,8 +185,9 @@ def run_study(
         held_out=held_out,
         predictions=predictions,
         final=_fit_on_all_rows(networks[plan.main], main, table, schema, watch, fits) if plan.folds else main.fitted[0],
-        num_training_rows=len(table) if plan.folds else len(splits[0][0]),
+        num_training_rows=len(training),
         folds=main.fitted if plan.folds else (),
+        comparables=training if plan.comparables else None,
     )
 
 
@@ -221,8 +229,22 @@ def write_run(folder: RunFolder, found: Study, config: Mapping[str, Any]) -> Non
             folds=found.folds,
             card=card,
             about=about,
+            comparables=found.comparables,
         )
+    write_json(folder.importance, make_plain(_measure_importance(folder, found)))
     write_report(folder.path)
+
+
+def _measure_importance(folder: RunFolder, found: Study) -> list[dict[str, Any]]:
+    """Shuffle columns and photos of the held-out rows for the models of the bundle, which have not seen them."""
+    fitted = found.folds or [found.final]
+    paths = [folder.bundle / "folds" / str(fold) for fold in range(len(found.folds))] or [folder.bundle]
+    models = [load_bundle(path, SAVED_MODELS) for path in paths]
+    for model, regressor in zip(models, fitted, strict=True):
+        if model.embedder_ is not None:  # the vectors of the photos are kept from the fit
+            model.embedder_ = replace(regressor.embedder_, cached=True)
+    is_held_out = [found.predictions["fold"] == fold for fold in range(len(models))]
+    return measure_importance([(model, found.held_out[rows]) for model, rows in zip(models, is_held_out, strict=True)])
 
 
 def _line_up(

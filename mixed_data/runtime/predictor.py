@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixed_data.bundle import load_bundle
+from mixed_data.bundle import BundleError, load_bundle
 from mixed_data.bundle.bundle_manifest import read_manifest
+from mixed_data.bundle.comparable_rows import COMPARABLES_FILE, NUM_COMPARABLES, Comparable, ComparableRows
 from mixed_data.explain.explanations import Explanation
 from mixed_data.explain.heat_maps import Heat, draw_heat
 from mixed_data.explain.reasons import explain_rows
 from mixed_data.runtime.saved_models import SAVED_MODELS, SavedModel
 from mixed_data.schema import Schema
+from mixed_data.schema.column_formats import read_cells
+from mixed_data.schema.pandas_frames import to_pandas
 
 
 class Predictor:
@@ -35,6 +38,7 @@ class Predictor:
         manifest: what ``manifest.json`` says: versions, metrics of held-out rows, how the bundle was made.
         unit: of the predictions, such as "US dollars"; empty where nobody said.
         has_intervals: whether `predict_interval` works.
+        has_comparables: whether `find_comparables` works.
         model: what computes.
 
     Raises:
@@ -53,6 +57,8 @@ class Predictor:
         self.views: list[str] = self.model.preprocessor_.views_
         self.unit: str = self.manifest["about"].get("unit", "")
         self.has_intervals = self.model.calibrator_ is not None
+        self._comparables = _read_comparables(Path(path), self.model)
+        self.has_comparables = self._comparables is not None
 
     def predict(self, table: pd.DataFrame) -> np.ndarray:
         """Predict rows, float64 ``(n,)``, target units; see `mixed_data.prediction.predicted_rows.RowRegressor`."""
@@ -79,3 +85,33 @@ class Predictor:
     def heat_map(self, table: pd.DataFrame, view: str) -> Heat:
         """Say where in a photo of one row its prediction comes from; see `mixed_data.explain.heat_maps.draw_heat`."""
         return draw_heat(self.model, table, view)
+
+    def find_comparables(self, table: pd.DataFrame, count: int = NUM_COMPARABLES) -> list[list[Comparable]]:
+        """Find the training rows that resemble rows most, with their true values.
+
+        Args:
+            table: the rows. One with the id of a training row is not compared with that.
+            count: how many to find for each row.
+
+        Returns:
+            per row, in order, its comparables, the most similar first; see
+            `mixed_data.bundle.comparable_rows.ComparableRows` for what similar means.
+
+        Raises:
+            ValueError: the bundle carries no training rows, or the table does not fit the schema.
+        """
+        if self._comparables is None:
+            raise ValueError("this bundle carries no training rows: it was saved without comparables")
+        table, schema = to_pandas(table), self.schema.without_images()
+        schema.validate(table, needs_target=False)
+        return self._comparables.find(read_cells(schema, table), count)
+
+
+def _read_comparables(path: Path, model: SavedModel) -> ComparableRows | None:
+    file = path / COMPARABLES_FILE
+    if not file.exists():
+        return None
+    try:
+        return ComparableRows.read(file, model.preprocessor_)
+    except Exception as error:  # a stranger's file may be wrong in any way
+        raise BundleError(f"{file} cannot be used: {error!s:.2000}") from error

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
+from mixed_data.explain.heat_pictures import paint_heat, show_photo
 from mixed_data.preprocessing.lost_photos import LostPhoto
 from mixed_data.preprocessing.photo_decoding import load_photo
 from mixed_data.preprocessing.photo_problems import PhotoError
 from mixed_data.runtime import Predictor
 from mixed_data.schema.bad_cells import describe_bad_cell
-from mixed_data.serving.heat_pictures import draw_overlay
 from mixed_data.serving.problem_details import FieldError, ServiceError
 from mixed_data.serving.request_bodies import Row
 from mixed_data.serving.served_fields import ServedFields
 from mixed_data.serving.service_limits import Limits
+
+_HEAT_SIDE = 384  # pixels of the longer side
 
 
 @dataclass(frozen=True)
@@ -94,24 +99,23 @@ class RowAnswerer:
         if lost := self._find_lost_photos(row, explanation.warnings):
             raise lost
         found = explanation.to_dict() | {"unit": self._fields.unit}
+        if self._predictor.has_comparables:
+            found["comparables"] = [asdict(one) for one in self._predictor.find_comparables(table)[0]]
         if heat_view is not None:
-            found["heat_map"] = self._draw_heat(row, table, heat_view)
+            found["heat_map"] = self._draw_heat(table, heat_view)
         return found
 
-    def _draw_heat(self, row: Row, table: pd.DataFrame, view: str) -> dict[str, Any]:
-        photos = {
-            name if count == 1 else f"{name}[{place}]": photo
-            for name, count in self._fields.photos.items()
-            for place, photo in enumerate(row[name])
-        }
+    def _draw_heat(self, table: pd.DataFrame, view: str) -> dict[str, Any]:
+        model = self._predictor.model
+        photos = model.preprocessor_.images_.list_photos(table)[0]
         if view not in photos:
             raise ServiceError.of_fields(
                 [FieldError("heat_map", f"the row has no photo {view[:80]!r}; send it, or leave it")]
             )
         heat = self._predictor.heat_map(table, view)
-        reader = self._predictor.model.preprocessor_.images_
-        height, width = reader.size if isinstance(reader.size, tuple) else (reader.size, reader.size)
-        picture = draw_overlay(photos[view], heat.values, height, width, reader.resize, self._max_pixels)
+        file = io.BytesIO()
+        Image.fromarray(paint_heat(show_photo(model, table, view, _HEAT_SIDE), heat.values)).save(file, "PNG")
+        picture = base64.b64encode(file.getvalue()).decode("ascii")
         texts = {"view": view, "trustworthy": heat.trustworthy, "text": heat.text}
         return texts | {"values": heat.values.tolist(), "png": picture}
 

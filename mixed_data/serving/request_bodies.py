@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import re
 from typing import Any
 
@@ -12,14 +10,14 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from mixed_data.files.checked_json import parse_json
+from mixed_data.schema.photo_texts import decode_photo, find_base64
 from mixed_data.serving.memory_forms import FormReader
 from mixed_data.serving.problem_details import FieldError, ServiceError
 from mixed_data.serving.served_fields import ServedFields
 from mixed_data.serving.service_limits import Limits
 
 JSON_TYPE, FORM_TYPE = "application/json", "multipart/form-data"
-_DATA_ADDRESS = re.compile(r"data:[\w/+.-]*;base64,", re.IGNORECASE)
-_BLANKS = str.maketrans("", "", " \t\r\n")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 MOST = 3.4e38
 """About the largest number of float32, which networks compute with."""
@@ -121,9 +119,10 @@ def read_form(body: bytes, boundary: bytes, fields: ServedFields, limits: Limits
     """
     parts = FormReader(body, boundary, max_parts=limits.photos + len(fields.fields)).parts
     row: Row = {name: [] if name in fields.photos else None for name in fields.names}
-    errors, seen, status = _find_unknown({part.name: None for part in parts}, fields), set(), 422
-    for part in parts:
-        name = part.name
+    known = {_write_as_browsers(name): name for name in fields.names}
+    names = [known.get(part.name, part.name) for part in parts]
+    errors, seen, status = _find_unknown(dict.fromkeys(names), fields), set(), 422
+    for name, part in zip(names, parts, strict=True):
         if name in fields.photos:
             if len(part.content) > limits.photo_bytes:
                 errors.append(FieldError(name, _too_many_bytes(limits)))
@@ -144,6 +143,11 @@ def read_form(body: bytes, boundary: bytes, fields: ServedFields, limits: Limits
     if errors:
         raise ServiceError.of_fields(errors, status)
     return row
+
+
+def _write_as_browsers(name: str) -> str:
+    """Write the name of a field as browsers do in a form (WHATWG HTML, "multipart/form-data encoding algorithm")."""
+    return _LINE_END.sub("%0D%0A", name).replace('"', "%22")
 
 
 def count_photos(rows: list[Row], fields: ServedFields) -> int:
@@ -192,14 +196,13 @@ def _read_base64(value: Any, limits: Limits) -> bytes:
     wanted = "expected a photo's file in base64, or a data: address with one"
     if not isinstance(value, str):
         raise ServiceError(422, wanted)
-    found = _DATA_ADDRESS.match(value[:100])
-    text = (value[found.end() :] if found else value).translate(_BLANKS)
+    text = find_base64(value)
     if len(text) * 3 // 4 > limits.photo_bytes + 2:
         raise ServiceError(413, _too_many_bytes(limits))
     try:
-        photo = base64.b64decode(text.encode("ascii"), validate=True)
-    except (UnicodeEncodeError, binascii.Error):
-        raise ServiceError(422, wanted) from None
+        photo = decode_photo(text)
+    except ValueError as error:
+        raise ServiceError(422, str(error)) from None
     if not photo:
         raise ServiceError(422, f"{wanted}, got nothing; leave it out where there is no photo")
     return photo

@@ -33,6 +33,7 @@ class Field:
         role: "numeric", "categorical", "code" or "date".
         label: for people; the name without its unit.
         unit: such as "m2"; empty where nobody said.
+        decimal: the sign that its numbers are written with; empty where they are none.
         is_used: whether anything was learned from the column.
         range: smallest and largest training value, of dates as text; None where that is not known.
         usual: the median training value, or the most frequent level.
@@ -44,6 +45,7 @@ class Field:
     role: str
     label: str
     unit: str
+    decimal: str
     is_used: bool
     range: tuple[Any, Any] | None
     usual: Any
@@ -107,7 +109,7 @@ class ServedFields:
             "target": self.target,
             "examples": self.examples(),
             "has_intervals": self._predictor.has_intervals,
-            "has_comparables": False,
+            "has_comparables": self._predictor.has_comparables,
         }
 
     def examples(self) -> list[dict[str, Any]]:
@@ -145,7 +147,10 @@ class ServedFields:
     def _describe(self, name: str) -> Field:
         role = {"codes": "code", "dates": "date"}.get(self.role_of(name), self.role_of(name))
         label, unit = split_unit(name)
-        unit = unit or (self._schema.number_format(name).unit or "" if role == "numeric" else "")
+        decimal = ""
+        if role == "numeric":
+            written = self._schema.number_format(name)
+            unit, decimal = unit or written.unit, written.decimal or "."
         column = self._columns.get(name)
         about: dict[str, Any] = {"range": None, "usual": None, "levels": (), "examples": (None,) * NUM_EXAMPLES}
         if isinstance(column, NumericColumn):
@@ -154,7 +159,7 @@ class ServedFields:
             about = _describe_date(column)
         elif isinstance(column, CategoricalColumn):
             about = _describe_levels(column)
-        return Field(name, role, label, unit, column is not None, **about)
+        return Field(name, role, label, unit, decimal, column is not None, **about)
 
 
 def split_unit(name: str) -> tuple[str, str]:

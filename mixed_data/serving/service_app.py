@@ -76,7 +76,7 @@ def make_app(
     app.state.service = service
     document = make_openapi(name, service.fields, service.limits, needs_key=api_key is not None)
     get: dict[str, _Endpoint] = {
-        "/v1/schema": _always(service.fields.to_dict()),
+        "/v1/schema": _always(service.fields.to_dict() | {"limits": _describe_limits(service.limits)}),
         "/openapi.json": _always(document),
         "/healthz": _always({"status": "alive"}),
         "/readyz": _always({"status": "ready"}),
@@ -235,6 +235,11 @@ def _always(content: dict[str, Any]) -> _Endpoint:
         return Response(response.body, media_type=JSON_TYPE)
 
     return answer
+
+
+def _describe_limits(limits: Limits) -> dict[str, int]:
+    """Return what the page checks before it sends photos: a browser does not read an answer while it sends."""
+    return {"body_bytes": limits.body_bytes, "photo_bytes": limits.photo_bytes}
 
 
 def _add_page(app: FastAPI) -> None:

@@ -120,7 +120,7 @@ print(json.dumps(regressor.predict(read_rows(sys.argv[1], regressor.preprocessor
 def test_a_bundle_holds_a_network_json_and_golden_rows_and_no_pickle(saved):
     golden = [f"golden/{row}.jpg" for row in range(3)]
     names = ["README.md", "golden/golden.json", "intervals.json", "manifest.json", "model.keras"]
-    names += ["preprocessing.json", "target.json", "network.onnx", "backbone_0.onnx"]
+    names += ["preprocessing.json", "target.json", "network.onnx", "backbone_0.onnx", "typical_photos.npz"]
     assert sorted(list_files(saved)) == sorted([*golden, *names])
     with zipfile.ZipFile(saved / "model.keras") as archive:
         assert sorted(archive.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]

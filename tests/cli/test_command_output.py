@@ -69,7 +69,7 @@ KEYS = {
     "evaluate": "metrics num_warnings out",
     "predict": "num_predictions num_skipped num_warnings coverage out",
     "info": "bundle kind format_version created about schema metrics metric_intervals fusion_weights parameters "
-    "has_intervals num_folds versions num_files bytes largest_files",
+    "has_intervals has_comparables num_folds versions num_files bytes largest_files",
     "download": "folder next",
 }
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from explain_helpers import KnownModel, make_photo, make_row
+from onnx_helpers import SETTINGS, WIDTH, make_onnx
 
 from mixed_data.explain.heat_maps import _means_without, draw_heat
+from mixed_data.preprocessing.onnx_backbone import OnnxBackbone
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+from mixed_data.runtime.saved_models import SavedModel
 
 
 class ByMaps(KnownModel):
@@ -25,7 +29,45 @@ class ByMaps(KnownModel):
         return [np.concatenate([cells * corner, cells / 10, np.ones((8, 8, 62))], axis=2)]
 
     def embed_photo(self, pixels):
-        return np.sqrt(np.mean(self.read_maps(pixels)[0], axis=(0, 1)))
+        return np.sqrt(np.mean(self.read_maps(pixels[0])[0], axis=(0, 1)))
+
+
+class TwoSizes(SavedModel):
+    """Two frozen networks that read photos of their own sizes, the second one at 32 x 32 pixels; it alone counts."""
+
+    kind = "two sizes"
+
+    def __init__(self):
+        known = KnownModel()
+        self.modalities, self.image_branch, self.calibrator_ = "both", "pretrained", None
+        self.preprocessor_, self.target_transformer_ = known.preprocessor_, known.target_transformer_
+        self.readers_ = (
+            OnnxBackbone(make_onnx("map"), **SETTINGS),
+            OnnxBackbone(make_onnx("vector", shape=("n", 3, 32, 32)), **SETTINGS),
+        )
+        self.embedder_ = PhotoEmbedder(self.readers_, cached=False, remember=False)
+
+    def predict_members(self, table, inputs):
+        raise NotImplementedError
+
+    def predict_together(self, table, inputs):
+        return inputs["images"][:, 0, WIDTH:].astype("float64").sum(axis=1, keepdims=True)
+
+    def describe_read(self, table, inputs):
+        raise NotImplementedError
+
+    def _read(self, folder):
+        raise NotImplementedError
+
+
+def test_each_network_that_reads_photos_gets_them_in_its_own_size():
+    model, table = TwoSizes(), make_row()
+    pixels = model.read_photo(table, "front")
+    assert [one.shape for one in pixels] == [(16, 16, 3), (32, 32, 3)]
+    vector = model.embed_photo(pixels)
+    assert vector.tolist() == model.read_rows(table)["images"][0, 0].tolist()
+    heat = draw_heat(model, make_row(front=make_photo(0, corner=255)), "front")
+    assert np.abs(heat.values[:4, :4]).max() > 0
 
 
 @pytest.mark.parametrize("model", [KnownModel(), ByMaps()], ids=["squares", "cells"])
@@ -52,7 +94,7 @@ def test_values_are_what_the_prediction_loses_in_logarithms():
 def test_a_map_that_mixed_up_features_draw_as_high_is_called_not_trustworthy():
     class Blind(KnownModel):
         def embed_photo(self, pixels):
-            return np.repeat(pixels.mean() / 255, 8)  # all features alike: mixing them up changes nothing
+            return np.repeat(pixels[0].mean() / 255, 8)  # all features alike: mixing them up changes nothing
 
     heat = draw_heat(Blind(), make_row(), "front")
     assert not heat.trustworthy

@@ -12,6 +12,8 @@ from explain_helpers import KnownModel, by_name, make_photo, make_row
 
 from mixed_data.explain import reasons, shapley_values
 from mixed_data.explain.reasons import explain_rows
+from mixed_data.prediction.typical_photos import TypicalPhotos
+from mixed_data.preprocessing import feature_columns
 
 
 def test_parts_of_a_sum_get_their_own_terms_and_multiply_to_prediction_over_reference():
@@ -30,6 +32,28 @@ def test_parts_of_a_sum_get_their_own_terms_and_multiply_to_prediction_over_refe
     assert found.reference.text == "the prediction where neither a column nor a photo is known"
 
 
+def test_a_photo_counts_from_the_typical_one_of_its_view_where_that_is_known():
+    model = KnownModel()
+    vectors = np.zeros((2, 64))
+    vectors[:, 0] = (0.4, 0.9)
+    model.typical_photos_ = TypicalPhotos(vectors, np.array([True, False]))
+    (found,) = explain_rows(model, make_row())
+    unit = model.target_transformer_.std_
+    views = by_name(found.views)
+    assert math.log(views.front.factor) == pytest.approx((1.0 - 0.4) * unit)
+    assert math.log(views.kitchen.factor) == pytest.approx(0.2 * unit)  # hidden as missing
+    assert math.log(found.prediction / found.reference.value) == pytest.approx((2.5 + 0.6 + 0.2) * unit)
+    assert found.reference.text == "the prediction where no column is known and each of its photos is a typical one"
+    assert [one.prediction for one in found.without] == pytest.approx(
+        [found.prediction / math.exp(1.0 * unit), found.prediction / math.exp(0.2 * unit)]
+    )
+    (bare,) = explain_rows(model, make_row(front=None))
+    assert by_name(bare.views).front.factor == 1.0
+    assert math.log(bare.prediction / bare.reference.value) == pytest.approx((2.5 + 0.2) * unit)
+    (bare,) = explain_rows(model, make_row(front=None, kitchen=None))
+    assert bare.reference.text == "the prediction where neither a column nor a photo is known"
+
+
 def test_a_product_is_shared_by_halves_and_photos_still_multiply_to_their_modality():
     model = KnownModel(product=0.3)
     (found,) = explain_rows(model, make_row())
@@ -40,6 +64,13 @@ def test_a_product_is_shared_by_halves_and_photos_still_multiply_to_their_modali
     assert views.front.factor * views.kitchen.factor == pytest.approx(both.photos.factor)
     assert columns.area.factor * columns.zip.factor == pytest.approx(both.table.factor)
     assert both.table.factor * both.photos.factor == pytest.approx(found.prediction / found.reference.value)
+
+
+def test_cells_are_read_once_however_many_coalitions_there_are(monkeypatch):
+    model, read, parse_numbers = KnownModel(product=0.3), [], feature_columns.parse_numbers
+    monkeypatch.setattr(feature_columns, "parse_numbers", lambda *args: read.append(1) or parse_numbers(*args))
+    explain_rows(model, make_row())
+    assert len(read) == 2  # the row, and what its parts are hidden from
 
 
 def test_what_is_missing_did_nothing_and_what_is_there_says_what_would_be_without_it():

@@ -85,6 +85,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     parts = {HOSTILE[8]: {"mean": 0.4, "sd": 0.1}, HOSTILE[10]: {"mean": 0.6, "sd": 0.1}}
     write(folder / "weights.json", dict.fromkeys(HOSTILE, parts))
     write(folder / "missing.json", [{"pattern": text, "mape": 1.0, "rmse_log": text} for text in HOSTILE])
+    ends = {"increase": 1.0, "low": 0.5, "high": 1e300}
+    parts = [{"part": text, "kind": text, "mae": ends, "mape": ends} for text in HOSTILE]
+    write(folder / "importance.json", parts)
     write(folder / "verdict.json", [{"question": text, "answer": text} for text in HOSTILE])
     config = read(folder, "config.json")
     config |= {"command": f"train {HOSTILE[0]}", "main": HOSTILE[3], "versions": {text: text for text in HOSTILE}}

@@ -188,13 +188,14 @@ def test_every_plot_is_a_valid_picture_with_units_and_words(page):
         root = ElementTree.fromstring(base64.b64decode(source.partition(",")[2]))
         texts.append(" | ".join(node.text or "" for node in root.iter("{http://www.w3.org/2000/svg}text")))
         assert len(alt) > 40
-    assert len(texts) == 8
+    assert len(texts) == 9
     units = ["predicted price, US dollars, log scale", "% of actual price", "error, % of actual price"]
     units += [
         "zipcode (rows)",
         "frequency of level (rows)",
         "number of photos (rows)",
         "lies in the interval, %",
+        "when shuffled, points of mean error",
         "learned weight",
     ]
     for text, unit in zip(texts, units, strict=True):
@@ -259,11 +260,26 @@ def test_texts_from_the_data_are_escaped_wherever_they_stand(tmp_path):
             ElementTree.fromstring(base64.b64decode(source.partition(",")[2]))
 
 
+def test_parts_are_listed_by_how_much_the_error_grows_without_them(tmp_path):
+    page = Page(write_report(make_run(tmp_path / "run")))
+    rows = [page.row(name) for name in ("area", "front", "kitchen")]
+    assert rows == [
+        ["area", "+11.2 points", "+10.8 to +11.5 points"],
+        ["front", "0.0 points", "−0.5 to +0.2 points"],
+        ["kitchen", "+0.5 points", "0.0 to +0.8 points"],
+    ]
+    shown = [row[0] for row in page.rows if row in rows]
+    assert shown == ["area", "kitchen", "front"]
+    alt = next(alt for _, alt in page.pictures() if alt.startswith("Increase of the mean error"))
+    assert "area: +11.2 (+10.8 to +11.5); kitchen" in alt
+
+
 def test_a_run_with_the_least_files_says_what_is_missing(tmp_path):
     folder = make_run(tmp_path / "least", extras=False)
     page = Page(write_report(folder))
     assert "Not shown: the run kept no intervals" in page.texts["intervals"]
     assert "Not shown: the run kept no missing.json" in page.texts["missing"]
+    assert "Not shown: the run kept no importance.json" in page.texts["weights"]
     assert "Not shown: no fusion with learned weights was trained." in page.texts["weights"]
     assert "This run cannot show it" in page.texts["verdict"]
     assert "What the audit found was not kept." in page.texts["audit"]

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from report_helpers import NUM_ROWS, make_comparison, make_rows, make_run, read, write
 
+from mixed_data.files.written_values import Unit, clip
 from mixed_data.report.coverage_lines import count_coverage
 from mixed_data.report.figures import draw_predictions
 from mixed_data.report.report_sections import judge_ratios, list_ablations
@@ -22,7 +23,7 @@ from mixed_data.report.row_groups import (
 )
 from mixed_data.report.run_answers import ErrorScale, answer_questions, choose_rivals, find_interval
 from mixed_data.report.run_contents import read_run
-from mixed_data.report.wording import Unit, clip, describe_model, is_reference
+from mixed_data.report.wording import describe_model, is_reference
 from mixed_data.schema import Schema
 
 DOLLARS = Unit("price", is_dollars=True)

@@ -27,6 +27,12 @@ from mixed_data.report.run_contents import read_run
         ("verdict.json", "{}", "expected a list of objects with question and answer"),
         ("verdict.json", "[[]]", "expected a list of objects with question and answer"),
         ("missing.json", '[{"mape": 1.0}]', "expected a list of objects with pattern"),
+        ("importance.json", '[{"part": "area"}]', "expected a list of objects with part and kind and mae and mape"),
+        (
+            "importance.json",
+            '[{"part": 1, "kind": 1, "mae": {"increase": "1"}, "mape": null}]',
+            "importance.json: expected",
+        ),
         ("ablation.json", '[{"model": "table"}]', "expected a list of objects with model and answer"),
         ("predictions.csv", "id,target\n1,2\n", "has no column prediction"),
         ("predictions.csv", "id,target,prediction\n", "has no rows"),

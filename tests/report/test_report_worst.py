@@ -11,8 +11,8 @@ import pandas as pd
 from PIL import Image
 from report_helpers import NUM_ROWS, make_rows, make_run
 
+from mixed_data.files.written_values import Unit
 from mixed_data.report.run_contents import read_run
-from mixed_data.report.wording import Unit
 from mixed_data.report.worst_rows import describe_worst, find_reasons, rank_rows
 from mixed_data.split import find_links
 

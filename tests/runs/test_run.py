@@ -21,7 +21,7 @@ from mixed_data.schema import Schema
 METRIC_NAMES = {"n", "mape", "median_ape", "mae", "rmse", "rmse_log", "r2", "ppe10", "ppe20"}
 METRIC_NAMES |= {"median_ratio", "cod", "prd", "prb"}  # DESIGN.md, section 5
 BASELINES = ["median", "ridge", "knn", "boosting"]
-FILES = ["bundle", "comparison.json", "config.json", "findings.json", "held_out.csv", "metrics.json"]
+FILES = ["bundle", "comparison.json", "config.json", "findings.json", "held_out.csv", "importance.json", "metrics.json"]
 FILES += ["missing.json", "model_predictions.csv", "predictions.csv", "report.html", "weights.json"]
 
 
@@ -55,6 +55,23 @@ def test_predictions_are_one_line_per_held_out_row_in_its_order(folder, listings
     assert rows.is_monotonic_increasing
     assert predictions["target"].tolist() == pd.read_csv(listings)["price"].iloc[rows].tolist()
     assert predictions["images_used"].tolist() == [1 if row in (3, 5) else 2 for row in rows]
+
+
+def test_every_column_and_photo_of_the_held_out_rows_was_shuffled(folder):
+    held_out = pd.read_csv(folder / "held_out.csv")
+    found = {entry["part"]: entry for entry in read(folder, "importance.json")}
+    kinds = {
+        **dict.fromkeys(["area [m2]", "rooms", "zipcode", "style"], "column"),
+        "front": "photos",
+        "kitchen": "photos",
+    }
+    assert {name: entry["kind"] for name, entry in found.items()} == kinds
+    num_gone = (held_out["listing_id"] == "L5").sum()  # its kitchen is no file
+    assert found["kitchen"]["num_rows"] == len(held_out) - num_gone
+    assert found["area [m2]"]["num_rows"] == len(held_out)
+    assert (
+        found["area [m2]"]["mape"]["low"] < found["area [m2]"]["mape"]["increase"] < found["area [m2]"]["mape"]["high"]
+    )
 
 
 def test_level_rows_count_the_training_rows_of_the_rarest_level(folder, listings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hostile_helpers import sign
 
 from mixed_data.bundle import BundleError
 from mixed_data.estimator import MixedDataRegressor
+from mixed_data.prediction.typical_photos import TypicalPhotos
 from mixed_data.preprocessing.onnx_backbone import OnnxBackbone
 from mixed_data.runtime import Predictor
 
@@ -88,6 +90,27 @@ def test_a_row_alone_and_in_any_place_is_predicted_to_the_last_bit_alike(
     np.testing.assert_array_equal(predictor.predict(rows.iloc[order]), together[order])
 
 
+def test_typical_photos_are_what_the_network_reads_from_mean_photos(
+    predictor: Predictor, quick_regressor: MixedDataRegressor, saved_bundle: Path
+) -> None:
+    found, mean = predictor.model.typical_photos_, quick_regressor.typical_photos_
+    assert found.is_known.tolist() == mean.is_known.tolist() == [True, True]
+    expected = [predictor.model.embed_photo([photo]) for photo in mean.images]
+    np.testing.assert_allclose(found.images, expected, rtol=1e-4, atol=1e-5)
+    again = MixedDataRegressor.load(saved_bundle).typical_photos_
+    np.testing.assert_array_equal(again.images, found.images)
+
+
+@pytest.mark.parametrize("kind", ["network", "stack"])
+def test_rows_that_are_computed_together_are_predicted_alike(
+    kind: str, saved_bundle: Path, stack_bundle: Path, rows: pd.DataFrame
+) -> None:
+    model = Predictor(saved_bundle if kind == "network" else stack_bundle).model
+    inputs = model.read_rows(rows)
+    alone = model.predict_members(rows, inputs)
+    np.testing.assert_allclose(model.predict_together(rows, inputs), alone, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["network", "stack"])
 def test_bytes_of_photos_are_predicted_as_their_files_and_leave_nothing_behind(
     kind: str, saved_bundle: Path, stack_bundle: Path, rows: pd.DataFrame, tmp_path: Path
@@ -123,24 +146,39 @@ def test_a_montage_is_read_as_one_photo(sales: pd.DataFrame, tmp_path: Path, wit
     np.testing.assert_allclose(predictor.predict(sales[:12]), regressor.predict(sales[:12]), rtol=1e-5)
 
 
+def run_without_training_libraries(code: str, *arguments: str) -> str:
+    """Run code where only NumPy, pandas, Pillow and onnxruntime can be imported; return what it prints."""
+    prelude = f"import sys\nsys.modules.update(dict.fromkeys({FORBIDDEN.split()}))\n"
+    command = [sys.executable, "-c", prelude + code, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
 def test_only_numpy_pandas_pillow_and_onnxruntime_are_imported(saved_bundle: Path, rows: pd.DataFrame) -> None:
     file = saved_bundle.parent / "rows.json"
     rows[:3].to_json(file)
     code = f"""
-import sys
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {FORBIDDEN.split()}:
-            raise ImportError("forbidden: " + name)
-sys.meta_path.insert(0, Finder())
 import pandas as pd
 from mixed_data.runtime import Predictor
 rows = pd.read_json({str(file)!r}, dtype=False)
 print(*Predictor({str(saved_bundle)!r}).predict(rows).tolist())
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    assert [float(word) for word in result.stdout.split()] == Predictor(saved_bundle).predict(rows[:3]).tolist()
+    found = run_without_training_libraries(code)
+    assert [float(word) for word in found.split()] == Predictor(saved_bundle).predict(rows[:3]).tolist()
+
+
+def test_rows_are_explained_and_drawn_with_the_same_libraries(
+    saved_bundle: Path, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    rows[:4].to_csv(tmp_path / "rows.csv", index=False)
+    code = "from mixed_data.cli import main\nsys.exit(main(sys.argv[1:]))"
+    files = ["--data", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "reasons")]
+    said = run_without_training_libraries(
+        code, "explain", str(saved_bundle), *files, "--rows", "0,3", "--quiet", "--json"
+    )
+    assert json.loads(said)["num_explained"] == 2
+    assert sorted(file.name for file in (tmp_path / "reasons").iterdir()) == ["reasons.json", "row_0.png", "row_3.png"]
 
 
 def test_a_network_of_another_bundle_is_refused_in_words(
@@ -151,6 +189,11 @@ def test_a_network_of_another_bundle_is_refused_in_words(
     sign(bundle)
     with pytest.raises(BundleError, match="do not belong together"):
         Predictor(bundle)
+    TypicalPhotos(np.zeros((2, 3), dtype="float32"), np.ones(2, dtype=bool)).write(bundle / "typical_photos.npz")
+    sign(bundle)
+    with pytest.raises(BundleError, match=r"typical_photos\.npz: expected vectors of shape"):
+        Predictor(bundle)
+    (bundle / "typical_photos.npz").unlink()
     (bundle / "network.onnx").write_bytes(b"no network")
     sign(bundle)
     with pytest.raises(BundleError, match=r"network\.onnx is no ONNX network"):

@@ -38,6 +38,18 @@ def test_a_form_and_json_are_answered_as_the_predictor_answers(client):
     assert of_form.json()["unit"] == "$"
 
 
+def test_a_name_with_a_quote_is_understood_as_a_browser_writes_it():
+    name = 'size "gross"\n5%22'
+    schema = Schema(target="price", numeric=(name,), images=("front",))
+    rows = pd.DataFrame({name: [1.0, 2.0, 3.0], "front": "a.jpg"})
+    with make_client(make_predictor(schema, rows)) as client:
+        written = "size %22gross%22%0D%0A5%22"  # WHATWG HTML, multipart/form-data encoding algorithm
+        body = f'--b\r\nContent-Disposition: form-data; name="{written}"\r\n\r\n7\r\n--b--\r\n'
+        kind = {"Content-Type": "multipart/form-data; boundary=b"}
+        answer = client.post("/v1/predict", content=body.encode(), headers=kind)
+        assert answer.json()["prediction"] == 7000, answer.text
+
+
 def test_what_is_left_out_or_empty_is_missing(client):
     answers = [
         client.post("/v1/predict", json={AREA: 100}),
