@@ -24,7 +24,7 @@ resource = pytest.importorskip("resource", reason="memory is bounded on Linux, a
 
 SECTION = "ONNX files from strangers"
 SECONDS, MEGABYTES = 1.0, 256
-FEW_SECONDS = 20.0  # on a busy machine; what would go on for days is far beyond
+FEW_SECONDS = 60.0  # on a busy machine; what would go on for days is far beyond
 
 NO_FILE, TOO_LITTLE = "a weight stands in another file", "a weight claims to be of shape"
 TOO_MUCH = "Non-zero status code returned|bad_alloc|Failed to allocate"
@@ -41,7 +41,7 @@ REASONS = {
     "products for minutes": "Exiting due to terminate flag",
     "a loop for days": "it loops",
     "graphs in graphs, 20 deep": "graphs stand in each other more than 8 deep",
-    "a chain of 60,000 operations": "it has more than 10,000 operations",
+    "a chain of 12,000 operations": "it has more than 10,000 operations",
     "a chain of 9,000 operations": "",
     "an operator that is not ONNX' own": "it has operators of 'com.microsoft'",
     "functions that unfold to 2^29 operations": "it has operators of 'bomb'|it has functions of its own",
