@@ -24,6 +24,7 @@ MOST_SECONDS = 120.0
 
 _MOST_NUMBERS = 2**26  # of one output
 _SECONDS_BETWEEN_LOOKS = 0.25
+_BYTES_PER_THREAD = 2**27  # of addresses that the C library sets aside for it; hardly any are used
 _limits = threading.RLock()
 _Form = tuple[tuple[int, ...], np.dtype[Any]]
 
@@ -165,7 +166,7 @@ def _bounded_memory() -> Iterator[None]:
     with _limits:
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        bound = mapped + _most_bytes()
+        bound = mapped + MOST_MEMORY_BYTES + (os.cpu_count() or 1) * _BYTES_PER_THREAD
         resource.setrlimit(resource.RLIMIT_AS, (bound if soft == resource.RLIM_INFINITY else min(bound, soft), hard))
         try:
             yield
