@@ -119,7 +119,7 @@ class OnnxSession:
             # Weights are as large as the file, and not counted.
             options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         # What is constant is computed at the first run, where time and memory are bounded, not while starting.
-        how = {"providers": ["CPUExecutionProvider"], "disabled_optimizers": ["ConstantFolding"]}
+        how = {"providers": ["CPUExecutionProvider"], "disabled_optimizers": ["ConstantFolding"], "enable_fallback": 0}
         try:
             with _bounded_memory():
                 return onnxruntime.InferenceSession(self.content, options, **how)
