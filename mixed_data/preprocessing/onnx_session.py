@@ -24,6 +24,7 @@ MOST_SECONDS = 120.0
 
 _MOST_NUMBERS = 2**26  # of one output
 _SECONDS_BETWEEN_LOOKS = 0.25
+_BYTES_PER_THREAD = 2**27  # of addresses that the C library sets aside for it; hardly any are used
 _limits = threading.RLock()
 _Form = tuple[tuple[int, ...], np.dtype[Any]]
 
@@ -118,7 +119,7 @@ class OnnxSession:
             # Weights are as large as the file, and not counted.
             options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         # What is constant is computed at the first run, where time and memory are bounded, not while starting.
-        how = {"providers": ["CPUExecutionProvider"], "disabled_optimizers": ["ConstantFolding"]}
+        how = {"providers": ["CPUExecutionProvider"], "disabled_optimizers": ["ConstantFolding"], "enable_fallback": 0}
         try:
             with _bounded_memory():
                 return onnxruntime.InferenceSession(self.content, options, **how)
@@ -165,7 +166,7 @@ def _bounded_memory() -> Iterator[None]:
     with _limits:
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        bound = mapped + _most_bytes()
+        bound = mapped + MOST_MEMORY_BYTES + (os.cpu_count() or 1) * _BYTES_PER_THREAD
         resource.setrlimit(resource.RLIMIT_AS, (bound if soft == resource.RLIM_INFINITY else min(bound, soft), hard))
         try:
             yield
