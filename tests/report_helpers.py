@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +166,43 @@ def write(path: Path, content: Any) -> None:
 def read(folder: Path, name: str) -> Any:
     """Read a JSON file of a run."""
     return json.loads((folder / name).read_text(encoding="utf-8"))
+
+
+class Page(HTMLParser):
+    """Tags, sections' texts and table rows of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.texts: dict[str, str] = {}
+        self._section, self._is_cell = "head", False
+        self.feed(self.source)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "section":
+            self._section = dict(attrs)["id"]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self._is_cell = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self._is_cell = False
+
+    def handle_data(self, data):
+        self.texts[self._section] = self.texts.get(self._section, "") + re.sub(r"[ \n]+", " ", data)
+        if self._is_cell:
+            self.rows[-1][-1] += data
+
+    def row(self, start: str) -> list[str]:
+        """The table row whose first cell starts so."""
+        return next(row for row in self.rows if row[0].startswith(start))
+
+    def pictures(self) -> list[tuple[str, str]]:
+        """Source and alternative text of each image."""
+        return [(attributes["src"], attributes["alt"]) for tag, attributes in self.tags if tag == "img"]

@@ -19,8 +19,8 @@ PHOTO_SIDE = 280
 _PER_LINE, _GAP = 4, 16
 _MOST_PHOTOS, _MOST_BARS, _MOST_WARNINGS = 12, 15, 8
 _NAME, _VALUE, _MIDDLE, _REACH = MARGIN, 360, 800, 170  # pixels from the left, and the length of the longest bar
-_NOT_TRUSTWORTHY = "heat map: not trustworthy here"
-_LACKS = "Boxes stand for characters that no font on this computer has; reasons.json has the texts."
+_NOT_TRUSTWORTHY = "not trustworthy here"
+_LACKS = "Boxes stand for characters that the fonts found here lack; reasons.json has the texts."
 
 
 def draw_reasons(

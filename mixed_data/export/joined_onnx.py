@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ def _join(
     whole = helper.make_graph(graph.nodes, "mixed_data", inputs, [output], graph.weights)
     model = helper.make_model(whole, opset_imports=network.opset_import, ir_version=network.ir_version)
     model.producer_name = "mixed_data"
+    helper.set_model_props(model, {"inputs": json.dumps(arrays.inputs), "outputs": json.dumps([arrays.output])})
     checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
 

@@ -24,6 +24,7 @@ MOST_SECONDS = 120.0
 
 _MOST_NUMBERS = 2**26  # of one output
 _SECONDS_BETWEEN_LOOKS = 0.25
+_BYTES_PER_THREAD = 2**27  # of addresses that the C library sets aside for it; hardly any are used
 _limits = threading.RLock()
 _Form = tuple[tuple[int, ...], np.dtype[Any]]
 
@@ -62,7 +63,7 @@ class OnnxSession:
         try:
             if key in self._shapes:
                 return self._run_bound(outputs, inputs, self._shapes[key])
-            with _bounded_memory(), _watched() as options:
+            with _bounded_memory(len(self.content)), _watched() as options:
                 found = self._session.run(list(outputs), dict(inputs), options)
         except Exception as error:  # onnxruntime has exceptions of its own, with no common ancestor
             raise ValueError(f"{self.name} cannot read arrays of the shapes {shapes}: {error!s:.500}") from error
@@ -118,9 +119,9 @@ class OnnxSession:
             # Weights are as large as the file, and not counted.
             options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         # What is constant is computed at the first run, where time and memory are bounded, not while starting.
-        how = {"providers": ["CPUExecutionProvider"], "disabled_optimizers": ["ConstantFolding"]}
+        how = {"providers": ["CPUExecutionProvider"], "disabled_optimizers": ["ConstantFolding"], "enable_fallback": 0}
         try:
-            with _bounded_memory():
+            with _bounded_memory(len(self.content)):
                 return onnxruntime.InferenceSession(self.content, options, **how)
         except Exception as error:  # as above
             raise ValueError(
@@ -155,8 +156,12 @@ def _most_bytes() -> int:
 
 
 @contextmanager
-def _bounded_memory() -> Iterator[None]:
-    """Let this process take no more than so much further memory, on Linux; what asks for more gets an error."""
+def _bounded_memory(num_bytes: int) -> Iterator[None]:
+    """Let this process take no more than so much further memory, on Linux; what asks for more gets an error.
+
+    Args:
+        num_bytes: of the file, whose weights are there several times: read, copied, and laid out for the processor.
+    """
     if sys.platform != "linux":
         yield
         return
@@ -165,7 +170,7 @@ def _bounded_memory() -> Iterator[None]:
     with _limits:
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        bound = mapped + _most_bytes()
+        bound = mapped + MOST_MEMORY_BYTES + 3 * num_bytes + (os.cpu_count() or 1) * _BYTES_PER_THREAD
         resource.setrlimit(resource.RLIMIT_AS, (bound if soft == resource.RLIM_INFINITY else min(bound, soft), hard))
         try:
             yield

@@ -277,8 +277,10 @@ def _fit_on_all_rows(
 
 def _without_folders(command: str) -> str:
     """Return a command with the names of its files only: a bundle does not tell whose computer it comes from."""
+    parts = [part.rpartition("=") if part.startswith("--") else ("", "", part) for part in shlex.split(command)]
     return shlex.join(
-        os.path.basename(os.path.normpath(part)) if os.sep in part else part for part in shlex.split(command)
+        name + sign + (os.path.basename(os.path.normpath(value)) if os.sep in value else value)
+        for name, sign, value in parts
     )
 
 

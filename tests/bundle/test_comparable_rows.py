@@ -186,6 +186,7 @@ def test_train_keeps_the_rows_that_it_trained_on_and_none_of_the_others(
     assert not Plan().comparables
     saved = {}
     monkeypatch.setattr("mixed_data.runs.train_run.save_bundle", lambda *_, **options: saved.update(options))
+    monkeypatch.setattr("mixed_data.runs.train_run._measure_importance", lambda *_: [])
     monkeypatch.setattr("mixed_data.runs.train_run.write_report", lambda folder: None)
     how = ["--networks=weighted_sum", "--no-intervals", "--image-size=32", "--units=8", "--id=listing_id"]
     command = ["train", "--quiet", "--dataset=table", f"--data={listings}", *how, f"--out={tmp_path / 'run'}"]

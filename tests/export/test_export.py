@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from estimator_helpers import (
@@ -141,6 +143,8 @@ def test_it_is_written_which_column_view_and_pixel_is_where(bundles: dict[str, P
     assert inputs["images"]["pixels"]["resize"] == "stretch"
     assert (inputs["images"]["dtype"], found["outputs"][0]["target"]) == ("uint8", "price")
     assert len(found["bundle_digest"]) == 64
+    kept = {one.key: json.loads(one.value) for one in onnx.load(tmp_path / "out" / "model.onnx").metadata_props}
+    assert kept == {"inputs": found["inputs"], "outputs": found["outputs"]}
 
 
 @pytest.mark.parametrize("form", GRAPHS)
@@ -194,6 +198,14 @@ def test_json_holds_what_the_folder_says(
     assert main(words) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == {"out": str(tmp_path / "out"), **json.loads((tmp_path / "out" / "export.json").read_text("utf-8"))}
+
+
+def test_without_mlflow_it_is_said_what_to_install(
+    bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    assert main(["export", str(bundles["cnn"]), "--format", "mlflow", "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err == "error: export needs mlflow; type: pip install 'mixed_data[mlflow]'\n"
 
 
 @pytest.mark.parametrize("values", [[1e5, 2e5, 9e6], [-1.0, 2.0, 5.0], [1e30, 2e30, 9e37]])

@@ -6,59 +6,18 @@ import base64
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
-from report_helpers import NUM_ROWS, VIEWS, make_comparison, make_rows, make_run, read, write
+from report_helpers import NUM_ROWS, VIEWS, Page, make_comparison, make_rows, make_run, read, write
 
 from mixed_data.report import write_report
 
 SCRIPT = "<script>alert(1)</script>"
 NBSP = "\u00a0"
-
-
-class Page(HTMLParser):
-    """Tags, sections' texts and table rows of a page."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.source = path.read_text(encoding="utf-8")
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.rows: list[list[str]] = []
-        self.texts: dict[str, str] = {}
-        self._section, self._is_cell = "head", False
-        self.feed(self.source)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag == "section":
-            self._section = dict(attrs)["id"]
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self._is_cell = True
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag):
-        if tag in ("td", "th"):
-            self._is_cell = False
-
-    def handle_data(self, data):
-        self.texts[self._section] = self.texts.get(self._section, "") + re.sub(r"[ \n]+", " ", data)
-        if self._is_cell:
-            self.rows[-1][-1] += data
-
-    def row(self, start: str) -> list[str]:
-        """The table row whose first cell starts so."""
-        return next(row for row in self.rows if row[0].startswith(start))
-
-    def pictures(self) -> list[tuple[str, str]]:
-        """Source and alternative text of each image."""
-        return [(attributes["src"], attributes["alt"]) for tag, attributes in self.tags if tag == "img"]
 
 
 @pytest.fixture(scope="module")

@@ -38,21 +38,24 @@ def test_all_of_it_works_by_keyboard(page):
             page.keyboard.press("Tab")
         raise AssertionError(f"{name} is not reached")
 
+    def choose_by(key: str) -> None:
+        with page.expect_file_chooser() as chooser:
+            page.keyboard.press(key)
+        chooser.value.set_files([{"name": "a.png", "mimeType": "image/png", "buffer": BRIGHT}])
+        page.locator(".previews img").wait_for()
+
+    page.on("filechooser", lambda chooser: None)  # Playwright looks out for choosers from here on, not too late
     tab_to("field-0")
     page.keyboard.type("200")
     tab_to("photo-0")
     outline = page.locator("#photo-0 + .drop").evaluate("label => getComputedStyle(label).outlineStyle")
     assert outline == "solid"
-    photo = {"name": "a.png", "mimeType": "image/png", "buffer": BRIGHT}
-    page.on("filechooser", lambda chooser: chooser.set_files([photo]))
-    page.keyboard.press("Space")
-    page.locator(".previews img").wait_for()
+    choose_by("Space")
     tab_to("×")
     page.keyboard.press("Enter")
     expect(page.locator(".previews img")).to_have_count(0)
     assert focused() == "photo-0"
-    page.keyboard.press("Enter")
-    page.locator(".previews img").wait_for()
+    choose_by("Enter")
     tab_to("submit")
     page.keyboard.press("Enter")
     page.locator("#reasons section").first.wait_for()
