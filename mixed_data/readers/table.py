@@ -103,7 +103,7 @@ def read_checked_table(
     if schema is not None and not isinstance(schema, Schema):
         schema = Schema.load(schema)
     file = read_file(data, on_bad_row)
-    whole = file.table.drop(index=list(file.broken))
+    whole = file.whole_rows
     with _named_in_errors(data):
         if schema is None:
             schema = Schema.infer(whole, **roles)
@@ -150,7 +150,7 @@ def read_checked_rows(
     """
     root = _root_of(data, root)
     file = read_file(data, on_bad_row)
-    whole = file.table.drop(index=list(file.broken))
+    whole = file.whole_rows
     written = replace(schema, target=schema.target if needs_target else None)
     with _named_in_errors(data):
         schema = learn_formats(written, whole, separator=file.separator, decimal=decimal, is_training=False)
