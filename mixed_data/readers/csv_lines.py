@@ -102,6 +102,8 @@ class CsvLines:
                 f"{self._path} is not a readable CSV: line {reader.line_num}: {error}; correct the quotes, double "
                 "those in a cell"
             ) from None
+        except OSError as error:
+            raise ValueError(f"{self._path} cannot be read: {error.strerror or error}; get it again") from None
         if not part.header:
             raise ValueError(f"{self._path} is empty; expected a CSV with a header")
         yield part

@@ -134,7 +134,8 @@ class RowChecks:
         needs_target: as for `Schema.validate`.
 
     Attributes:
-        num_skipped: how many of the rows that were checked are to be left out.
+        num_rows: how many rows were checked.
+        num_skipped: how many of them are to be left out.
 
     Raises:
         ValueError: the policy is unknown.
@@ -146,7 +147,7 @@ class RowChecks:
         self._schema, self._on_bad_row, self._needs_target = schema, on_bad_row, needs_target
         self._column_problems: list[str] = []
         self._bad_cells = BadCells()
-        self._num_rows = self.num_skipped = self._num_masked = 0
+        self.num_rows = self.num_skipped = self._num_masked = 0
         self._skipped: list[str] = []  # the first reasons
         self._masked: list[str] = []
 
@@ -160,9 +161,9 @@ class RowChecks:
     ) -> CheckedRows:
         """Apply the policy to the next rows, of which the first is at this position; see `check_rows`."""
         schema, needs_target = self._schema, self._needs_target
-        if not self._num_rows:
+        if not self.num_rows:
             self._column_problems = schema.find_column_problems(table, needs_target=needs_target)
-        self._num_rows += len(table)
+        self.num_rows += len(table)
         bad = schema.find_bad_cells(table, needs_target=needs_target)
         if self._is_refused:
             ids = table[schema.id] if schema.id in names_of_one_column(table) else None
@@ -190,9 +191,9 @@ class RowChecks:
         counts = []
         for reasons, total, fate in fates:
             shown = "".join(f"\n- {line}" for line in first_few(reasons, total=total))
-            if total == self._num_rows and fate == "skipped":
+            if total == self.num_rows and fate == "skipped":
                 raise SchemaError(f"no row is left, all {total} were skipped:{shown}")
-            counts.append(f"{total} of {self._num_rows} rows {fate}{f':{shown}' if total else ''}")
+            counts.append(f"{total} of {self.num_rows} rows {fate}{f':{shown}' if total else ''}")
             logger.log(logging.WARNING if total else logging.INFO, "%s", counts[-1])
         return counts
 
