@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from mixed_data.schema.bad_rows import CheckedRows
 logger = logging.getLogger(__name__)
 
 FOLD_COLUMN = "fold"
-_NUM_ROWS_AT_ONCE = 16
+_NUM_ROWS_AT_ONCE, _NUM_WITH_PHOTOS = 1024, 16  # Divisors of the rows of a part of a file.
 
 Predict = Callable[[pd.DataFrame], pd.DataFrame]
 PredictedPart = tuple[CheckedRows, pd.DataFrame]
@@ -126,19 +127,20 @@ def predict_in_parts(
         each part of the rows, and a line for each of them.
     """
     predict = predict or partial(predictor.predict_rows, coverage=coverage)
-    num_steps = -(-found.num_rows // _NUM_ROWS_AT_ONCE)
-    steps = track(range(num_steps), "predicting", num_steps)
+    num_at_once = _NUM_WITH_PHOTOS if predictor.views else _NUM_ROWS_AT_ONCE
+    num_steps = -(-found.num_rows // num_at_once)
+    steps = track(count(), "predicting", num_steps)
     for checked in found.parts:
         lines = []
-        for start, _ in zip(range(0, len(checked.table), _NUM_ROWS_AT_ONCE), steps, strict=False):
-            here = slice(start, start + _NUM_ROWS_AT_ONCE)
+        for start, _ in zip(range(0, len(checked.table), num_at_once), steps, strict=False):
+            here = slice(start, start + num_at_once)
             usable = checked.table[here][~checked.is_skipped[here]]
             if len(usable):
                 lines.append(predict(usable))
         if not lines:  # all are skipped; a row predicted for nothing tells which columns there are
             lines = [predictor.predict_rows(checked.table[:1], coverage)[:0]]
         yield checked, checked.complete(pd.concat(lines))
-    next(steps, None)  # says that the last one is done
+    next(steps)  # says that the last one is done
 
 
 def _predict_by_fold(folds: Path) -> Predict:

@@ -40,6 +40,7 @@ class CheckedRows:
         notes: position of a row to what is wrong with it, one text per cell; rows in order are not in it.
         counts: how many rows were skipped or have masked cells, with the first reasons, in words; empty under "error".
         lines: the line of the file on which each row starts, if it is known.
+        first: position of the first row in the file, where these are a part of it.
     """
 
     table: pd.DataFrame
@@ -47,11 +48,12 @@ class CheckedRows:
     notes: Mapping[int, Sequence[str]]
     counts: Sequence[str] = ()
     lines: Sequence[int] | None = None
+    first: int = 0
 
     @property
     def usable_places(self) -> list[str]:
         """Where the rows that are not skipped stand, such as "line 7": as errors name them, without their ids."""
-        places = RowNames(lines=self.lines)
+        places = RowNames(lines=self.lines, first=self.first)
         return [places.of(int(row)) for row in np.flatnonzero(~self.is_skipped)]
 
     @property
@@ -169,8 +171,8 @@ class RowChecks:
             ids = table[schema.id] if schema.id in names_of_one_column(table) else None
             for (role, name), is_bad in bad.items():
                 self._bad_cells.add(role, table[name], is_bad, RowNames(ids, lines, first), schema.formats.get(name))
-            return CheckedRows(table, np.zeros(len(table), dtype=bool), {}, lines=lines)
-        checked = replace(self._apply(table, bad, broken or {}), lines=lines)
+            return CheckedRows(table, np.zeros(len(table), dtype=bool), {}, lines=lines, first=first)
+        checked = replace(self._apply(table, bad, broken or {}), lines=lines, first=first)
         self._count(checked, RowNames(table.get(schema.id), lines, first))
         return checked
 
