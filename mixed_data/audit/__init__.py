@@ -10,6 +10,7 @@ import pandas as pd
 
 from mixed_data.audit.contradictions import find_contradictions, find_shared_across
 from mixed_data.audit.findings import Audit, Case, Finding, Subject, make_subject, name_rows, report
+from mixed_data.audit.lookalikes import describe_recall
 from mixed_data.audit.outliers import explain_skipped, find_outliers
 from mixed_data.audit.photo_facts import list_photos, read_photos
 from mixed_data.audit.repeated_rows import describe_near_rows, find_near_rows, find_repeated_rows
@@ -92,7 +93,9 @@ def audit_table(
         *find_unusable_photos(both, photos, files),
         *_find_constant_columns(own),
     )
-    return Audit(findings, len(both.table), len(files), (skipped,) if skipped else ())
+    partly = describe_recall(labelled["same"].nunique())
+    not_checked = (skipped, f"photos that look alike: {partly}" if partly else "")
+    return Audit(findings, len(both.table), len(files), tuple(filter(None, not_checked)))
 
 
 def _declare_sides(own: Subject, split: str | None, against: pd.DataFrame | None, places: Sequence[str]) -> Subject:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +26,9 @@ _LEAST_UNIT = 0.1  # Of the standard deviation of the values: where all is predi
 _MIN_DISTINCT_FOR_LOG = 20  # Counts such as bedrooms have fewer distinct values, and stay linear.
 _ROWS_FOR_THREADS = 10_000
 _NUM_FOLDS = 5
+_MAX_LEARNED = 10_000  # Rows that a model is fitted to; more change no expectation that matters here.
 _SEED = 0
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 _RIDGE_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 
 
@@ -45,15 +47,18 @@ def find_outliers(subject: Subject) -> list[Finding]:
 
     Each number is predicted by a model that was fitted to other rows. What counts is the error, in robust standard
     deviations of all errors (1.4826 times their median absolute deviation). A skewed positive target, and a positive
-    column with many values, is compared on the logarithmic scale. Ask `explain_skipped` first.
+    column with many values, is compared on the logarithmic scale. Every row is looked at; where there are very many,
+    the models are fitted to 10,000 of them, drawn at random. Ask `explain_skipped` first.
     """
     targets = list(_find_far_targets(subject))
     # Beside a price with a zero too many, every area looks too small.
     known = {row for case in targets for row in case.rows}
     cells = [case for name in subject.schema.numeric for case in _find_far_cells(subject, name)]
     cells = [case for case in cells if not known.intersection(case.rows)]
-    unchased = "kept: correct what is a mistake; the default losses do not chase them"
-    clipped = "kept: correct what is a mistake; far values are clipped smoothly"
+    num_others = len(subject.table) * (_NUM_FOLDS - 1) // _NUM_FOLDS
+    drawn = f"; expected from {_MAX_LEARNED:,} rows drawn at random" if num_others > _MAX_LEARNED else ""
+    unchased = "kept: correct what is a mistake; the default losses do not chase them" + drawn
+    clipped = "kept: correct what is a mistake; far values are clipped smoothly" + drawn
     return [
         *report("targets far from what the columns say", targets, unchased),
         *report("cells far from what the row's other numbers say", cells, clipped),
@@ -84,12 +89,21 @@ def _find_far(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> tu
     return (far if len(far) <= _MAX_SHARE * len(values) else far[:0]), unit
 
 
+def _limit(folds: Iterable[Fold]) -> list[Fold]:
+    """Draw at most `_MAX_LEARNED` of the rows that the model of each fold is fitted to."""
+    random = np.random.default_rng(_SEED)
+    return [
+        (np.sort(random.choice(learned, _MAX_LEARNED, replace=False)) if len(learned) > _MAX_LEARNED else learned, held)
+        for learned, held in folds
+    ]
+
+
 def _find_far_targets(subject: Subject) -> Iterator[Case]:
     if not subject.schema.features or not np.isfinite(subject.target).all() or np.ptp(subject.target) == 0:
         return
     transformer = TargetTransformer().fit(subject.target)
     scaled = transformer.transform(subject.target)
-    folds = k_fold(subject.groups, _NUM_FOLDS, random_state=_SEED)
+    folds = _limit(k_fold(subject.groups, _NUM_FOLDS, random_state=_SEED))
     # Each is far off in its own way where it fits badly; a mistake in the target is far off for both.
     ridge = make_pipeline(TabularPreprocessor(subject.schema), RidgeCV(_RIDGE_STRENGTHS))
     trees = make_pipeline(make_features(subject.schema, TabularPreprocessor(), _SEED), make_boosting(_SEED))
@@ -115,7 +129,7 @@ def _find_far_cells(subject: Subject, name: str) -> Iterator[Case]:
     worked = np.log(values) if is_log else values
     numbers = replace(schema, numeric=others, categorical=(), codes=(), dates=(), target=None)
     model = make_pipeline(TabularPreprocessor(numbers), RidgeCV(_RIDGE_STRENGTHS))
-    folds = KFold(_NUM_FOLDS, shuffle=True, random_state=_SEED)
+    folds = _limit(KFold(_NUM_FOLDS, shuffle=True, random_state=_SEED).split(values))
     predicted = cross_val_predict(model, subject.table.iloc[rows], worked, cv=folds)
     far, unit = _find_far(worked, predicted)
     for place in far:

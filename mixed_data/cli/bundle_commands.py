@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from mixed_data.cli.option_lists import COVERAGE_OPTION, DECIMAL_OPTION
 from mixed_data.cli.option_values import BAD_ROW_NAMES, UsageError, read_out_file
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from mixed_data.files.whole_files import Append
+    from mixed_data.runs.bundle_scores import RowWarnings
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 
@@ -73,44 +75,49 @@ def evaluate(options: argparse.Namespace) -> Results:
     from mixed_data.runs.bundle_scores import evaluate_bundle
 
     with open_data(options) as how:
-        metrics, rows = evaluate_bundle(options.bundle, **how)
+        metrics, warnings = evaluate_bundle(options.bundle, **how)
     for name, value in metrics.items():
         print(f"{name:<14}{f'{value:,.4f}' if name != 'n' else f'{value:.0f}':>20}")
-    _print_warnings(rows)
+    _print_warnings(warnings)
     if options.out == Path(STANDARD):
         print_document(metrics)
     elif options.out:
         write_json(options.out, make_plain(metrics))
         print(f"metrics in {options.out}")
-    return {"metrics": metrics, "num_warnings": _count_warnings(rows), "out": options.out}
+    return {"metrics": metrics, "num_warnings": warnings.num_doubtful, "out": options.out}
 
 
 def predict(options: argparse.Namespace) -> Results:
     """Predict rows into a file, one line per input row, in order."""
     _check_files(options)
-    from mixed_data.readers.table import read_checked_rows
-    from mixed_data.runs.bundle_scores import predict_in_parts
+    from mixed_data.readers.table import open_checked_rows
+    from mixed_data.runs.bundle_scores import RowWarnings, predict_in_parts
     from mixed_data.runtime import Predictor
 
     predictor = Predictor(options.bundle)
     schema = predictor.schema
-    with open_data(options) as how:
-        checked = read_checked_rows(schema=schema, **how)
     coverage = options.coverage if predictor.has_intervals else None
-    rows = checked.complete(predict_in_parts(predictor, checked.usable, coverage))
-    if schema.id in checked.table.columns:
-        # An id column that is called like a column of the result is "id" there, as in the predictions of a run.
-        rows.insert(0, "id" if schema.id in rows else schema.id, checked.table[schema.id])
-    _write_rows(options.out, rows)
-    _print_warnings(rows)
-    num_skipped = int(checked.is_skipped.sum())
+    warnings = RowWarnings()
+    with (
+        open_data(options) as how,
+        open_checked_rows(schema=schema, **how) as found,
+        _open_rows(options.out) as append,
+    ):
+        for checked, rows in predict_in_parts(predictor, found, coverage):
+            warnings.add(rows)
+            if schema.id in found.columns:
+                # An id column that is called like a column of the result is "id" there, as in the predictions of a run.
+                rows.insert(0, "id" if schema.id in rows else schema.id, checked.table[schema.id])
+            append(rows)
+    _print_warnings(warnings)
+    num_predictions, num_skipped = found.num_rows - found.num_skipped, found.num_skipped
     without = f", and {num_skipped} skipped rows without one" if num_skipped else ""
     where = "on standard output" if options.out == Path(STANDARD) else f"in {options.out}"
-    print(f"{len(rows) - num_skipped} predictions {where}{without}")
+    print(f"{num_predictions} predictions {where}{without}")
     return {
-        "num_predictions": len(rows) - num_skipped,
+        "num_predictions": num_predictions,
         "num_skipped": num_skipped,
-        "num_warnings": _count_warnings(rows),
+        "num_warnings": warnings.num_doubtful,
         "coverage": coverage,
         "out": options.out,
     }
@@ -138,26 +145,23 @@ def open_data(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         return
     with tempfile.TemporaryDirectory(prefix="mixed_data-") as folder:
         file = Path(folder) / "standard input"
-        file.write_bytes(sys.stdin.buffer.read())
+        with file.open("wb") as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
         yield {**how, "data": file, "root": options.root or Path.cwd()}
 
 
-def _write_rows(out: Path, rows: pd.DataFrame) -> None:
-    from mixed_data.files.whole_files import write_csv, write_csv_lines, write_parquet
+@contextmanager
+def _open_rows(out: Path) -> Iterator[Append]:
+    """Yield what writes the next lines of the result, in the form that its name says."""
+    from mixed_data.files.whole_files import append_csv_lines, open_csv, open_parquet
 
     if out == Path(STANDARD):
-        write_csv_lines(standard_output(), rows)
-    elif out.suffix.lower() in _PARQUET_SUFFIXES:
-        write_parquet(out, rows)
-    else:
-        write_csv(out, rows)
+        yield append_csv_lines(standard_output())
+        return
+    with (open_parquet if out.suffix.lower() in _PARQUET_SUFFIXES else open_csv)(out) as append:
+        yield append
 
 
-def _count_warnings(rows: pd.DataFrame) -> int:
-    return int((rows["warnings"] != "").sum())
-
-
-def _print_warnings(rows: pd.DataFrame) -> None:
-    if doubtful := _count_warnings(rows):
-        first = rows.loc[rows["warnings"] != "", "warnings"].iloc[0]
-        print(f"{doubtful} of {len(rows)} rows have warnings, the first: {first}")
+def _print_warnings(warnings: RowWarnings) -> None:
+    if warnings.num_doubtful:
+        print(f"{warnings.num_doubtful} of {warnings.num_rows} rows have warnings, the first: {warnings.first}")

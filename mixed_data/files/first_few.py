@@ -8,16 +8,19 @@ NUM_SHOWN = 5
 _MAX_LENGTH_SHOWN = 80
 
 
-def first_few(items: Iterable[object], num_shown: int = NUM_SHOWN) -> list[str]:
-    """Return the first items as texts, and "and 7 more" after them where there are more."""
+def first_few(items: Iterable[object], num_shown: int = NUM_SHOWN, total: int | None = None) -> list[str]:
+    """Return the first items as texts, and "and 7 more" after them where there are more.
+
+    The total is needed only where the items are not all there are.
+    """
     texts = list(map(str, items))
-    more = len(texts) - num_shown
+    more = (len(texts) if total is None else total) - num_shown
     return [*texts[:num_shown], f"and {more} more"] if more > 0 else texts
 
 
-def name_some(items: Iterable[object], num_shown: int = NUM_SHOWN) -> str:
-    """Write the first items in a line: "a, b, c, d, e, and 7 more"."""
-    return ", ".join(first_few(items, num_shown))
+def name_some(items: Iterable[object], num_shown: int = NUM_SHOWN, total: int | None = None) -> str:
+    """Write the first items in a line, as `first_few` gives them: "a, b, c, d, e, and 7 more"."""
+    return ", ".join(first_few(items, num_shown, total))
 
 
 def cut(text: str) -> str:

@@ -7,8 +7,8 @@ import ctypes
 import errno
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 CSV_SEPARATORS = (";", "\t", "|", ",")
 """What may stand between the cells of a line; the comma last, for it also stands in numbers and names."""
+
+Append = Callable[["pd.DataFrame"], None]
+"""Writes the next rows of a table; all parts have the same columns."""
 
 _LINE_END = "\r\n"
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
@@ -73,7 +76,14 @@ def name_unwritten(path: Path, error: OSError) -> OSError:
 
 
 def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
-    r"""Write a table without its index, whole or not at all, so that every reader of CSV finds the same cells in it.
+    """Write a table without its index, whole or not at all; see `open_csv`."""
+    with open_csv(path) as append:
+        append(table)
+
+
+@contextmanager
+def open_csv(path: str | os.PathLike[str]) -> Iterator[Append]:
+    r"""Write a table in parts, so that every reader of CSV finds the same cells in it; it appears whole or not at all.
 
     UTF-8, commas, line ends "\n". Quoted is only what has to be. A null character and half a surrogate pair, which
     readers refuse, are written as the text ``\x00`` and ``\ud800``.
@@ -82,17 +92,25 @@ def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
         replacing(path) as temporary,
         open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        write_csv_lines(file, table)
+        yield append_csv_lines(file)
 
 
-def write_csv_lines(file: TextIO, table: pd.DataFrame) -> None:
-    """Write a table to an open file as `write_csv` does."""
+def append_csv_lines(file: TextIO) -> Append:
+    """Return what writes the parts of a table to an open file as `open_csv` does."""
     lines = _Lines(file)
-    # csv quotes a cell with a character of the line end. Another separator, or a byte order mark, in the name of a
-    # column would mislead those who guess the form of a file from its first line.
-    header_end = "".join((_LINE_END, "\ufeff", *CSV_SEPARATORS))
-    csv.writer(lines, lineterminator=header_end).writerow(table.columns)
-    table.to_csv(lines, index=False, header=False, lineterminator=_LINE_END)
+    is_first = True
+
+    def append(table: pd.DataFrame) -> None:
+        nonlocal is_first
+        if is_first:
+            # csv quotes a cell with a character of the line end. Another separator, or a byte order mark, in the name
+            # of a column would mislead those who guess the form of a file from its first line.
+            header_end = "".join((_LINE_END, "\ufeff", *CSV_SEPARATORS))
+            csv.writer(lines, lineterminator=header_end).writerow(table.columns)
+            is_first = False
+        table.to_csv(lines, index=False, header=False, lineterminator=_LINE_END)
+
+    return append
 
 
 def check_parquet(path: str | os.PathLike[str]) -> None:
@@ -105,10 +123,29 @@ def check_parquet(path: str | os.PathLike[str]) -> None:
         raise ValueError(f"writing {path} needs pyarrow; type: pip install 'mixed_data[parquet]'")
 
 
-def write_parquet(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
-    """Write a table without its index as Parquet, whole or not at all; needs pyarrow, see `check_parquet`."""
-    with replacing(path) as temporary:
-        table.to_parquet(temporary, engine="pyarrow", index=False)
+@contextmanager
+def open_parquet(path: str | os.PathLike[str]) -> Iterator[Append]:
+    """Write a table without its index in parts, as Parquet, whole or not at all; needs pyarrow, see `check_parquet`.
+
+    A part is a row group. A column that has no value in the first part is one of text.
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    writer: ParquetWriter | None = None
+    with replacing(path) as temporary, ExitStack() as stack:
+
+        def append(table: pd.DataFrame) -> None:
+            nonlocal writer
+            if writer is None:
+                form = pa.Schema.from_pandas(table, preserve_index=False)
+                for position, field in enumerate(form):
+                    if pa.types.is_null(field.type):
+                        form = form.set(position, field.with_type(pa.string()))
+                writer = stack.enter_context(ParquetWriter(temporary, form))
+            writer.write_table(pa.Table.from_pandas(table, schema=writer.schema, preserve_index=False))
+
+        yield append
 
 
 class _Lines:

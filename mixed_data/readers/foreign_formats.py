@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import io
+import os
 import re
 import zipfile
 from pathlib import Path
+from typing import IO
 
 _SAVE = "open it in its program, and save the sheet as 'CSV UTF-8'"
 _UNPACK = "unpack it, and give the CSV or Parquet file that is in it"
@@ -118,12 +119,12 @@ _IN_ZIP = {
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<table", b"<meta", b"<!--")
 _JSON = re.compile(rb'\{\s*["}]|\[\s*[{\["\]]')  # not the header of a CSV such as "[m2],price"
 _JSON_LINES = re.compile(rb"\{[^\r\n]*\}\s*[\r\n]\s*\{")
-_NUM_BYTES = 1 << 16  # of the beginning of a text that are looked at
+_NUM_BYTES = 1 << 16  # of the beginning of a file that are looked at
 
 
-def refuse_foreign(content: bytes, path: Path) -> None:
-    """Raise a ValueError with the remedy where a content, perhaps unpacked from the file, is no CSV, but known."""
-    if (found := _find_format(content, path)) is not None:
+def refuse_foreign(file: IO[bytes], path: Path) -> None:
+    """Raise a ValueError with the remedy where a content, perhaps unpacked from the path, is no CSV, but known."""
+    if (found := _find_format(file, path)) is not None:
         raise ValueError(_describe(found, path))
 
 
@@ -144,29 +145,43 @@ def _suffixes(path: Path) -> list[str]:
     return [suffix.lower() for suffix in path.suffixes]
 
 
-def _find_format(content: bytes, path: Path) -> str | None:
+def read_ends(file: IO[bytes], num_bytes: int) -> tuple[bytes, bytes]:
+    """Return the first and the last bytes of a file, which is at its beginning again."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - num_bytes))
+    end = file.read(num_bytes)
+    file.seek(0)
+    start = file.read(num_bytes)
+    file.seek(0)
+    return start, end
+
+
+def _find_format(file: IO[bytes], path: Path) -> str | None:
+    content, end = read_ends(file, _NUM_BYTES)
     for start, found in _STARTS.items():
         if content.startswith(start):
             return found
     if b"\x69" <= content[:1] <= b"\x73" and content[1:3] in (b"\1\1", b"\2\1"):
         return "stata"  # versions 105 to 115
-    if content.startswith(b"ORC") and content[-4:-1] == b"ORC":
+    if content.startswith(b"ORC") and end[-4:-1] == b"ORC":
         return "orc"
     if content[257:262] == b"ustar":
         return "archive"
     if content.startswith(b"PK\x03\x04"):
-        return _find_in_zip(content)
+        return _find_in_zip(file)
     if {".pkl", ".pickle"}.intersection(_suffixes(path)):  # the oldest pickles are text
         return "pickle"
     return _find_in_text(content, path)
 
 
-def _find_in_zip(content: bytes) -> str | None:
+def _find_in_zip(file: IO[bytes]) -> str | None:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
     except zipfile.BadZipFile:
         return None
+    finally:
+        file.seek(0)
     for start, found in _IN_ZIP.items():
         if any(name.startswith(start) for name in names):
             return found
@@ -174,7 +189,7 @@ def _find_in_zip(content: bytes) -> str | None:
 
 
 def _find_in_text(content: bytes, path: Path) -> str | None:
-    start = content[:_NUM_BYTES].removeprefix(codecs.BOM_UTF8).lstrip()
+    start = content.removeprefix(codecs.BOM_UTF8).lstrip()
     lower = start.lower()
     if lower.startswith(b"<?xml") and (b"excel.sheet" in lower or b"office:spreadsheet" in lower):
         return "excel"

@@ -8,22 +8,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from mixed_data.readers.table_file import TableFile, read_file
+from mixed_data.readers.table_file import TableFile, open_file, read_file
 from mixed_data.schema import Schema, learn_formats
 from mixed_data.schema.bad_cells import RowNames, SchemaError
-from mixed_data.schema.bad_rows import CheckedRows, check_rows
+from mixed_data.schema.bad_rows import CheckedRows, RowChecks, check_rows
 from mixed_data.schema.cell_values import canonical_text
-from mixed_data.schema.column_formats import read_cells
+from mixed_data.schema.column_formats import WrittenCells, read_cells
 from mixed_data.schema.photo_paths import PATH_SEPARATOR, join_paths, resolve_path, split_paths
 
 logger = logging.getLogger(__name__)
 
 FilePath = str | os.PathLike[str]
+
+NUM_ROWS_AT_ONCE = 1 << 14
+"""Of a large file that are in memory."""
 
 _SMALL_SHARE = 0.1  # of the targets; with more of them at or below zero, the target is no price
 
@@ -103,12 +106,13 @@ def read_checked_table(
     if schema is not None and not isinstance(schema, Schema):
         schema = Schema.load(schema)
     file = read_file(data, on_bad_row)
-    whole = file.table.drop(index=list(file.broken))
     with _named_in_errors(data):
         if schema is None:
-            schema = Schema.infer(whole, **roles)
-        schema = learn_formats(schema, whole, separator=file.separator, decimal=decimal)
-        checked = _check_file(file, schema, _root_of(data, root), on_bad_row=on_bad_row, needs_target=True)
+            schema = Schema.infer(file.whole_rows, **roles)
+        schema = learn_formats(schema, file.whole_rows, separator=file.separator, decimal=decimal)
+        checked = check_rows(file.table, schema, on_bad_row=on_bad_row, lines=file.lines, broken=file.broken)
+        checked = replace(checked, counts=[*file.counts, *checked.counts])
+        checked = _type_cells(checked, schema, _root_of(data, root), needs_target=True)
         if not schema.features and not schema.images:
             raise SchemaError(f"no column is left to predict {schema.target!r} from:\n{schema.explain()}")
     _warn_of_few_not_positive(checked.table[schema.target], RowNames(lines=file.lines))
@@ -129,7 +133,55 @@ def read_checked_rows(
     decimal: str | None = None,
     on_bad_row: str = "error",
 ) -> CheckedRows:
-    """Read rows for a schema that is already known: for prediction and evaluation.
+    """Read all rows at once for a schema that is already known; see `open_checked_rows`."""
+    with open_checked_rows(
+        data,
+        schema,
+        root=root,
+        needs_target=needs_target,
+        decimal=decimal,
+        on_bad_row=on_bad_row,
+        num_rows_at_once=None,
+    ) as rows:
+        (checked,) = rows.parts
+    return replace(checked, counts=rows.counts)
+
+
+class CheckedParts(NamedTuple):
+    """The rows of a file that was checked, to be read once, in parts.
+
+    Attributes:
+        columns: their names.
+        num_rows: of the file.
+        num_skipped: how many of them are to be left out.
+        counts: how many rows were skipped or have masked cells, as in `CheckedRows`, and what is no row.
+        parts: the rows in order, typed as by ``read_table``, and what is wrong with some of them. The index is their
+            position in the file.
+    """
+
+    columns: Sequence[str]
+    num_rows: int
+    num_skipped: int
+    counts: Sequence[str]
+    parts: Iterator[CheckedRows]
+
+
+@contextmanager
+def open_checked_rows(
+    data: FilePath,
+    schema: Schema,
+    *,
+    root: FilePath | None = None,
+    needs_target: bool = False,
+    decimal: str | None = None,
+    on_bad_row: str = "error",
+    num_rows_at_once: int | None = NUM_ROWS_AT_ONCE,
+) -> Iterator[CheckedParts]:
+    """Check a file for a schema that is already known, and open its rows: for prediction and evaluation.
+
+    A file with more rows than are read at once is read three times, so that it need not be held in memory: what decides
+    about a column, such as its decimal sign, is learned from all of it, and all of it is checked, before the first row
+    is given.
 
     Args:
         data: a CSV or Parquet file, as in ``read_table``.
@@ -139,22 +191,33 @@ def read_checked_rows(
             to predict: the target may be missing, and is left as it was read.
         decimal: as in ``read_table``; needed where neither this file nor the schema's ``formats`` tell it.
         on_bad_row: as in ``read_table``.
-
-    Returns:
-        all rows, typed as by ``read_table``, and what is wrong with some of them. The index is their position in the
-        file.
+        num_rows_at_once: of a part; None for all in one.
 
     Raises:
         ValueError: the file is missing or not readable.
         SchemaError: the table does not fit; every problem is listed.
     """
     root = _root_of(data, root)
-    file = read_file(data, on_bad_row)
-    whole = file.table.drop(index=list(file.broken))
-    written = replace(schema, target=schema.target if needs_target else None)
-    with _named_in_errors(data):
-        schema = learn_formats(written, whole, separator=file.separator, decimal=decimal, is_training=False)
-        return _check_file(file, schema, root, on_bad_row=on_bad_row, needs_target=needs_target)
+    policy: dict[str, Any] = {"on_bad_row": on_bad_row, "needs_target": needs_target}
+    with open_file(data, on_bad_row) as (parts_of, find_counts):
+        with _named_in_errors(data):
+            cells, num_parts = WrittenCells(replace(schema, target=schema.target if needs_target else None)), 0
+            for num_parts, file in enumerate(parts_of(num_rows_at_once), 1):  # noqa: B007
+                cells.add(file.whole_rows)
+            counts = find_counts()
+            schema = cells.learn_formats(separator=file.separator, decimal=decimal, is_training=False)
+            checks = RowChecks(schema, **policy)
+            for part in [file] if num_parts == 1 else parts_of(num_rows_at_once):
+                checked = _check_part(part, checks)
+            counts = [*counts, *checks.report()]
+        again = RowChecks(schema, **policy)
+        several = (_check_part(part, again) for part in parts_of(num_rows_at_once))
+        parts = (_type_cells(part, schema, root, needs_target) for part in ([checked] if num_parts == 1 else several))
+        yield CheckedParts(list(file.table), checks.num_rows, checks.num_skipped, counts, parts)
+
+
+def _check_part(file: TableFile, checks: RowChecks) -> CheckedRows:
+    return checks.check(file.table, lines=file.lines, broken=file.broken, first=file.first)
 
 
 @contextmanager
@@ -174,18 +237,15 @@ def _root_of(data: FilePath, root: FilePath | None) -> str:
     return folder
 
 
-def _check_file(file: TableFile, schema: Schema, root: str, *, on_bad_row: str, needs_target: bool) -> CheckedRows:
-    """Apply the policy to bad rows, and give every cell its type."""
-    checked = check_rows(
-        file.table, schema, on_bad_row=on_bad_row, needs_target=needs_target, lines=file.lines, broken=file.broken
-    )
+def _type_cells(checked: CheckedRows, schema: Schema, root: str, needs_target: bool) -> CheckedRows:
+    """Give every cell its type."""
     table = read_cells(schema, checked.table, needs_target=needs_target)
     for name in (*schema.categorical, *schema.codes, schema.id, schema.group):
         if name in table:
             table[name] = canonical_text(table[name])
     for name in schema.images:
-        table[name] = pd.Series([_resolve(cell, root) for cell in table[name]], dtype=object)
-    return replace(checked, table=table, counts=[*file.counts, *checked.counts], lines=file.lines)
+        table[name] = pd.Series([_resolve(cell, root) for cell in table[name]], index=table.index, dtype=object)
+    return replace(checked, table=table)
 
 
 def _warn_of_few_not_positive(target: pd.Series, names: RowNames) -> None:

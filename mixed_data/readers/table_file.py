@@ -1,4 +1,4 @@
-"""The cells of a CSV or Parquet file as they stand there.
+"""The cells of a CSV or Parquet file as they stand there, all at once or some rows at a time.
 
 A CSV is read as text, cell by cell, so that "02139" keeps its zero and "abc" in a column of numbers is reported instead
 of changing the column's type.
@@ -6,58 +6,55 @@ of changing the column's type.
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from mixed_data.files.first_few import cut, name_some
-from mixed_data.files.whole_files import CSV_SEPARATORS
-from mixed_data.readers.foreign_formats import describe_by_name
-from mixed_data.readers.unpacked_file import has_parquet_ends, read_unpacked
+from mixed_data.files.first_few import NUM_SHOWN, cut, name_some
+from mixed_data.readers.csv_lines import CsvLines, cells_of_any_length
+from mixed_data.readers.unpacked_file import has_parquet_ends, open_unpacked
 from mixed_data.schema.cell_values import canonical_text
 
 logger = logging.getLogger(__name__)
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _UNNAMED_INDEX = re.compile("__null_dask_index__|__index_level_[0-9]+__")  # as dask and pyarrow write it
-_CUTS = re.escape("".join(CSV_SEPARATORS))
-_QUOTED = ' *"(?:[^"]|"")*"'
-_CELL = f"(?:{_QUOTED})?[^{_CUTS}\r\n]*"
-_HEADER = re.compile(f"{_CELL}(?:[{_CUTS}]{_CELL})*")
-_QUOTED_CELL = re.compile(f"(^|[{_CUTS}]){_QUOTED}")
-# Programs that save such a file again quote the line, or fill it up with separators.
-_SEPARATOR_LINE = re.compile(r"(\"?)sep=([^\w\r\n\"])\1\2*[ \t]*(?=\r|\n|$)", re.IGNORECASE)
-_CUTTING_COMMA = re.compile("(?<![0-9]),|,(?![0-9])")
-_REMEDY = "save it again as 'CSV UTF-8' (an Excel file first has to be exported as CSV)"
 
 
 class TableFile(NamedTuple):
-    """The cells of a file as they stand there, and what its rows are called."""
+    """Rows of a file that follow each other, perhaps all, with their cells as they stand there.
 
-    table: pd.DataFrame  # one row per line; without cells where the line is broken
-    lines: Sequence[int] | None  # the line on which each row starts; None for Parquet
-    broken: Mapping[int, str]  # position of a row to what is wrong with its line
-    separator: str | None = None  # of the cells of a line; None for Parquet and for a single column
-    counts: Sequence[str] = ()  # what was left out, in words
+    Attributes:
+        table: one row per line; without cells where the line is broken.
+        lines: the line on which each row starts; None for Parquet.
+        broken: position of a row to what is wrong with its line.
+        separator: of the cells of a line; None for Parquet and for a single column.
+        counts: what was left out, in words.
+        first: position of the first row in the file.
+    """
+
+    table: pd.DataFrame
+    lines: Sequence[int] | None
+    broken: Mapping[int, str]
+    separator: str | None = None
+    counts: Sequence[str] = ()
+    first: int = 0
+
+    @property
+    def whole_rows(self) -> pd.DataFrame:
+        """The rows whose lines are not broken."""
+        return self.table.drop(index=self.table.index[list(self.broken)]) if self.broken else self.table
 
 
-class _Text(NamedTuple):
-    """The lines of a CSV that have a value."""
-
-    header: list[str]
-    lines: list[int]  # the line on which each row starts
-    rows: list[list[str]]
-    separator: str
-    empty: list[int]  # the lines that have cells, but no value
+PartsOf = Callable[[int | None], Iterator[TableFile]]
+"""Given a number of rows, or None for all of them: yields the parts of a file, each of at most so many rows."""
 
 
 def read_file(data: str | os.PathLike[str], on_bad_row: str) -> TableFile:
@@ -68,53 +65,119 @@ def read_file(data: str | os.PathLike[str], on_bad_row: str) -> TableFile:
     Raises:
         ValueError: the file is missing or not readable.
     """
+    with open_file(data, on_bad_row) as (parts_of, find_counts):
+        (file,) = parts_of(None)
+        return file._replace(counts=find_counts())
+
+
+@contextmanager
+def open_file(data: str | os.PathLike[str], on_bad_row: str) -> Iterator[tuple[PartsOf, Callable[[], list[str]]]]:
+    """Open a file to read it in parts, as often as wanted.
+
+    Args:
+        data: CSV or Parquet file.
+        on_bad_row: as for `read_file`.
+
+    Returns:
+        what yields the parts, of which there is at least one; and what says, once all parts were read for the first
+        time, what was left out, which it also logs. A whole file with broken lines under "error" is refused when its
+        last part has been asked for.
+
+    Raises:
+        ValueError: the file is missing or not readable.
+    """
     path = Path(data)
     if not path.is_file():
         what = ": it is a folder" if path.is_dir() else ""
         raise ValueError(f"there is no file {path}{what}; correct the path (--data), it starts from {Path.cwd()}")
-    if path.suffix.lower() in _PARQUET_SUFFIXES or _has_parquet_ends(path):
-        return TableFile(_read_parquet(path), None, {})
-    with _cells_of_any_length():
-        text = _read_csv(path)
-    rows, num_columns = text.rows, len(text.header)
-    ragged = {row: len(cells) for row, cells in enumerate(rows) if len(cells) != num_columns}
-    if ragged and (on_bad_row == "error" or len(ragged) == len(rows)):
-        raise ValueError(f"{path}: {_describe_ragged(text, ragged)}")
-    for row in ragged:
-        rows[row] = [""] * num_columns
-    broken = {row: f"the line has {num_cells} cells, not {num_columns}" for row, num_cells in ragged.items()}
-    table = pd.DataFrame(rows, columns=_name_columns(text.header), dtype=object)
-    separator = text.separator if num_columns > 1 else None
-    return TableFile(table, text.lines, broken, separator, _count_empty(path, text.empty))
+    if path.suffix.lower() in _PARQUET_SUFFIXES or _is_parquet(path):
+        yield lambda num_rows: _read_parquet(path, num_rows), list
+        return
+    with cells_of_any_length(), open_unpacked(path) as content:
+        lines = CsvLines(content, path)
+        yield (
+            lambda num_rows: _read_csv(lines, path, on_bad_row, num_rows),
+            lambda: _count_empty(path, lines),
+        )
 
 
-def _describe_ragged(text: _Text, ragged: Mapping[int, int]) -> str:
+def _read_csv(csv: CsvLines, path: Path, on_bad_row: str, num_rows: int | None) -> Iterator[TableFile]:
+    first, num_ragged, shown = 0, 0, []
+    for text in csv.read(num_rows):
+        num_columns = len(text.header)
+        ragged = {row: len(cells) for row, cells in enumerate(text.rows) if len(cells) != num_columns}
+        num_ragged += len(ragged)
+        few = islice(ragged.items(), NUM_SHOWN - len(shown))
+        shown += [f"line {text.lines[row]} has {num_cells}" for row, num_cells in few]
+        for row in ragged:
+            text.rows[row] = [""] * num_columns
+        broken = {row: f"the line has {num_cells} cells, not {num_columns}" for row, num_cells in ragged.items()}
+        index = pd.RangeIndex(first, first + len(text.rows))
+        table = pd.DataFrame(text.rows, index, _name_columns(text.header), dtype=object)
+        yield TableFile(table, text.lines, broken, csv.separator if num_columns > 1 else None, first=first)
+        first += len(table)
+    if num_ragged and (on_bad_row == "error" or num_ragged == first):
+        ragged_lines = name_some(shown, total=num_ragged)
+        raise ValueError(f"{path}: {_describe_ragged(csv, text.header, ragged_lines, num_ragged == first > 1)}")
+
+
+def _describe_ragged(csv: CsvLines, header: Sequence[str], shown: str, all_are: bool) -> str:
     """Say which rows have another number of cells than the header, and what helps."""
-    shown = name_some(f"line {text.lines[row]} has {num_cells}" for row, num_cells in ragged.items())
-    if len(ragged) == len(text.rows) > 1:
-        header = cut(text.separator.join(text.header))
+    if all_are:
         remedy = (
             "remove lines above the names of the columns, name all columns, and separate all lines alike; the header "
-            f"is read as {header!r}"
+            f"is read as {cut(csv.separator.join(header))!r}"
         )
     else:
         remedy = (
-            f"quote cells that hold the separator {text.separator!r}, remove lines that are no rows, or leave these "
+            f"quote cells that hold the separator {csv.separator!r}, remove lines that are no rows, or leave these "
             "rows out with --on-bad-row skip"
         )
-    return f"expected {len(text.header)} cells in every line, as in the header; {shown}; {remedy}"
+    return f"expected {len(header)} cells in every line, as in the header; {shown}; {remedy}"
 
 
-def _has_parquet_ends(path: Path) -> bool:
+def _count_empty(path: Path, csv: CsvLines) -> list[str]:
+    if not csv.num_empty:
+        return []
+    lines = "lines" if csv.num_empty > 1 else "line"
+    shown = name_some((f"line {line}" for line in csv.empty), total=csv.num_empty)
+    count = f"{csv.num_empty} {lines} without a value in any cell left out of {path.name}: {shown}"
+    logger.warning("%s", count)
+    return [count]
+
+
+def _is_parquet(path: Path) -> bool:
     with path.open("rb") as file:
-        start = file.read(4)
-        file.seek(max(0, path.stat().st_size - 4))
-        return has_parquet_ends(start, file.read(4))
+        return has_parquet_ends(file)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path, num_rows: int | None) -> Iterator[TableFile]:
+    for table, first in _read_arrow(path, num_rows):
+        yield TableFile(_flatten_index(table, path, first), None, {}, first=first)
+
+
+def _read_arrow(path: Path, num_rows: int | None) -> Iterator[tuple[pd.DataFrame, int]]:
+    """Yield so many rows at once, as pandas reads them, and the position of the first of them."""
     try:
-        table = pd.read_parquet(path)
+        import pyarrow.parquet
+
+        file = None if num_rows is None else pyarrow.parquet.ParquetFile(path)
+        if file is None or file.metadata.num_rows <= num_rows:
+            yield pd.read_parquet(path), 0
+            return
+        names = pd.Index(file.schema_arrow.names)
+        if names.has_duplicates:
+            raise ValueError(f"Multiple matches for FieldRef.Name({names[names.duplicated()][0]}) in it")  # as pandas
+        indexes = (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
+        first = 0
+        for batch in file.iter_batches(num_rows):
+            table = batch.to_pandas()
+            for index in indexes:
+                if isinstance(index, dict):  # a range, of which pyarrow forgets the name and the start in parts
+                    start, step = index["start"] + first * index["step"], index["step"]
+                    table.index = pd.RangeIndex(start, start + len(table) * step, step, name=index["name"])
+            yield table, first
+            first += len(table)
     except ImportError:
         raise ValueError(f"reading {path} needs pyarrow; type: pip install 'mixed_data[parquet]'") from None
     except Exception as error:  # a damaged file can raise anything
@@ -122,10 +185,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         if repeated := re.search(r"Multiple matches for FieldRef\.Name\((.*)\) in ", reason):
             raise ValueError(f"{path} has more than one column {repeated[1]!r}; rename or remove the others") from None
         raise ValueError(f"{path} is not a readable Parquet file ({reason}); write it again, or as CSV") from None
-    return _flatten_index(table, path)
 
 
-def _flatten_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _flatten_index(table: pd.DataFrame, path: Path, first: int) -> pd.DataFrame:
     """Make a column, in front, of a named index, and texts of the names of columns."""
     named = [level for level, name in enumerate(table.index.names) if name is not None]
     levels = [pd.Series(table.index.get_level_values(level)) for level in named]
@@ -143,112 +205,12 @@ def _flatten_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     for name, column in table.select_dtypes(exclude=["number", "bool", "datetime"]).items():
         row = next((row for row, cell in enumerate(column) if isinstance(cell, str) and "\0" in cell), None)
         if row is not None:
-            raise ValueError(f"{path}: row {row}, column {name!r} has a null character, as no CSV can; remove it")
-    return table
+            raise ValueError(
+                f"{path}: row {first + row}, column {name!r} has a null character, as no CSV can; remove it"
+            )
+    return table.set_axis(pd.RangeIndex(first, first + len(table)), axis="index")
 
 
 def _name_columns(names: Sequence[object]) -> list[str]:
     """Return names as text without outer blanks; a column without one is called as pandas calls it."""
     return [str(name).strip() or f"Unnamed: {position}" for position, name in enumerate(names)]
-
-
-@contextmanager
-def _cells_of_any_length() -> Iterator[None]:
-    """Let csv read cells beyond its limit of 131,072 characters, such as a picture in base64."""
-    limit = csv.field_size_limit(2**31 - 1)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _read_csv(path: Path) -> _Text:
-    content = _read_text(path)
-    text, separator = content, None
-    if declared := _SEPARATOR_LINE.match(content):  # a line for Excel alone
-        text, separator = content[declared.end() :], declared.group(2)
-    separator = separator or _find_separator(text)
-    reader = _start_reader(text, separator)
-    header: list[str] = []
-    lines, rows, empty = [], [], []
-    start = 1
-    try:
-        for cells in reader:
-            if not cells:
-                pass
-            elif not header and _has_value(cells):
-                header = cells
-            # In a file of one column, an empty cell in quotes is the only way to write that there is none.
-            elif header and (_has_value(cells) or len(header) == len(cells) == 1):
-                lines.append(start)
-                rows.append(cells)
-            else:
-                empty.append(start)
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise ValueError(
-            f"{path} is not a readable CSV: line {reader.line_num}: {error}; correct the quotes, double those in a cell"
-        ) from None
-    if not header:
-        raise ValueError(f"{path} is empty; expected a CSV with a header")
-    return _Text(header, lines, rows, separator, empty)
-
-
-def _start_reader(text: str, separator: str) -> Any:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-
-
-def _has_value(cells: Sequence[str]) -> bool:
-    return any(cell.strip() for cell in cells)
-
-
-def _count_empty(path: Path, empty: Sequence[int]) -> list[str]:
-    if not empty:
-        return []
-    lines = "lines" if len(empty) > 1 else "line"
-    shown = name_some(f"line {line}" for line in empty)
-    count = f"{len(empty)} {lines} without a value in any cell left out of {path.name}: {shown}"
-    logger.warning("%s", count)
-    return [count]
-
-
-def _read_text(path: Path) -> str:
-    content = read_unpacked(path)
-    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = content.decode("utf-16" if is_utf16 else "utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        refused = f"{path} is not text in UTF-8 or UTF-16 (line {line}: {error}); {_REMEDY}"
-        raise ValueError(describe_by_name(path) or refused) from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        refused = f"{path} is not text in UTF-8 (line {line} has a null character); {_REMEDY}"
-        raise ValueError(describe_by_name(path) or refused)
-    return text.lstrip("\ufeff")  # byte order marks; two where a program took the first for text
-
-
-def _find_separator(text: str) -> str:
-    """Find the separator of the header; if it may have several, the one that cuts the rows as it cuts the header."""
-    match = _HEADER.match(text.lstrip("\r\n"))
-    outside_quotes = _QUOTED_CELL.sub(r"\1", match.group() if match else "")
-    possible = [separator for separator in CSV_SEPARATORS if separator in outside_quotes]
-    if not possible:  # One column: commas that all stand in numbers do not cut.
-        return ";" if "," in text and not _CUTTING_COMMA.search(text) else ","
-    if len(possible) == 1:
-        return possible[0]
-    return max(possible, key=lambda separator: _rate_separator(text, separator))
-
-
-def _rate_separator(text: str, separator: str) -> float:
-    """Return the share of the rows that have as many cells as the header."""
-    widths: list[int] = []
-    try:
-        for cells in _start_reader(text, separator):
-            if _has_value(cells):
-                widths.append(len(cells))
-    except csv.Error:
-        if not widths:
-            return 0.0
-        widths.append(0)
-    return widths.count(widths[0]) / len(widths) if widths else 0.0

@@ -4,77 +4,91 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
+import os
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from mixed_data.files.first_few import name_some
-from mixed_data.readers.foreign_formats import refuse_foreign
+from mixed_data.readers.foreign_formats import read_ends, refuse_foreign
 
 _MAX_BYTES, _USUAL_BYTES, _MAX_RATIO = 1_000_000_000, 100_000_000, 100
 _CHUNK_BYTES = 1 << 20
+_Unpacker = Callable[[IO[bytes], IO[bytes], Path], None]  # from a packed file into another
 _DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
-def read_unpacked(path: Path) -> bytes:
-    """Return the content of a file; of a gzip, bzip2, xz, zip or Zstandard file, what is packed in it.
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[IO[bytes]]:
+    """Open the content of a file; of a gzip, bzip2, xz, zip or Zstandard file, what is packed in it.
+
+    What was packed lies in a temporary file meanwhile, not in memory.
 
     Raises:
         ValueError: it is the file of another program, it is damaged or packed twice, it unpacks to very much more than
             it is, or a zip archive does not hold exactly one file.
     """
-    content = path.read_bytes()
-    refuse_foreign(content, path)
-    if (unpack := _find_unpacker(content)) is None:
-        return content
-    try:
-        unpacked = unpack(content, path)
-    except _RefusedError:
-        raise
-    except _DAMAGED as error:
-        raise ValueError(f"{path} is a damaged compressed file ({error}); get it again, or unpack it") from None
-    refuse_foreign(unpacked, path)
-    is_parquet = has_parquet_ends(unpacked[:4], unpacked[-4:])
-    if is_parquet or _find_unpacker(unpacked):
-        what = "a Parquet file" if is_parquet else "another compressed file"
-        raise ValueError(f"{path} is a compressed file with {what} in it; unpack it, and give what is in it")
-    return unpacked
+    with path.open("rb") as packed:
+        refuse_foreign(packed, path)
+        if (unpack := _find_unpacker(packed)) is None:
+            yield packed
+            return
+        with tempfile.TemporaryFile(prefix="mixed_data-") as unpacked:
+            try:
+                unpack(packed, unpacked, path)
+            except _RefusedError:
+                raise
+            except _DAMAGED as error:
+                raise ValueError(f"{path} is a damaged compressed file ({error}); get it again, or unpack it") from None
+            refuse_foreign(unpacked, path)
+            is_parquet = has_parquet_ends(unpacked)
+            if is_parquet or _find_unpacker(unpacked):
+                what = "a Parquet file" if is_parquet else "another compressed file"
+                raise ValueError(f"{path} is a compressed file with {what} in it; unpack it, and give what is in it")
+            yield unpacked
 
 
-def has_parquet_ends(start: bytes, end: bytes) -> bool:
+def has_parquet_ends(file: IO[bytes]) -> bool:
     """Tell a Parquet file by its first and last four bytes; the first alone may be the name of a column."""
-    return start == end == b"PAR1"
+    return read_ends(file, 4) == (b"PAR1", b"PAR1")
 
 
 class _RefusedError(ValueError):
     """What is packed is not to be read; the message says why."""
 
 
-def _find_unpacker(content: bytes) -> Callable[[bytes, Path], bytes] | None:
+def _find_unpacker(file: IO[bytes]) -> _Unpacker | None:
+    content, _ = read_ends(file, max(map(len, _UNPACKERS)))
     return next((unpack for start, unpack in _UNPACKERS.items() if content.startswith(start)), None)
 
 
-def _read_stream(stream: IO[bytes], packed: bytes, path: Path) -> bytes:
-    """Read all of a stream, but no more than what was packed in good faith."""
-    limit = min(_MAX_BYTES, max(_USUAL_BYTES, _MAX_RATIO * len(packed)))
-    parts, size = [], 0
+def _copy_stream(stream: IO[bytes], packed: IO[bytes], unpacked: IO[bytes], path: Path) -> None:
+    """Copy all of a stream, but no more than what was packed in good faith."""
+    num_packed = os.fstat(packed.fileno()).st_size
+    limit = min(_MAX_BYTES, max(_USUAL_BYTES, _MAX_RATIO * num_packed))
+    size = 0
     while part := stream.read(_CHUNK_BYTES):
-        parts.append(part)
+        try:
+            unpacked.write(part)
+        except OSError as error:
+            raise _RefusedError(
+                f"there is no room to unpack {path} ({error}); unpack it, and give what is in it"
+            ) from None
         size += len(part)
         if size > limit:
             raise _RefusedError(
-                f"{path} has {len(packed):,} bytes and unpacks to more than {limit:,}; if that is meant, unpack it, "
+                f"{path} has {num_packed:,} bytes and unpacks to more than {limit:,}; if that is meant, unpack it, "
                 "and give what is in it"
             )
-    return b"".join(parts)
 
 
-def _unpack_zip(content: bytes, path: Path) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+def _unpack_zip(packed: IO[bytes], unpacked: IO[bytes], path: Path) -> None:
+    with zipfile.ZipFile(packed) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
         # Archives made on a Mac hold invisible files beside each file.
         members = [
@@ -91,29 +105,29 @@ def _unpack_zip(content: bytes, path: Path) -> bytes:
         if members[0].flag_bits & 1:
             raise _RefusedError(f"{path} is locked with a password; unpack it, and give what is in it")
         with archive.open(members[0]) as stream:
-            return _read_stream(stream, content, path)
+            _copy_stream(stream, packed, unpacked, path)
 
 
-def _unpack_zstandard(content: bytes, path: Path) -> bytes:
+def _unpack_zstandard(packed: IO[bytes], unpacked: IO[bytes], path: Path) -> None:
     try:
         import pyarrow
     except ImportError:
         raise _RefusedError(
             f"reading {path} needs pyarrow; type: pip install 'mixed_data[parquet]', or unpack it: zstd -d"
         ) from None
-    with pyarrow.CompressedInputStream(pyarrow.BufferReader(content), "zstd") as stream:
-        return _read_stream(stream, content, path)
+    with pyarrow.CompressedInputStream(pyarrow.PythonFile(packed, mode="r"), "zstd") as stream:
+        _copy_stream(stream, packed, unpacked, path)
 
 
-def _unpack_with(module: Any) -> Callable[[bytes, Path], bytes]:
-    def unpack(content: bytes, path: Path) -> bytes:
-        with module.open(io.BytesIO(content)) as stream:
-            return _read_stream(stream, content, path)
+def _unpack_with(module: Any) -> _Unpacker:
+    def unpack(packed: IO[bytes], unpacked: IO[bytes], path: Path) -> None:
+        with module.open(packed) as stream:
+            _copy_stream(stream, packed, unpacked, path)
 
     return unpack
 
 
-_UNPACKERS: dict[bytes, Callable[[bytes, Path], bytes]] = {
+_UNPACKERS: dict[bytes, _Unpacker] = {
     b"\x1f\x8b": _unpack_with(gzip),
     **{b"BZh%d1AY&SY" % level: _unpack_with(bz2) for level in range(1, 10)},
     b"\xfd7zXZ\0": _unpack_with(lzma),

@@ -3,25 +3,81 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mixed_data.files.progress import track
 from mixed_data.metrics import regression_metrics
-from mixed_data.readers.table import read_checked_rows
+from mixed_data.readers.table import CheckedParts, open_checked_rows
 from mixed_data.runtime import Predictor
+from mixed_data.schema.bad_rows import CheckedRows
 
 logger = logging.getLogger(__name__)
 
 FOLD_COLUMN = "fold"
-_NUM_ROWS_AT_ONCE = 16
+_NUM_ROWS_AT_ONCE, _NUM_WITH_PHOTOS = 1024, 16  # Divisors of the rows of a part of a file.
+
+Predict = Callable[[pd.DataFrame], pd.DataFrame]
+PredictedPart = tuple[CheckedRows, pd.DataFrame]
+"""Rows of a file, and one line for each of them as from `mixed_data.schema.bad_rows.CheckedRows.complete`."""
 
 
-def evaluate_bundle(
+@dataclass
+class RowWarnings:
+    """How many of the rows have warnings, and the first of these.
+
+    Attributes:
+        num_rows: that were counted.
+        num_doubtful: how many of them have warnings.
+        first: of the first row that has some.
+    """
+
+    num_rows: int = 0
+    num_doubtful: int = 0
+    first: str = ""
+
+    def add(self, rows: pd.DataFrame) -> None:
+        """Count the lines of the next rows."""
+        found = rows.loc[rows["warnings"] != "", "warnings"]
+        self.num_rows += len(rows)
+        self.num_doubtful += len(found)
+        if len(found) and not self.first:
+            self.first = found.iloc[0]
+
+
+def evaluate_bundle(path: Path, data: Path, **how: Any) -> tuple[dict[str, float], RowWarnings]:
+    """Score a bundle on a table that has the target; the arguments are those of `open_scored_rows`.
+
+    Returns:
+        `regression_metrics` of the rows that are not skipped, and the warnings of all.
+
+    Raises:
+        BundleError: the bundle cannot be used.
+        ValueError: the table does not fit the schema.
+    """
+    warnings = RowWarnings()
+    targets, predictions = [], []
+    with open_scored_rows(path, data, **how) as (target, parts):
+        for checked, rows in parts:
+            warnings.add(rows)
+            targets.append(checked.usable[target].to_numpy())
+            predictions.append(rows["prediction"].to_numpy()[~checked.is_skipped])
+    return regression_metrics(np.concatenate(targets), np.concatenate(predictions)), warnings
+
+
+@contextmanager
+def open_scored_rows(
     path: Path, data: Path, *, root: Path | None = None, decimal: str | None = None, on_bad_row: str = "error"
-) -> tuple[dict[str, float], pd.DataFrame]:
-    """Score a bundle on a table that has the target.
+) -> Iterator[tuple[str, Iterator[PredictedPart]]]:
+    """Predict the rows of a table that has the target by models that have not seen them, in parts.
 
     A bundle of a cross-validated run was fitted on all rows, so that a score on them would flatter. When the table has
     the column "fold" of such a run's ``held_out.csv``, each row goes to the model of its fold, which has not seen it.
@@ -34,51 +90,69 @@ def evaluate_bundle(
         on_bad_row: "error", "skip" or "mask", see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`.
 
     Returns:
-        `regression_metrics` of the rows that are not skipped, and per row ``prediction``, ``images_used`` and
-        ``warnings``; see `mixed_data.schema.bad_rows.CheckedRows.complete` for a skipped row.
+        the name of the target, and the rows in order with their predictions, see `predict_in_parts`.
 
     Raises:
         BundleError: the bundle cannot be used.
         ValueError: the table does not fit the schema.
     """
     predictor = Predictor(path)
-    schema = predictor.schema
-    checked = read_checked_rows(data, schema, root=root, needs_target=True, decimal=decimal, on_bad_row=on_bad_row)
-    table, folds = checked.usable, path / "folds"
-    if folds.is_dir() and FOLD_COLUMN in table:
-        rows = _predict_by_fold(folds, table)
-    else:
-        if folds.is_dir():
+    schema, folds = predictor.schema, path / "folds"
+    how: dict[str, Any] = {"root": root, "decimal": decimal, "on_bad_row": on_bad_row}
+    with open_checked_rows(data, schema, needs_target=True, **how) as found:
+        predict = None
+        if folds.is_dir() and FOLD_COLUMN in found.columns:
+            predict = _predict_by_fold(folds)
+        elif folds.is_dir():
             logger.warning(
                 "This bundle was fitted on all rows of its run: on any of them, these scores flatter. The run's "
                 "held_out.csv, with its column %r, is scored by models that have not seen its rows.",
                 FOLD_COLUMN,
             )
-        rows = predict_in_parts(predictor, table)
-    return regression_metrics(table[schema.target], rows["prediction"]), checked.complete(rows)
+        yield str(schema.target), predict_in_parts(predictor, found, predict=predict)
 
 
-def predict_in_parts(predictor: Predictor, table: pd.DataFrame, coverage: float | None = None) -> pd.DataFrame:
-    """Predict rows as `Predictor.predict_rows` does, and say how far this has come; see `mixed_data.files.progress`.
+def predict_in_parts(
+    predictor: Predictor, found: CheckedParts, coverage: float | None = None, *, predict: Predict | None = None
+) -> Iterator[PredictedPart]:
+    """Predict the rows of a file, and say how far this has come; see `mixed_data.files.progress`.
 
     Args:
         predictor: computes each row by itself, so that the parts do not show.
-        table: the rows, which fit the schema.
+        found: the rows, which fit the schema.
         coverage: of the intervals; None for no intervals.
+        predict: computes the rows in place of the predictor, which only says how the lines look.
+
+    Returns:
+        each part of the rows, and a line for each of them.
     """
-    starts = range(0, max(len(table), 1), _NUM_ROWS_AT_ONCE)
-    parts = [
-        predictor.predict_rows(table.iloc[start : start + _NUM_ROWS_AT_ONCE], coverage)
-        for start in track(starts, "predicting", len(starts))
-    ]
-    return pd.concat(parts)
+    predict = predict or partial(predictor.predict_rows, coverage=coverage)
+    num_at_once = _NUM_WITH_PHOTOS if predictor.views else _NUM_ROWS_AT_ONCE
+    num_steps = -(-found.num_rows // num_at_once)
+    steps = track(count(), "predicting", num_steps)
+    for checked in found.parts:
+        lines = []
+        for start, _ in zip(range(0, len(checked.table), num_at_once), steps, strict=False):
+            here = slice(start, start + num_at_once)
+            usable = checked.table[here][~checked.is_skipped[here]]
+            if len(usable):
+                lines.append(predict(usable))
+        if not lines:  # all are skipped; a row predicted for nothing tells which columns there are
+            lines = [predictor.predict_rows(checked.table[:1], coverage)[:0]]
+        yield checked, checked.complete(pd.concat(lines))
+    next(steps)  # says that the last one is done
 
 
-def _predict_by_fold(folds: Path, table: pd.DataFrame) -> pd.DataFrame:
-    parts = []
-    for fold, rows in table.groupby(table[FOLD_COLUMN].astype(str)):
-        folder = folds / str(fold)
-        if not str(fold).isdecimal() or not folder.is_dir():
-            raise ValueError(f"column {FOLD_COLUMN!r} says fold {str(fold)[:40]!r}, but there is no {folder}")
-        parts.append(predict_in_parts(Predictor(folder), rows))
-    return pd.concat(parts).loc[table.index]
+def _predict_by_fold(folds: Path) -> Predict:
+    @cache
+    def load(fold: str) -> Predictor:
+        folder = folds / fold
+        if not fold.isdecimal() or not folder.is_dir():
+            raise ValueError(f"column {FOLD_COLUMN!r} says fold {fold[:40]!r}, but there is no {folder}")
+        return Predictor(folder)
+
+    def predict(table: pd.DataFrame) -> pd.DataFrame:
+        parts = [load(fold).predict_rows(rows) for fold, rows in table.groupby(table[FOLD_COLUMN].astype(str))]
+        return pd.concat(parts).loc[table.index]
+
+    return predict

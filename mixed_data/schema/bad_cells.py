@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -69,14 +70,16 @@ class RowNames:
     Attributes:
         ids: the cells of the id column, if there is one.
         lines: the line of the file on which each row starts, if it is known.
+        first: position of the first row, where these are a part of the rows.
     """
 
     ids: pd.Series | None = None
     lines: Sequence[int] | None = None
+    first: int = 0
 
     def of(self, row: int) -> str:
-        """Name the row at a position, counted from 0: by its line or else that position, and by its id."""
-        name = f"row {row}" if self.lines is None else f"line {self.lines[row]}"
+        """Name the row at a position in these rows: by its line or else its position in the table, and by its id."""
+        name = f"row {self.first + row}" if self.lines is None else f"line {self.lines[row]}"
         id = None if self.ids is None else self.ids.iloc[row]
         return name if is_missing(id) else f"{name} (id {_show_cell(id)})"
 
@@ -107,19 +110,33 @@ def find_bad_cells(
     return np.zeros(len(column), dtype=bool)
 
 
-def describe_bad_cells(
-    role: str, column: pd.Series, is_bad: NDArray[np.bool_], names: RowNames, written: str | None = None
-) -> list[str]:
-    """Say where the bad cells of a column are, what stands there and what helps: the first five, then the count."""
-    rows = np.flatnonzero(is_bad)
-    shown = {row: _show_bad_cell(role, column.iloc[row], written) for row in rows[:NUM_SHOWN]}
-    problems = [
-        f"{names.of(row)}, column {column.name!r}: got {cell}; {_REMEDIES[role]}" for row, cell in shown.items()
-    ]
-    if len(rows) > NUM_SHOWN:
-        more = f"column {column.name!r}: {len(rows) - NUM_SHOWN} more cells like these"
-        problems.append(f"{more}; if it holds labels, make it categorical" if role == "numeric" else more)
-    return problems
+class BadCells:
+    """Where the bad cells of columns are, what stands there and what helps; rows may come in parts."""
+
+    def __init__(self) -> None:
+        self._shown: dict[tuple[str, str], list[str]] = {}
+        self._num_cells: Counter[tuple[str, str]] = Counter()
+
+    def add(
+        self, role: str, column: pd.Series, is_bad: NDArray[np.bool_], names: RowNames, written: str | None = None
+    ) -> None:
+        """Take in the bad cells of the next rows of a column; the arguments are those of `find_bad_cells`."""
+        key = (role, str(column.name))
+        shown = self._shown.setdefault(key, [])
+        self._num_cells[key] += int(is_bad.sum())
+        for row in np.flatnonzero(is_bad)[: NUM_SHOWN - len(shown)]:
+            cell = _show_bad_cell(role, column.iloc[row], written)
+            shown.append(f"{names.of(row)}, column {column.name!r}: got {cell}; {_REMEDIES[role]}")
+
+    def describe(self, roles: Iterable[tuple[str, str]]) -> list[str]:
+        """Say of each (role, column) in turn where its bad cells are: the first five, then the count."""
+        problems = []
+        for role, name in (key for key in roles if key in self._shown):
+            problems += self._shown[role, name]
+            if (num_more := self._num_cells[role, name] - NUM_SHOWN) > 0:
+                more = f"column {name!r}: {num_more} more cells like these"
+                problems.append(f"{more}; if it holds labels, make it categorical" if role == "numeric" else more)
+        return problems
 
 
 def describe_bad_cell(role: str, name: str, cell: object, written: str | None = None) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixed_data.files.first_few import first_few
-from mixed_data.schema.bad_cells import RowNames, SchemaError, describe_bad_cell
+from mixed_data.files.first_few import NUM_SHOWN, first_few
+from mixed_data.schema.bad_cells import BadCells, RowNames, SchemaError, describe_bad_cell
+from mixed_data.schema.column_problems import names_of_one_column
 from mixed_data.schema.declared_roles import Schema
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class CheckedRows:
         notes: position of a row to what is wrong with it, one text per cell; rows in order are not in it.
         counts: how many rows were skipped or have masked cells, with the first reasons, in words; empty under "error".
         lines: the line of the file on which each row starts, if it is known.
+        first: position of the first row in the file, where these are a part of it.
     """
 
     table: pd.DataFrame
@@ -46,11 +48,12 @@ class CheckedRows:
     notes: Mapping[int, Sequence[str]]
     counts: Sequence[str] = ()
     lines: Sequence[int] | None = None
+    first: int = 0
 
     @property
     def usable_places(self) -> list[str]:
         """Where the rows that are not skipped stand, such as "line 7": as errors name them, without their ids."""
-        places = RowNames(lines=self.lines)
+        places = RowNames(lines=self.lines, first=self.first)
         return [places.of(int(row)) for row in np.flatnonzero(~self.is_skipped)]
 
     @property
@@ -119,53 +122,110 @@ def check_rows(
         >>> checked.is_skipped.tolist(), checked.usable["area"].tolist()
         ([False, False, True], ['70', nan])
     """
-    if on_bad_row not in BAD_ROW_POLICIES:
-        raise ValueError(f"on_bad_row must be one of {', '.join(BAD_ROW_POLICIES)}, got {on_bad_row!r}")
-    fits = not schema.find_column_problems(table, needs_target=needs_target)
-    if on_bad_row == "error" or not fits:
-        try:
-            schema.validate(table, needs_target=needs_target, lines=lines)
-        except SchemaError as error:
-            raise SchemaError(*error.problems, hint=_HINT if fits else "") from None
-        return CheckedRows(table, np.zeros(len(table), dtype=bool), {})
-    checked = _apply(table, schema, broken or {}, on_bad_row, needs_target)
-    return replace(checked, counts=_report(checked, on_bad_row, RowNames(table.get(schema.id), lines)))
+    checks = RowChecks(schema, on_bad_row=on_bad_row, needs_target=needs_target)
+    checked = checks.check(table, lines=lines, broken=broken)
+    return replace(checked, counts=checks.report())
 
 
-def _apply(
-    table: pd.DataFrame, schema: Schema, broken: Mapping[int, str], on_bad_row: str, needs_target: bool
-) -> CheckedRows:
-    """Empty the bad cells, and skip the rows that the policy does not keep."""
-    emptied = table.copy()
-    is_skipped = np.isin(np.arange(len(table)), list(broken))
-    notes = {row: [reason] for row, reason in broken.items()}
-    for (role, name), is_bad in schema.find_bad_cells(table, needs_target=needs_target).items():
-        is_fatal = on_bad_row == "skip" or role == "target"
-        for row in map(int, np.flatnonzero(is_bad)):
-            if row not in broken:
-                note = describe_bad_cell(role, name, table[name].iloc[row], schema.formats.get(name))
-                notes.setdefault(row, []).append(note if is_fatal else f"{note}: read as missing")
-        is_skipped |= is_bad & is_fatal
-        emptied[name] = table[name].mask(is_bad)
-    return CheckedRows(emptied, is_skipped, dict(sorted(notes.items())))
+class RowChecks:
+    """The check of `check_rows` for a table that comes in parts: what is wrong with any of them is said at the end.
 
+    Args:
+        schema: the roles of the columns.
+        on_bad_row: one of `BAD_ROW_POLICIES`.
+        needs_target: as for `Schema.validate`.
 
-def _report(checked: CheckedRows, on_bad_row: str, names: RowNames) -> list[str]:
-    """Say and log how many rows were skipped or have masked cells, with the first reasons.
+    Attributes:
+        num_rows: how many rows were checked.
+        num_skipped: how many of them are to be left out.
 
     Raises:
-        SchemaError: no row is left.
+        ValueError: the policy is unknown.
     """
-    num_rows = len(checked.table)
-    skipped = [row for row in checked.notes if checked.is_skipped[row]]
-    masked = [row for row in checked.notes if not checked.is_skipped[row]]
-    fates = [(skipped, "skipped")] + ([(masked, "used with cells read as missing")] if on_bad_row == "mask" else [])
-    counts = []
-    for rows, fate in fates:
-        reasons = (f"{names.of(row)}: {'; '.join(checked.notes[row])}" for row in rows)
-        shown = "".join(f"\n- {line}" for line in first_few(reasons))
-        if len(rows) == num_rows and fate == "skipped":
-            raise SchemaError(f"no row is left, all {num_rows} were skipped:{shown}")
-        counts.append(f"{len(rows)} of {num_rows} rows {fate}{f':{shown}' if rows else ''}")
-        logger.log(logging.WARNING if rows else logging.INFO, "%s", counts[-1])
-    return counts
+
+    def __init__(self, schema: Schema, *, on_bad_row: str = "error", needs_target: bool = True) -> None:
+        if on_bad_row not in BAD_ROW_POLICIES:
+            raise ValueError(f"on_bad_row must be one of {', '.join(BAD_ROW_POLICIES)}, got {on_bad_row!r}")
+        self._schema, self._on_bad_row, self._needs_target = schema, on_bad_row, needs_target
+        self._column_problems: list[str] = []
+        self._bad_cells = BadCells()
+        self.num_rows = self.num_skipped = self._num_masked = 0
+        self._skipped: list[str] = []  # the first reasons
+        self._masked: list[str] = []
+
+    def check(
+        self,
+        table: pd.DataFrame,
+        *,
+        lines: Sequence[int] | None = None,
+        broken: Mapping[int, str] | None = None,
+        first: int = 0,
+    ) -> CheckedRows:
+        """Apply the policy to the next rows, of which the first is at this position; see `check_rows`."""
+        schema, needs_target = self._schema, self._needs_target
+        if not self.num_rows:
+            self._column_problems = schema.find_column_problems(table, needs_target=needs_target)
+        self.num_rows += len(table)
+        bad = schema.find_bad_cells(table, needs_target=needs_target)
+        if self._is_refused:
+            ids = table[schema.id] if schema.id in names_of_one_column(table) else None
+            for (role, name), is_bad in bad.items():
+                self._bad_cells.add(role, table[name], is_bad, RowNames(ids, lines, first), schema.formats.get(name))
+            return CheckedRows(table, np.zeros(len(table), dtype=bool), {}, lines=lines, first=first)
+        checked = replace(self._apply(table, bad, broken or {}), lines=lines, first=first)
+        self._count(checked, RowNames(table.get(schema.id), lines, first))
+        return checked
+
+    def report(self) -> list[str]:
+        """Say and log how many rows were skipped or have masked cells, with the first reasons.
+
+        Raises:
+            SchemaError: see `check_rows`.
+        """
+        if self._is_refused:
+            problems = self._column_problems + self._bad_cells.describe(self._schema.roles_needed(self._needs_target))
+            if problems:
+                raise SchemaError(*problems, hint="" if self._column_problems else _HINT)
+            return []
+        fates = [(self._skipped, self.num_skipped, "skipped")]
+        if self._on_bad_row == "mask":
+            fates.append((self._masked, self._num_masked, "used with cells read as missing"))
+        counts = []
+        for reasons, total, fate in fates:
+            shown = "".join(f"\n- {line}" for line in first_few(reasons, total=total))
+            if total == self.num_rows and fate == "skipped":
+                raise SchemaError(f"no row is left, all {total} were skipped:{shown}")
+            counts.append(f"{total} of {self.num_rows} rows {fate}{f':{shown}' if total else ''}")
+            logger.log(logging.WARNING if total else logging.INFO, "%s", counts[-1])
+        return counts
+
+    @property
+    def _is_refused(self) -> bool:
+        """Whether whatever is bad makes the table one that is refused."""
+        return self._on_bad_row == "error" or bool(self._column_problems)
+
+    def _apply(
+        self, table: pd.DataFrame, bad: Mapping[tuple[str, str], NDArray[np.bool_]], broken: Mapping[int, str]
+    ) -> CheckedRows:
+        """Empty the bad cells, and skip the rows that the policy does not keep."""
+        emptied = table.copy()
+        is_skipped = np.isin(np.arange(len(table)), list(broken))
+        notes = {row: [reason] for row, reason in broken.items()}
+        for (role, name), is_bad in bad.items():
+            is_fatal = self._on_bad_row == "skip" or role == "target"
+            for row in map(int, np.flatnonzero(is_bad)):
+                if row not in broken:
+                    note = describe_bad_cell(role, name, table[name].iloc[row], self._schema.formats.get(name))
+                    notes.setdefault(row, []).append(note if is_fatal else f"{note}: read as missing")
+            is_skipped |= is_bad & is_fatal
+            emptied[name] = table[name].mask(is_bad)
+        return CheckedRows(emptied, is_skipped, dict(sorted(notes.items())))
+
+    def _count(self, checked: CheckedRows, names: RowNames) -> None:
+        num_skipped = int(checked.is_skipped.sum())
+        self.num_skipped += num_skipped
+        self._num_masked += len(checked.notes) - num_skipped
+        for row, notes in checked.notes.items():
+            reasons = self._skipped if checked.is_skipped[row] else self._masked
+            if len(reasons) < NUM_SHOWN:
+                reasons.append(f"{names.of(row)}: {'; '.join(notes)}")

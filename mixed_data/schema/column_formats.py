@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -64,19 +64,75 @@ def learn_formats(
         >>> learn_formats(Schema(numeric=["area", "width"]), table).formats
         {'area': '1.234,5', 'width': '1.234,5'}
     """
-    if decimal not in (None, ".", ","):
-        raise SchemaError(f"decimal must be '.' or ',', got {decimal!r}")
-    present = names_of_one_column(table)
-    columns = {name: table[name] for name in schema.numbers if name in present}
-    known = {name: schema.number_format(name) for name in schema.numbers if name in schema.formats}
-    numbers, problems = _learn_number_formats(
-        columns, known, separator=separator, decimal=decimal, is_training=is_training
-    )
-    days = {name: table[name] for name in schema.dates if name in present}
-    dates, more = _learn_date_formats(days, {name: schema.formats[name] for name in days if name in schema.formats})
-    if problems := problems + more:
-        raise SchemaError(*problems)
-    return replace(schema, formats={**schema.formats, **dates, **{name: str(form) for name, form in numbers.items()}})
+    written = WrittenCells(schema)
+    written.add(table)
+    return written.learn_formats(separator=separator, decimal=decimal, is_training=is_training)
+
+
+class WrittenCells:
+    """What the cells of a table say about how its columns write numbers and dates; rows may come in parts.
+
+    Args:
+        schema: roles of the columns, and the formats that are known.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._numbers: dict[str, FormatCounts] = {}
+        self._orders: dict[str, Counter[str]] = {}
+        self._doubtful_dates: dict[str, str] = {}
+
+    def add(self, table: pd.DataFrame) -> None:
+        """Take in the next rows."""
+        present = names_of_one_column(table)
+        for name in present.intersection(self._schema.numbers):
+            self._numbers.setdefault(name, FormatCounts()).add(count_formats(table[name]))
+        for name in present.intersection(self._schema.dates):
+            orders = count_orders(table[name])
+            self._orders.setdefault(name, Counter()).update(orders)
+            if orders["?"] and name not in self._doubtful_dates:
+                texts = (cell for cell in cells_of(table[name]) if isinstance(cell, str))
+                self._doubtful_dates[name] = _first(texts, lambda text: len(set(read_dates(text).values())) == 2)
+
+    def learn_formats(
+        self, *, separator: str | None = None, decimal: str | None = None, is_training: bool = True
+    ) -> Schema:
+        """Return the schema with its formats, from all rows that were taken in; see `learn_formats`."""
+        if decimal not in (None, ".", ","):
+            raise SchemaError(f"decimal must be '.' or ',', got {decimal!r}")
+        schema = self._schema
+        counts = {name: self._numbers[name] for name in schema.numbers if name in self._numbers}
+        known = {name: schema.number_format(name) for name in schema.numbers if name in schema.formats}
+        numbers, problems = _learn_number_formats(
+            counts, known, separator=separator, decimal=decimal, is_training=is_training
+        )
+        dates, more = self._learn_date_formats()
+        if problems := problems + more:
+            raise SchemaError(*problems)
+        formats = {**schema.formats, **dates, **{name: str(form) for name, form in numbers.items()}}
+        return replace(schema, formats=formats)
+
+    def _learn_date_formats(self) -> tuple[dict[str, str], list[str]]:
+        """Return what is known now of the order of day and month, and what cannot be read; see `learn_formats`."""
+        orders = {name: self._orders[name] for name in self._schema.dates if name in self._orders}
+        formats = {name: self._schema.formats[name] for name in orders if name in self._schema.formats}
+        problems = []
+        for name, found in orders.items():
+            told = DATE_FORMATS[formats[name]][0] if name in formats else None
+            own = clear_order(found)
+            if own is None and told is None and found["?"] + found["day"] + found["month"]:
+                example = self._doubtful_dates.get(name, "")
+                problems.append(
+                    f"column {name!r}: nothing says whether {example!r} has the day or the month first; write dates as "
+                    f"2020-12-31, or put {name!r} under formats in the schema, as '31/12/2020' or '12/31/2020'"
+                )
+            elif own is not None and told is not None and own != told:
+                problems.append(
+                    f"column {name!r}: the {own} stands first, in training the {told} did; write them alike"
+                )
+            elif own is not None:
+                formats[name] = next(text for text, (first, _) in DATE_FORMATS.items() if first == own)
+        return formats, problems
 
 
 def check_and_read(schema: Schema, table: pd.DataFrame, *, needs_target: bool = True) -> tuple[Schema, pd.DataFrame]:
@@ -119,7 +175,7 @@ def read_cells(schema: Schema, table: pd.DataFrame, *, needs_target: bool = Fals
 
 
 def _learn_number_formats(
-    columns: Mapping[str, pd.Series],
+    counts: Mapping[str, FormatCounts],
     known: Mapping[str, NumberFormat],
     *,
     separator: str | None = None,
@@ -127,7 +183,6 @@ def _learn_number_formats(
     is_training: bool = True,
 ) -> tuple[dict[str, NumberFormat], list[str]]:
     """Return the formats that are known now by column, and what cannot be read; see `learn_formats`."""
-    counts = {name: count_formats(cells) for name, cells in columns.items()}
     own = {name: clear for name, found in counts.items() if (clear := _clear_sign(found))}
     votes = Counter(own.values())
     formats = dict(known)
@@ -145,7 +200,7 @@ def _learn_number_formats(
         is_sure = is_clear or (separator == "," and here == "." and bool(own))
         if decimal is None:
             contrary = None if is_sure else told.decimal or elsewhere
-            problems += _find_sign_problems(name, columns[name], found, here, contrary)
+            problems += _find_sign_problems(name, found, here, contrary)
         # Clear cells first, then a person's word, then a file that is sure of itself, then training.
         sign = here if is_clear else decimal or (here if is_sure and here else told.decimal or here)
         unit = told.unit or (_clear_unit(found.units) if is_training else "")
@@ -158,27 +213,7 @@ def _learn_number_formats(
             formats[name] = NumberFormat(sign, unit, is_kept or (is_new and _is_whole(found, sign)))
             if formats[name] != told:
                 is_doubtful = separator != "," and bool(found.signs["?"]) and not is_clear
-                _say(name, columns[name], formats[name], is_doubtful=is_doubtful)
-    return formats, problems
-
-
-def _learn_date_formats(columns: Mapping[str, pd.Series], known: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return what is known now of the order of day and month, and what cannot be read; see `learn_formats`."""
-    formats, problems = dict(known), []
-    for name, cells in columns.items():
-        orders = count_orders(cells)
-        told = DATE_FORMATS[known[name]][0] if name in known else None
-        own = clear_order(orders)
-        if own is None and told is None and orders["?"] + orders["day"] + orders["month"]:
-            example = _first(cells, lambda text: len(set(read_dates(text).values())) == 2)
-            problems.append(
-                f"column {name!r}: nothing says whether {example!r} has the day or the month first; write dates as "
-                f"2020-12-31, or put {name!r} under formats in the schema, as '31/12/2020' or '12/31/2020'"
-            )
-        elif own is not None and told is not None and own != told:
-            problems.append(f"column {name!r}: the {own} stands first, in training the {told} did; write them alike")
-        elif own is not None:
-            formats[name] = next(text for text, (first, _) in DATE_FORMATS.items() if first == own)
+                _say(name, found, formats[name], is_doubtful=is_doubtful)
     return formats, problems
 
 
@@ -210,14 +245,11 @@ def _clear_unit(units: Counter[str]) -> str | None:
     return next((unit for unit, count in kinds.items() if count >= CLEAR_SHARE * kinds.total()), None if kinds else "")
 
 
-def _find_sign_problems(
-    name: str, cells: pd.Series, found: FormatCounts, here: str | None, contrary: str | None
-) -> Iterator[str]:
+def _find_sign_problems(name: str, found: FormatCounts, here: str | None, contrary: str | None) -> Iterator[str]:
     """Say what is wrong with the decimal sign of a column.
 
     Args:
         name: of the column.
-        cells: of the column.
         found: what its cells say.
         here: the sign that this table tells.
         contrary: the sign that training, or else the rest of the table, tells, where that of the cells is not sure.
@@ -225,19 +257,19 @@ def _find_sign_problems(
     points, commas = found.signs["."], found.signs[","]
     if points and commas and _clear_sign(found) is None:
         yield (
-            f"column {name!r}: {points} numbers have a decimal point, such as {_first_with('.', cells)!r}, "
-            f"and {commas} a decimal comma, such as {_first_with(',', cells)!r}; write them alike, or {_BY_HAND}"
+            f"column {name!r}: {points} numbers have a decimal point, such as {_first_with('.', found)!r}, "
+            f"and {commas} a decimal comma, such as {_first_with(',', found)!r}; write them alike, or {_BY_HAND}"
         )
     elif not points + commas + found.signs["?"]:
         return
     elif here and contrary and here != contrary:
-        shown = _first_with(here, cells) or _first_with("?", cells)
+        shown = _first_with(here, found) or _first_with("?", found)
         yield (
             f"column {name!r}: numbers such as {shown!r} seem to have the decimal sign {here!r}, but training or the "
             f"rest of the table has {contrary!r}; write them alike, or {_BY_HAND}"
         )
     elif not here and not contrary:
-        shown = _first_with("?", cells)
+        shown = _first_with("?", found)
         point, comma = (read_meanings(shown)[1][sign] for sign in ".,")
         yield (
             f"column {name!r}: {shown!r} may be {point:.10g} or {comma:.10g}, and nothing in the table tells the "
@@ -245,15 +277,15 @@ def _find_sign_problems(
         )
 
 
-def _first_with(sign: str, cells: pd.Series) -> str:
-    return _first(cells, lambda text: sign_of(read_meanings(text)[1]) == sign)
+def _first_with(sign: str, found: FormatCounts) -> str:
+    return _first(found.examples.values(), lambda text: sign_of(read_meanings(text)[1]) == sign)
 
 
-def _first(cells: pd.Series, is_meant: Callable[[str], bool]) -> str:
-    return next((cell.strip() for cell in cells_of(cells) if isinstance(cell, str) and is_meant(cell)), "")
+def _first(texts: Iterable[str], is_meant: Callable[[str], bool]) -> str:
+    return next((text.strip() for text in texts if is_meant(text)), "")
 
 
-def _say(name: str, cells: pd.Series, format: NumberFormat, *, is_doubtful: bool) -> None:
+def _say(name: str, found: FormatCounts, format: NumberFormat, *, is_doubtful: bool) -> None:
     """Log how numbers are read that Python would not read so, and those that have two meanings if that is doubtful."""
 
     def is_worth_it(text: str) -> bool:
@@ -263,7 +295,7 @@ def _say(name: str, cells: pd.Series, format: NumberFormat, *, is_doubtful: bool
         is_meant = is_doubtful and sign_of(read_meanings(text)[1]) == "?"
         return number is not None and (is_meant or not _is_plain(text, number))
 
-    if example := _first(cells, is_worth_it):
+    if example := _first(found.examples.values(), is_worth_it):
         logger.warning("column %r: %r is read as %.10g", name, example, format.read(example))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.first_few import cut
-from mixed_data.schema.bad_cells import RowNames, SchemaError, describe_bad_cells, find_bad_cells
+from mixed_data.schema.bad_cells import BadCells, RowNames, SchemaError, find_bad_cells
 from mixed_data.schema.column_problems import (
     find_missing_columns,
     find_only_target,
@@ -213,10 +213,10 @@ class Schema:
         """
         problems = self.find_column_problems(table, needs_target=needs_target)
         ids = table[self.id] if self.id in names_of_one_column(table) else None
-        names = RowNames(ids, lines)
+        bad = BadCells()
         for (role, name), is_bad in self.find_bad_cells(table, needs_target=needs_target).items():
-            problems += describe_bad_cells(role, table[name], is_bad, names, self.formats.get(name))
-        if problems:
+            bad.add(role, table[name], is_bad, RowNames(ids, lines), self.formats.get(name))
+        if problems := problems + bad.describe(self.roles_needed(needs_target)):
             raise SchemaError(*problems)
 
     def find_column_problems(self, table: pd.DataFrame, *, needs_target: bool = True) -> list[str]:
@@ -229,7 +229,7 @@ class Schema:
         Returns:
             one text per problem, with its remedy.
         """
-        roles = self._roles_needed(needs_target)
+        roles = self.roles_needed(needs_target)
         # A table may go without an id, but not with two.
         names = {name for _, name in roles} | ({self.id} if self.id is not None else set())
         problems = [*find_table_problems(table, names), *find_missing_columns(roles, table)]
@@ -256,7 +256,7 @@ class Schema:
         once = names_of_one_column(table)
         bad = {
             (role, name): find_bad_cells(role, table[name], self.formats.get(name), needs_files=needs_target)
-            for role, name in self._roles_needed(needs_target)
+            for role, name in self.roles_needed(needs_target)
             if name in once
         }
         return {column: is_bad for column, is_bad in bad.items() if is_bad.any()}
@@ -338,5 +338,6 @@ class Schema:
         single = [(role, getattr(self, role)) for role in _SINGLE_ROLES if getattr(self, role) is not None]
         return single + [(role, name) for role in _MANY_ROLES for name in getattr(self, role)]
 
-    def _roles_needed(self, needs_target: bool) -> list[tuple[str, str]]:
+    def roles_needed(self, needs_target: bool) -> list[tuple[str, str]]:
+        """List (role, column) of what must be there for training, or else for prediction, as people read them."""
         return [(role, name) for role, name in self._roles() if needs_target or role not in _SINGLE_ROLES]

@@ -151,12 +151,21 @@ class FormatCounts:
         units: by the unit of what can be a number, "" for none.
         proofs: by decimal sign, of the cells whose separators leave no doubt, as "1.200.000" and "1,200.50" do.
         wholes: by decimal sign, of the cells that are whole numbers with it.
+        examples: the first text of each shape that can be a number: what one of them can mean, all of its shape can.
     """
 
     signs: Counter[str] = field(default_factory=Counter)
     units: Counter[str] = field(default_factory=Counter)
     proofs: Counter[str] = field(default_factory=Counter)
     wholes: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def add(self, later: FormatCounts) -> None:
+        """Count also what cells further down in the same column say."""
+        for name in ("signs", "units", "proofs", "wholes"):
+            getattr(self, name).update(getattr(later, name))
+        for shape, text in later.examples.items():
+            self.examples.setdefault(shape, text)
 
 
 def count_formats(values: pd.Series) -> FormatCounts:
@@ -168,10 +177,11 @@ def count_formats(values: pd.Series) -> FormatCounts:
     counts = FormatCounts()
     if pd.api.types.is_numeric_dtype(values.dtype):
         return counts
-    texts = _SEPARATOR.join(cell for cell in cells_of(values) if isinstance(cell, str))
+    texts = [cell for cell in cells_of(values) if isinstance(cell, str)]
     # What is said does not depend on the digits, but for zeros in front: there are few shapes in many cells.
-    shapes = _INNER_ZERO.sub("9", texts.translate(_SHAPE))
-    for shape, count in Counter(shapes.split(_SEPARATOR)).items():
+    shapes = _INNER_ZERO.sub("9", _SEPARATOR.join(texts).translate(_SHAPE)).split(_SEPARATOR)
+    first = dict(zip(reversed(shapes), reversed(texts), strict=False))
+    for shape, count in Counter(shapes).items():
         if shape and not is_missing(shape):
             unit, meanings = read_meanings(shape)
             sign = sign_of(meanings)
@@ -179,6 +189,8 @@ def count_formats(values: pd.Series) -> FormatCounts:
             counts.signs[sign] += count
             counts.wholes.update({sign: count for sign, number in meanings.items() if number.is_integer()})
             counts.proofs[sign] += count * (shape.count(".") + shape.count(",") > 1)
+            if meanings:
+                counts.examples[shape] = first.get(shape, "").strip()
     return counts
 
 

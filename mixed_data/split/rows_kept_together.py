@@ -158,5 +158,5 @@ def _group_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
 
 def equal_rows(values: pd.Series) -> list[tuple[int, ...]]:
     """List the sets of two or more index labels that have the same value, each ascending."""
-    sets = values.groupby(values).groups.values()
-    return sorted(tuple(sorted(map(int, rows))) for rows in sets if len(rows) > 1)
+    repeated = values[values.duplicated(keep=False)]  # most values are there once
+    return sorted(tuple(sorted(map(int, rows))) for rows in repeated.groupby(repeated).groups.values())

@@ -13,7 +13,7 @@ from conftest import two_inner_folds
 from mixed_data.cli import main
 from mixed_data.metrics import regression_metrics
 from mixed_data.report import read_run, write_card
-from mixed_data.runs.bundle_scores import evaluate_bundle
+from mixed_data.runs.bundle_scores import evaluate_bundle, open_scored_rows
 from mixed_data.runs.claimed_folder import choose_folder
 from mixed_data.runs.train_run import Plan, run_study
 from mixed_data.schema import Schema
@@ -32,6 +32,11 @@ def folder(request):
 
 def read(folder, name):
     return json.loads((folder / name).read_text(encoding="utf-8"))
+
+
+def scored_rows(bundle, data):
+    with open_scored_rows(bundle, data) as (_, parts):
+        return pd.concat([rows for _, rows in parts])
 
 
 def test_a_run_leaves_these_files(folder):
@@ -81,7 +86,7 @@ def test_level_rows_count_the_training_rows_of_the_rarest_level(folder, listings
         training = levels.drop(index=held_out.index)
         counts = [levels.loc[held_out.index, name].map(training[name].value_counts()) for name in levels]
         assert held_out["level_rows"].tolist() == np.min(counts, axis=0).tolist()
-    _, again = evaluate_bundle(folder / "bundle", folder / "held_out.csv")
+    again = scored_rows(folder / "bundle", folder / "held_out.csv")
     assert again["level_rows"].tolist() == predictions["level_rows"].tolist()
 
 
@@ -132,7 +137,9 @@ def test_every_network_is_announced_before_each_of_its_fits(folds_run):
 
 
 def test_evaluate_gives_the_metrics_and_predictions_of_the_run_again(folder):
-    metrics, rows = evaluate_bundle(folder / "bundle", folder / "held_out.csv")
+    metrics, warnings = evaluate_bundle(folder / "bundle", folder / "held_out.csv")
+    rows = scored_rows(folder / "bundle", folder / "held_out.csv")
+    assert (warnings.num_rows, warnings.num_doubtful) == (len(rows), (rows["warnings"] != "").sum())
     assert metrics == pytest.approx(read(folder, "metrics.json"), rel=1e-6)
     predictions = pd.read_csv(folder / "predictions.csv")
     np.testing.assert_allclose(rows["prediction"], predictions["prediction"], rtol=1e-6)
@@ -146,7 +153,7 @@ def test_the_bundle_knows_the_metrics_of_its_run(folder):
 def test_with_folds_the_bundle_is_a_further_model_fitted_on_all_rows(folds_run, tmp_path):
     held_out = pd.read_csv(folds_run.folder / "held_out.csv")
     held_out.drop(columns="fold").to_csv(tmp_path / "rows.csv", index=False)
-    _, rows = evaluate_bundle(folds_run.folder / "bundle", tmp_path / "rows.csv")
+    rows = scored_rows(folds_run.folder / "bundle", tmp_path / "rows.csv")
     by_fold = pd.read_csv(folds_run.folder / "predictions.csv")["prediction"]
     assert (np.abs(rows["prediction"] / by_fold - 1) > 1e-6).all()
 
