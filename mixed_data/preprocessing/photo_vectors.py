@@ -21,7 +21,8 @@ import numpy as np
 from mixed_data.files.array_memory import ArrayMemory
 from mixed_data.files.digests import digest_file
 from mixed_data.files.user_cache import user_cache
-from mixed_data.preprocessing.photo_decoding import PhotoError, file_identity, load_photo
+from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
+from mixed_data.preprocessing.photo_memory import file_identity
 
 logger = logging.getLogger(__name__)
 
