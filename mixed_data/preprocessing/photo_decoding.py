@@ -157,17 +157,29 @@ def load_photo(
         key = memory_key(photo, height, width, resize, max_pixels)
         if remember and (remembered := recall_photo(key)) is not None:
             return remembered
+    pixels, _ = decode_photo(photo, height, width, resize, max_pixels)
+    if key and remember:
+        keep_photo(key, pixels)
+    return pixels
+
+
+def decode_photo(photo: str | bytes, height: int, width: int, resize: str, max_pixels: int) -> tuple[np.ndarray, bool]:
+    """Decode a photo as `load_photo` does, without remembering it.
+
+    Returns:
+        Its pixels; and whether it has the shape wanted already, so that every ``resize`` gives the same.
+
+    Raises:
+        PhotoError: as `load_photo`.
+    """
     # Anything may come out of a decoder that is fed damaged bytes (struct.error, zlib.error, MemoryError …),
     # and none of it may stop the other photos.
     try:
-        pixels = _decode(photo, height, width, resize, max_pixels)
+        return _decode(photo, height, width, resize, max_pixels)
     except PhotoError:
         raise
     except Exception as error:
         raise PhotoError("cannot be decoded", str(error) or type(error).__name__) from error
-    if key and remember:
-        keep_photo(key, pixels)
-    return pixels
 
 
 def refuse_half_photos() -> None:
@@ -212,7 +224,7 @@ def check_photo(path: str) -> None:
             raise PhotoError("cannot be decoded", str(error) or type(error).__name__) from error
 
 
-def _decode(photo: str | bytes, height: int, width: int, resize: str, max_pixels: int) -> np.ndarray:
+def _decode(photo: str | bytes, height: int, width: int, resize: str, max_pixels: int) -> tuple[np.ndarray, bool]:
     with _open_file(photo, max_pixels) as stream:
         image = _open_image(stream)
         num_pixels = image.width * image.height
@@ -231,7 +243,9 @@ def _decode(photo: str | bytes, height: int, width: int, resize: str, max_pixels
         Image.core.set_block_size(_LARGEST_BLOCK)
         with _budget.spend(num_pixels):
             image.load()
-            return np.asarray(_resize(_unify_mode(_turn_upright(image)), height, width, resize))
+            picture = _unify_mode(_turn_upright(image))
+            has_shape = picture.width * height == picture.height * width
+            return np.asarray(_resize(picture, height, width, resize)), has_shape
 
 
 def _open_file(photo: str | bytes, max_pixels: int) -> BinaryIO:

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import features
 
 from mixed_data.files.record_store import NOWHERE, RecordStore
-from mixed_data.preprocessing.photo_decoding import load_photo, read_photo_file, refuse_half_photos
+from mixed_data.preprocessing.photo_decoding import decode_photo, load_photo, read_photo_file, refuse_half_photos
 from mixed_data.preprocessing.photo_memory import keep_photo, memory_key, recall_photo
 from mixed_data.preprocessing.photo_problems import PhotoError
 
@@ -40,8 +40,9 @@ class _Photo:
 class PhotoStore:
     """Photos of one size, decoded in one way.
 
-    A photo is kept under the digest of its file's content, in a folder of its own for each size, policy and version of
-    the libraries that decode. A photo that was damaged on disk is decoded again.
+    A photo is kept under the digest of its file's content and the policy of resizing, or of its content alone where it
+    has the shape wanted and the policy changes nothing. Each size, limit of pixels and version of the libraries that
+    decode has a folder of its own. A photo that was damaged on disk is decoded again.
 
     Args:
         height: of the photos in pixels.
@@ -64,7 +65,8 @@ class PhotoStore:
         libraries = {name: features.version(name) for name in _LIBRARIES}
         with suppress(PackageNotFoundError):
             libraries["heic"] = version("pillow-heif")
-        made = json.dumps([1, self._how, libraries], sort_keys=True)
+        how = {name: setting for name, setting in self._how.items() if name != "resize"}
+        made = json.dumps([1, how, libraries], sort_keys=True)
         return RecordStore("photos", hashlib.sha256(made.encode()).hexdigest(), int(np.prod(self.shape)))
 
     def load(
@@ -131,11 +133,16 @@ class PhotoStore:
         try:
             key = memory_key(path, **self._how)  # before its content is read
             content = read_photo_file(path, self._how["max_pixels"])
-            digest = hashlib.sha256(content).digest()
+            of_shape = hashlib.sha256(content).digest()
+            resized = hashlib.sha256(of_shape + self._how["resize"].encode()).digest()
             pixels = np.empty(self.shape, np.uint8)
-            place = self.records.find(digest, pixels.reshape(-1).data)
-            if place == NOWHERE:
-                pixels = load_photo(content, **self._how)
+            for digest in (of_shape, resized):
+                place = self.records.find(digest, pixels.reshape(-1).data)
+                if place != NOWHERE:
+                    break
+            else:
+                pixels, has_shape = decode_photo(content, **self._how)
+                digest = of_shape if has_shape else resized
         except PhotoError as error:
             return error
         pixels.flags.writeable = False  # it is remembered

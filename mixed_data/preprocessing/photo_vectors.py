@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,8 +20,9 @@ import numpy as np
 from mixed_data.files.array_memory import ArrayMemory
 from mixed_data.files.digests import digest_file
 from mixed_data.files.user_cache import user_cache
-from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
+from mixed_data.preprocessing.photo_decoding import PhotoError
 from mixed_data.preprocessing.photo_memory import file_identity
+from mixed_data.preprocessing.photo_store import PhotoStore
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +140,7 @@ class PhotoEmbedder:
         height, width = backbone.size
         decoding = {"size": [height, width], "resize": resize, "max_pixels": max_pixels, "pillow": version("pillow")}
         encoder = hashlib.sha256(json.dumps([backbone.digest, decoding], sort_keys=True).encode()).hexdigest()
-        how: dict[str, Any] = {"resize": resize, "max_pixels": max_pixels, "remember": self.remember}
-        load = partial(load_photo, height=height, width=width, **how)
+        store = PhotoStore(height, width, resize=resize, max_pixels=max_pixels)
         shape = (sum(backbone.block_sizes),)
         results: dict[str | bytes, np.ndarray | PhotoError] = {}
         identities = _read_each(_identify, photos, results)
@@ -156,7 +155,10 @@ class PhotoEmbedder:
         todo = list(first_photos.values())
         for start in range(0, len(todo), NUM_PHOTOS_PER_STEP):
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-                pixels = _read_each(load, todo[start : start + NUM_PHOTOS_PER_STEP], results, pool.map)
+                some = todo[start : start + NUM_PHOTOS_PER_STEP]
+                loaded = store.load(some, pool, remember=self.remember and not self.cached)
+            results |= {photo: found for photo, found in loaded.items() if isinstance(found, PhotoError)}
+            pixels = {photo: found for photo, found in loaded.items() if not isinstance(found, PhotoError)}
             vectors = _compute(backbone, list(pixels.values()))
             computed = {digests[photo]: vector for photo, vector in zip(pixels, vectors, strict=True)}
             if kept:
@@ -201,10 +203,7 @@ def _join(parts: Sequence[np.ndarray | PhotoError]) -> np.ndarray | PhotoError:
 
 
 def _read_each(
-    read: Callable[[Any], Any],
-    photos: Iterable[str | bytes],
-    failed: dict[str | bytes, Any],
-    run: Callable[..., Iterable[Any]] = map,
+    read: Callable[[Any], Any], photos: Iterable[str | bytes], failed: dict[str | bytes, Any]
 ) -> dict[str | bytes, Any]:
     """Return what a function reads from each photo; why it cannot is added to ``failed``."""
 
@@ -217,7 +216,7 @@ def _read_each(
             return PhotoError("cannot be opened", error.strerror or str(error))
 
     photos = list(photos)
-    outcomes = dict(zip(photos, run(attempt, photos), strict=True))
+    outcomes = dict(zip(photos, map(attempt, photos), strict=True))
     failed |= {photo: outcome for photo, outcome in outcomes.items() if isinstance(outcome, PhotoError)}
     return {photo: outcome for photo, outcome in outcomes.items() if not isinstance(outcome, PhotoError)}
 

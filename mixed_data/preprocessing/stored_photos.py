@@ -78,7 +78,7 @@ class StoredPhotos:
 
 
 def take_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return some rows; photos that are on disk stay there."""
+    """Return what rows, or bools of rows and views, choose; photos that are on disk stay there."""
     return cast(np.ndarray, array.at(array.places[rows])) if isinstance(array, StoredPhotos) else array[rows]
 
 

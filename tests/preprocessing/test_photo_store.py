@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from preprocessing_helpers import noise, write
 
+from mixed_data.audit.photo_facts import read_photos
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, photo_decoding, stored_photos
 from mixed_data.preprocessing.photo_memory import clear_photo_memory
 from mixed_data.preprocessing.photo_reader import PhotoReader
@@ -141,6 +142,21 @@ def test_another_name_is_the_same_photo_and_another_content_or_decoding_is_not(t
     write(path, noise(12, 16, 2))
     assert (read(table)[0] != expected).any()
     assert len(decoded) == 4
+
+
+def test_policies_of_resizing_and_the_audit_share_a_photo_that_has_the_shape_wanted(tmp_path, decoded):
+    square, wide = (str(write(tmp_path / f"{width}.png", noise(12, width, width))) for width in (12, 16))
+    table = pd.DataFrame({"front": [square], "kitchen": [wide]})
+    images = {resize: read(table, resize=resize)[0] for resize in ("stretch", "crop", "pad")}
+    assert len(decoded) == 1 + 3
+    for resize, found in images.items():
+        for view, path in enumerate((square, wide)):
+            expected = photo_decoding.load_photo(path, 8, 8, resize=resize, remember=False)
+            np.testing.assert_array_equal(found[0, view], expected)
+    del decoded[:]
+    read_photos([square, wide])
+    PhotoReader(["front", "kitchen"], size=64).fit(table).transform(table)
+    assert len(decoded) == 1 + 2
 
 
 def test_a_disk_that_cannot_be_used_is_told_and_done_without(table, tmp_path, monkeypatch, caplog):
