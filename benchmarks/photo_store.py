@@ -14,6 +14,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,15 +45,15 @@ def main() -> None:
     if options.train:
         measure_training(options.folder, options.train, options.steps)
         return
-    os.environ["MIXED_DATA_CACHE"] = str(options.folder / "cache")
     for size in (64, 320):
-        measure_filling(options.folder, options.photos, size)
-    measure_reading()
+        with empty_cache(options.folder):
+            measure_filling(options.folder, options.photos, size)
+            measure_reading(size)
     for num_rows in options.rows:
         command = [sys.executable, "-m", "benchmarks.photo_store", "--folder", str(options.folder)]
         command += ["--train", str(num_rows), *(["--steps", str(options.steps)] if options.steps else [])]
-        environment = {**os.environ, "MIXED_DATA_CACHE": str(options.folder / f"cache-{num_rows}")}
-        subprocess.run(command, check=True, env=environment)
+        with empty_cache(options.folder):
+            subprocess.run(command, check=True)
 
 
 def measure_filling(folder: Path, num_photos: int, size: int) -> None:
@@ -93,23 +94,30 @@ def decode_barely(file: str, size: int) -> np.ndarray:
         return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0))
 
 
-def measure_reading() -> None:
+@contextmanager
+def empty_cache(folder: Path) -> Iterator[None]:
+    """Keep photos in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory(dir=folder) as cache:
+        os.environ["MIXED_DATA_CACHE"] = cache
+        yield
+
+
+def measure_reading(size: int) -> None:
     """Print gigabytes per CPU second of rows in random order."""
-    for size, num_rows in ((64, 10_000), (320, 400)):
-        records = PhotoStore(size, size, resize="pad", max_pixels=size).records
-        random = np.random.default_rng(0)
-        places = []
-        for _ in range(0, num_rows * len(VIEWS), NUM_PHOTOS_AT_ONCE):
-            pixels = random.integers(0, 256, (NUM_PHOTOS_AT_ONCE, records.num_bytes), dtype=np.uint8)
-            places += records.append([random.bytes(32) for _ in pixels], [photo.data for photo in pixels])
-        photos = StoredPhotos(records, np.array(places).reshape(-1, len(VIEWS)), (size, size, 3))
-        orders = [random.permutation(len(photos)) for _ in range(3)]
-        start = time.process_time()
-        for order in orders:
-            for first in range(0, len(order), 32):
-                photos[order[first : first + 32]]
-        rate = len(orders) * photos.nbytes / (time.process_time() - start)
-        print(f"rows of {size} pixels in random order, batches of 32: {rate / 1e9:.2f} GB per CPU s", flush=True)
+    records = PhotoStore(size, size, resize="pad", max_pixels=size).records
+    random = np.random.default_rng(0)
+    places = []
+    for _ in range(10_000 * 64**2 // size**2 // NUM_PHOTOS_AT_ONCE * len(VIEWS)):
+        pixels = random.integers(0, 256, (NUM_PHOTOS_AT_ONCE, records.num_bytes), dtype=np.uint8)
+        places += records.append([random.bytes(32) for _ in pixels], [photo.data for photo in pixels])
+    photos = StoredPhotos(records, np.array(places).reshape(-1, len(VIEWS)), (size, size, 3))
+    orders = [random.permutation(len(photos)) for _ in range(3)]
+    start = time.process_time()
+    for order in orders:
+        for first in range(0, len(order), 32):
+            photos[order[first : first + 32]]
+    rate = len(orders) * photos.nbytes / (time.process_time() - start)
+    print(f"rows of {size} pixels in random order, batches of 32: {rate / 1e9:.2f} GB per CPU s", flush=True)
 
 
 def measure_training(folder: Path, num_rows: int, num_steps: int | None) -> None:

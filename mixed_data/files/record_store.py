@@ -20,7 +20,9 @@ import numpy as np
 
 from mixed_data.files.user_cache import cache_bytes, user_cache
 
-_ENTRY = np.dtype([("digest", "V32"), ("checksum", "<u4")])
+ENTRY = np.dtype([("digest", "V32"), ("checksum", "<u4")])
+"""Of an index: the digest of a record, and the CRC-32 of that digest and the record."""
+
 _INDEX, _RECORDS = ".index", ".records"
 _SEGMENTS_PER_LIMIT = 32
 _SECONDS_TO_WAIT = 60.0
@@ -99,9 +101,11 @@ class RecordStore:
         with self._lock:
             place, checksum = self._recent.get(digest) or self._look_up(digest)
             file = self._files.get(place >> _RECORD_BITS)
-        if file is None or not file.read(into, self._offset(place)) or _check(digest, into) != checksum:
-            return NOWHERE
-        return place
+        try:
+            is_whole = file is not None and file.read(into, self._offset(place)) and _check(digest, into) == checksum
+        except OSError:  # of a disk that is broken there
+            is_whole = False
+        return place if is_whole else NOWHERE
 
     def append(self, digests: Sequence[bytes], records: Sequence[memoryview]) -> list[int]:
         """Keep records, and return their places.
@@ -122,12 +126,12 @@ class RecordStore:
                 # A name that never comes again, because somebody may have the file of one that was removed open.
                 number = 1 + (0 if index is None else int(index.name.partition("-")[0]))
                 index = self._folder / f"{number:06}-{secrets.token_hex(8)}{_INDEX}"
-            start = _size(index) // _ENTRY.itemsize
+            start = _size(index) // ENTRY.itemsize
             _write(index.with_suffix(_RECORDS), start * self.num_bytes, b"".join(records))
-            entries = np.empty(len(digests), _ENTRY)
+            entries = np.empty(len(digests), ENTRY)
             entries["digest"] = np.frombuffer(b"".join(digests), "V32")
             entries["checksum"] = [_check(*each) for each in zip(digests, records, strict=True)]
-            _write(index, start * _ENTRY.itemsize, entries.tobytes())
+            _write(index, start * ENTRY.itemsize, entries.tobytes())
             number = self._open(index)
             self._evict(limit, index)
             places = [number << _RECORD_BITS | record for record in range(start, start + len(digests))]
@@ -157,7 +161,7 @@ class RecordStore:
 
     def _load(self) -> None:
         """Read all indexes: digests in the order of their first bytes, of equal ones the newest last."""
-        parts, places = [np.empty(0, _ENTRY)], [np.empty(0, np.int64)]
+        parts, places = [np.empty(0, ENTRY)], [np.empty(0, np.int64)]
         for index in sorted(self._list_indexes()):
             try:
                 content = index.read_bytes()
@@ -165,10 +169,10 @@ class RecordStore:
                 os.utime(index)
             except OSError:  # removed by another process in this moment
                 continue
-            parts.append(np.frombuffer(content, _ENTRY, len(content) // _ENTRY.itemsize))
+            parts.append(np.frombuffer(content, ENTRY, len(content) // ENTRY.itemsize))
             places.append((number << _RECORD_BITS) + np.arange(len(parts[-1])))
         entries = np.concatenate(parts)
-        firsts = np.ndarray(len(entries), "<u8", entries, strides=(_ENTRY.itemsize,))
+        firsts = np.ndarray(len(entries), "<u8", entries, strides=(ENTRY.itemsize,))
         order = np.argsort(firsts, kind="stable")
         self._firsts, self._entries, self._places = firsts[order], entries[order], np.concatenate(places)[order]
         self._recent = {}

@@ -16,7 +16,7 @@ import pytest
 
 from mixed_data.files import record_store
 from mixed_data.files.record_store import NOWHERE, RecordStore
-from mixed_data.files.user_cache import cache_bytes, user_cache
+from mixed_data.files.user_cache import user_cache
 
 NUM_BYTES = 100
 MADE = "0" * 64
@@ -148,16 +148,6 @@ def test_segments_used_longest_ago_go_and_who_reads_them_reads_on(monkeypatch):
     assert into == record_of(1)
 
 
-def test_the_limit_must_be_a_number(monkeypatch):
-    assert cache_bytes() == 10_000_000_000
-    monkeypatch.setenv("MIXED_DATA_CACHE_GB", "0.5")
-    assert cache_bytes() == 500_000_000
-    for written in ("much", "-1", "nan", "inf"):
-        monkeypatch.setenv("MIXED_DATA_CACHE_GB", written)
-        with pytest.raises(ValueError, match=f"MIXED_DATA_CACHE_GB: expected a number .* got '{written}'"):
-            cache_bytes()
-
-
 def test_threads_share_a_store():
     store = make()
 
@@ -202,7 +192,7 @@ def test_processes_share_a_store_and_a_killed_one_harms_nobody():
     write(store, "after")
     assert has(store, "after")
     assert all(has(store, (name, number)) for name in ("a", "b", "all") for number in range(100))
-    index = np.fromfile(files(".index")[0], record_store._ENTRY)
+    index = np.fromfile(files(".index")[0], record_store.ENTRY)
     records = np.fromfile(files(".records")[0], "u1").reshape(-1, NUM_BYTES)
     assert len(index) == len(records)
     for entry, record in zip(index, records, strict=True):
