@@ -19,7 +19,8 @@ import numpy as np
 
 from benchmarks.fuzzing import Case, MakeCase, fuzz
 from benchmarks.photo_files import damage_picture, make_pictures
-from mixed_data.preprocessing.photo_decoding import RESIZE_POLICIES, PhotoError, clear_photo_cache, load_photo
+from mixed_data.preprocessing.photo_decoding import RESIZE_POLICIES, PhotoError, load_photo
+from mixed_data.preprocessing.photo_memory import clear_photo_memory
 
 SIZE = 64
 GOOD = ("a picture", "PhotoError")
@@ -30,7 +31,7 @@ def load_twice(path: Path, resize: str) -> tuple[str, str]:
     photos = []
     try:
         for _ in range(2):
-            clear_photo_cache()  # two files that one path held within a clock tick look the same to it
+            clear_photo_memory()  # two files that one path held within a clock tick look the same to it
             photos.append(load_photo(str(path), SIZE, SIZE, resize=resize))
     except PhotoError as error:
         return "PhotoError", str(error)

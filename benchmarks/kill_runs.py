@@ -19,18 +19,18 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from mixed_data.files.record_store import ENTRY
 from mixed_data.readers import READERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +43,7 @@ VARIANTS = {
 }
 # What is there while something is being written.
 MOMENTS = {
-    "the cache": "cache/embeddings.sqlite-journal",
+    "the cache": "cache/records/vectors-*/*.index",
     "a kept model": "run/checkpoints/.*.bundle-*",
     "a bundle": "run/.bundle-*",
     "a checkpoint": "run/checkpoints/.*.npz.*.tmp",
@@ -126,11 +126,15 @@ def find_broken(folder: Path) -> Iterator[str]:
             raise
         except Exception as error:
             yield f"{file}: {error!r}"
-    cache = folder / "cache/embeddings.sqlite"
-    if cache.exists():
-        with closing(sqlite3.connect(cache)) as connection:
-            if (found := connection.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
-                yield f"{cache}: {found}"
+    for index in (folder / "cache/records").glob("*/*.index"):
+        content = index.read_bytes()
+        entries = np.frombuffer(content, ENTRY, len(content) // ENTRY.itemsize)
+        records = np.fromfile(index.with_suffix(".records"), "u1")
+        num_bytes = len(records) // max(len(entries), 1)  # what a kill left behind them is less than one of many
+        for place, entry in enumerate(entries):
+            record = records[place * num_bytes : (place + 1) * num_bytes].tobytes()
+            if zlib.crc32(record, zlib.crc32(entry["digest"].tobytes())) != entry["checksum"]:
+                yield f"{index}: record {place} is not as it was written"
 
 
 def find_differences(whole: Path, resumed: Path) -> Iterator[str]:

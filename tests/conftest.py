@@ -56,11 +56,11 @@ def _own_cache_for_each_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def empty_photo_cache() -> Iterator[None]:
     """Forget all photos that were read, before a test and after it."""
-    from mixed_data.preprocessing.photo_decoding import clear_photo_cache
+    from mixed_data.preprocessing.photo_memory import clear_photo_memory
 
-    clear_photo_cache()
+    clear_photo_memory()
     yield
-    clear_photo_cache()
+    clear_photo_memory()
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +10,9 @@ import keras
 import numpy as np
 from PIL import Image
 
+from mixed_data.files.user_cache import user_cache
 from mixed_data.network.pretrained_backbones import KerasBackbone
-from mixed_data.preprocessing.photo_vectors import PhotoEmbedder, find_cache
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 HEIGHT, WIDTH, NUM_FEATURES = 8, 6, 5
 DECODING = {"resize": "crop", "max_pixels": 10_000}
@@ -41,9 +40,12 @@ def draw_photos(folder: Path, number: int, seed: int = 0) -> list[str]:
     return paths
 
 
+def find_vectors(suffix: str = ".records") -> list[Path]:
+    return sorted(user_cache().glob(f"records/vectors-*/*{suffix}"))
+
+
 def count_cached() -> int:
-    with closing(sqlite3.connect(find_cache())) as connection:
-        return connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
+    return sum(file.stat().st_size for file in find_vectors(".index")) // 36
 
 
 def main(paths: list[str]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from warnings import catch_warnings, filterwarnings
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from mixed_data.files.progress import track
-from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
+from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, PhotoError, load_photo
+from mixed_data.preprocessing.photo_store import NUM_PHOTOS_AT_ONCE, PhotoStore
 from mixed_data.schema import Schema
 from mixed_data.schema.photo_paths import split_paths
 
 _THUMBNAIL_SIZE = 64
+_RESIZE = "stretch"  # a hash is of the whole picture
 _HASH_SIZE = 16
 # Below this standard deviation of its pixels, of 255, a photo is of one colour.
 _MIN_CONTRAST = 2.0
@@ -60,7 +62,7 @@ def read_photos(paths: Iterable[str]) -> dict[str, PhotoFile]:
     wanted = list(paths)
     with catch_warnings(), ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
         filterwarnings("ignore", module=r"PIL\.")  # they name no row
-        found = track(pool.map(_read_photo, wanted), "looking at photos", len(wanted))
+        found = track(_describe_photos(wanted, pool), "looking at photos", len(wanted))
         return dict(zip(wanted, found, strict=True))
 
 
@@ -70,16 +72,22 @@ def load_thumbnail(path: str) -> NDArray[np.uint8]:
     Raises:
         PhotoError: the photo cannot be used.
     """
-    return load_photo(path, _THUMBNAIL_SIZE, _THUMBNAIL_SIZE, resize="stretch")
+    return load_photo(path, _THUMBNAIL_SIZE, _THUMBNAIL_SIZE, resize=_RESIZE)
 
 
-def _read_photo(path: str) -> PhotoFile:
+def _describe_photos(paths: list[str], pool: Executor) -> Iterator[PhotoFile]:
+    store = PhotoStore(_THUMBNAIL_SIZE, _THUMBNAIL_SIZE, resize=_RESIZE, max_pixels=MAX_PIXELS)
+    for start in range(0, len(paths), NUM_PHOTOS_AT_ONCE):
+        some = paths[start : start + NUM_PHOTOS_AT_ONCE]
+        loaded = store.load(some, pool)
+        yield from pool.map(_describe_photo, some, map(loaded.__getitem__, some))
+
+
+def _describe_photo(path: str, pixels: np.ndarray | PhotoError) -> PhotoFile:
     import imagehash
 
-    try:
-        pixels = load_thumbnail(path)
-    except PhotoError as error:
-        return PhotoFile(problem=str(error))
+    if isinstance(pixels, PhotoError):
+        return PhotoFile(problem=str(pixels))
     facts = _read_facts(path)
     if pixels.std(axis=(0, 1)).max() < _MIN_CONTRAST:
         return PhotoFile(is_blank=True, facts=facts)

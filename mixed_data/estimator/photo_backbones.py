@@ -16,6 +16,7 @@ from mixed_data.preprocessing import Inputs
 from mixed_data.preprocessing.backbone_options import BackboneSettings, is_network_file
 from mixed_data.preprocessing.onnx_backbone import OnnxBackbone
 from mixed_data.preprocessing.photo_vectors import Backbone, PhotoEmbedder
+from mixed_data.preprocessing.stored_photos import take_rows
 
 
 def load_embedder(settings: Sequence[BackboneSettings], size: tuple[int, int]) -> PhotoEmbedder:
@@ -37,7 +38,7 @@ def learn_embedder(inputs: Inputs) -> PhotoEmbedder:
     Args:
         inputs: of the training rows, photos as pixels.
     """
-    backbone = build_patch_backbone(inputs["images"][inputs["image_mask"]])
+    backbone = build_patch_backbone(take_rows(inputs["images"], inputs["image_mask"]))
     return PhotoEmbedder((KerasBackbone(backbone),), cached=False)
 
 

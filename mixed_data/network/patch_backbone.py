@@ -86,7 +86,7 @@ def _learn_filters(photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     photos = np.pad(photos, [(0, 0), (0, padding[0]), (0, padding[1]), (0, 0)], mode="edge") if any(padding) else photos
     corners = [generator.integers(side - _SIDE + 1, size=_NUM_PATCHES) for side in photos.shape[1:3]]
     chosen = zip(generator.integers(len(photos), size=_NUM_PATCHES), *corners, strict=True)
-    patches = np.stack([photos[photo, y : y + _SIDE, x : x + _SIDE] for photo, y, x in chosen])
+    patches = np.stack([photos[photo][y : y + _SIDE, x : x + _SIDE] for photo, y, x in chosen])
     flat = patches.reshape(_NUM_PATCHES, -1) / 127.5 - 1
     variances, directions = np.linalg.eigh(np.cov(flat.T))
     variances, directions = variances[::-1][:_NUM_FILTERS], directions[:, ::-1][:, :_NUM_FILTERS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixed_data.preprocessing.row_reader import Inputs
+from mixed_data.preprocessing.stored_photos import zeros_like
 
 INPUT_NAMES = {
     "both": ("tabular", "tabular_mask", "images", "image_mask"),
@@ -41,4 +42,4 @@ def name_patterns(inputs: Inputs, modalities: str) -> np.ndarray:
 def hide(inputs: Inputs, pattern: str) -> Inputs:
     """Return the same rows without what the pattern lacks."""
     names = [name for modality in PATTERNS[pattern] for name in _ARRAYS[modality]]
-    return Inputs({**inputs, **{name: np.zeros_like(inputs[name]) for name in names}}, inputs.row_warnings)
+    return Inputs({**inputs, **{name: zeros_like(inputs[name]) for name in names}}, inputs.row_warnings)

@@ -138,4 +138,5 @@ class RowRegressor(Learned):
                 columns["level_rows"] = pd.array(inputs["level_counts"].min(axis=1), dtype="Int64")
             parts.append(pd.DataFrame(columns))
             row_warnings += found
+            del inputs  # before the next rows are read
         return pd.concat(parts).set_axis(table.index, axis="index"), row_warnings

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,14 +30,13 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from mixed_data.files.array_memory import ArrayMemory
+from mixed_data.preprocessing.photo_memory import file_identity, keep_photo, memory_key, recall_photo
 from mixed_data.preprocessing.photo_problems import (
     AVIF_BRANDS,
     HEIC_BRANDS,
     NUM_BYTES,
     PhotoError,
     explain_content,
-    explain_path,
     explain_raw,
     find_brand,
 )
@@ -47,7 +45,6 @@ RESIZE_POLICIES = ("crop", "pad", "stretch")
 MAX_PIXELS = 50_000_000
 # Grey lies in the middle of the value range, so borders are near zero once a model centres its pixels.
 PAD_COLOUR = (128, 128, 128)
-CACHE_BYTES = 512 * 2**20
 
 # 16 bits for each of red, green, blue and opacity, and beside them whatever else an honest file holds. Pillow
 # reads some formats, and some parts of others, into memory at once.
@@ -84,7 +81,6 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_cache = ArrayMemory(CACHE_BYTES)
 _END_OF_JPEG = b"\xff\xd9"
 
 
@@ -155,28 +151,61 @@ def load_photo(
         PhotoError: with the reason, when the file is missing, no regular file, no picture, too large or damaged.
         ValueError: when `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` is on.
     """
+    refuse_half_photos()
+    key = None
+    if isinstance(photo, str):
+        key = memory_key(photo, height, width, resize, max_pixels)
+        if remember and (remembered := recall_photo(key)) is not None:
+            return remembered
+    pixels, _ = decode_photo(photo, height, width, resize, max_pixels)
+    if key and remember:
+        keep_photo(key, pixels)
+    return pixels
+
+
+def decode_photo(photo: str | bytes, height: int, width: int, resize: str, max_pixels: int) -> tuple[np.ndarray, bool]:
+    """Decode a photo as `load_photo` does, without remembering it.
+
+    Returns:
+        Its pixels; and whether it has the shape wanted already, so that every ``resize`` gives the same.
+
+    Raises:
+        PhotoError: as `load_photo`.
+    """
+    # Anything may come out of a decoder that is fed damaged bytes (struct.error, zlib.error, MemoryError …),
+    # and none of it may stop the other photos.
+    try:
+        return _decode(photo, height, width, resize, max_pixels)
+    except PhotoError:
+        raise
+    except Exception as error:
+        raise PhotoError("cannot be decoded", str(error) or type(error).__name__) from error
+
+
+def refuse_half_photos() -> None:
+    """Check a setting of Pillow.
+
+    Raises:
+        ValueError: `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` is on.
+    """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise ValueError(
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on in this process, so that half a photo would pass for "
             "a whole one; set it to False"
         )
-    key: tuple[str | int, ...] | None = None
-    if isinstance(photo, str):
-        identity = file_identity(photo)
-        key = (*identity, height, width, resize, max_pixels) if remember else None
-    if key and (remembered := _cache.get(key)) is not None:
-        return remembered
-    # Anything may come out of a decoder that is fed damaged bytes (struct.error, zlib.error, MemoryError …),
-    # and none of it may stop the other photos.
-    try:
-        pixels = _decode(photo, height, width, resize, max_pixels)
-    except PhotoError:
-        raise
-    except Exception as error:
-        raise PhotoError("cannot be decoded", str(error) or type(error).__name__) from error
-    if key:
-        _cache.put(key, pixels)
-    return pixels
+
+
+def read_photo_file(path: str, max_pixels: int) -> bytes:
+    """Return the content of a photo's file, of which `file_identity` has found that reading it cannot hang.
+
+    Raises:
+        PhotoError: the file cannot be read, or is too large for a picture of so many pixels.
+    """
+    with _open_file(path, max_pixels) as stream:
+        try:
+            return stream.read()
+        except OSError as error:
+            raise PhotoError("cannot be opened", error.strerror or str(error)) from error
 
 
 def check_photo(path: str) -> None:
@@ -195,26 +224,7 @@ def check_photo(path: str) -> None:
             raise PhotoError("cannot be decoded", str(error) or type(error).__name__) from error
 
 
-def clear_photo_cache() -> None:
-    """Forget every decoded photo and free the memory, for example before measuring."""
-    _cache.clear()
-
-
-def file_identity(path: str) -> tuple[str, int, int, int]:
-    """Return what changes whenever the file does, after checking that reading it cannot hang."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError) as error:  # ValueError: a null byte or a lone surrogate in the path
-        raise explain_path(path, error) from None
-    if stat.S_ISDIR(status.st_mode):
-        raise PhotoError("a folder, not a file", "name the photos in it, separated by ';'")
-    if not stat.S_ISREG(status.st_mode):
-        raise PhotoError("a pipe, socket or device, not a file")
-    # The change time as well: unpacking or rsync can put another picture of equal size under an old date.
-    return os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _decode(photo: str | bytes, height: int, width: int, resize: str, max_pixels: int) -> np.ndarray:
+def _decode(photo: str | bytes, height: int, width: int, resize: str, max_pixels: int) -> tuple[np.ndarray, bool]:
     with _open_file(photo, max_pixels) as stream:
         image = _open_image(stream)
         num_pixels = image.width * image.height
@@ -233,7 +243,9 @@ def _decode(photo: str | bytes, height: int, width: int, resize: str, max_pixels
         Image.core.set_block_size(_LARGEST_BLOCK)
         with _budget.spend(num_pixels):
             image.load()
-            return np.asarray(_resize(_unify_mode(_turn_upright(image)), height, width, resize))
+            picture = _unify_mode(_turn_upright(image))
+            has_shape = picture.width * height == picture.height * width
+            return np.asarray(_resize(picture, height, width, resize)), has_shape
 
 
 def _open_file(photo: str | bytes, max_pixels: int) -> BinaryIO:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
-from typing import Any, Self
+from typing import Any, Self, cast
 from warnings import catch_warnings, filterwarnings
 
 import numpy as np
@@ -16,11 +17,18 @@ import pandas as pd
 from mixed_data.files.checked_json import FLAG, INTEGER, INTEGERS, TEXT, TEXTS, check_state
 from mixed_data.files.first_few import first_few, name_some
 from mixed_data.files.learned import Learned
+from mixed_data.files.record_store import NOWHERE
+from mixed_data.preprocessing import stored_photos
 from mixed_data.preprocessing.lost_photos import LostPhoto
-from mixed_data.preprocessing.photo_decoding import MAX_PIXELS, RESIZE_POLICIES, load_photo
+from mixed_data.preprocessing.photo_arguments import check_image_columns, check_reading, height_and_width
+from mixed_data.preprocessing.photo_decoding import MAX_PIXELS
 from mixed_data.preprocessing.photo_problems import PhotoError
+from mixed_data.preprocessing.photo_store import NUM_PHOTOS_AT_ONCE, PhotoStore
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+from mixed_data.preprocessing.stored_photos import StoredPhotos
 from mixed_data.schema.photo_paths import show_path, split_photos
+
+logger = logging.getLogger(__name__)
 
 _FORMAT = "mixed_data.ImagePreprocessor"
 _VERSION = 1
@@ -98,8 +106,8 @@ class PhotoReader(Learned):
         Raises:
             ValueError: for a parameter out of range, a missing column, or cells that hold no text.
         """
-        self._check_parameters()
-        self._check_columns(table)
+        check_reading(self)
+        check_image_columns(table, self.columns)
         read = {column: [_read_paths(cell) for cell in table[column].tolist()] for column in self.columns}
         problems = [
             f"row {row}, column {column!r}: {problem}"
@@ -129,7 +137,7 @@ class PhotoReader(Learned):
             ValueError: for a missing column, or an embedder for a montage. Never for a bad photo.
         """
         self.check_fitted()
-        self._check_columns(table)
+        check_image_columns(table, self.columns)
         if embedder is not None and self.montage:
             raise ValueError("a montage is made of pixels, an embedder gives vectors: set montage=False")
         with catch_warnings():  # Pillow's name no row; and where warnings are errors they must not cost a photo
@@ -139,20 +147,44 @@ class PhotoReader(Learned):
     def _transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None) -> Loaded:
         cells = [table[column].tolist() for column in self.columns]
         num_rows, num_views = len(table), len(self.views_)
-        mask = np.zeros((num_rows, num_views), dtype=bool)
-        if embedder is None:
-            images = np.zeros((num_rows, num_views, *_height_and_width(self.size), 3), dtype=np.uint8)
-            fetch: _Fetch = self._load
-        else:
-            images = np.zeros((num_rows, num_views, embedder.num_features), dtype=np.float32)
-            fetch = self._embed(embedder, cells)
-        if num_views == 0:
-            return images, mask, [[] for _ in range(num_rows)]
-
+        photo = (*height_and_width(self.size), 3)
         # Pillow decodes without holding Python's lock. Each row has its own part of the arrays, so that the
         # order in which the threads come to them changes nothing.
         with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
-            return images, mask, list(pool.map(self._fill_row, zip(*cells, strict=True), images, mask, repeat(fetch)))
+            if embedder is not None:
+                vectors = np.zeros((num_rows, num_views, embedder.num_features), dtype=np.float32)
+                return self._fill(cells, vectors, pool, lambda _: self._embed(embedder, cells))
+            if self._may_be_stored(cells, num_rows * num_views * math.prod(photo)):
+                store = self._store()
+                places = np.full((num_rows, num_views, 1), NOWHERE)
+                try:
+                    _, mask, row_warnings = self._fill(cells, places, pool, lambda some: self._place(store, some, pool))
+                    photos = StoredPhotos(store.records, places[..., 0], photo)
+                    return cast(np.ndarray, photos), mask, row_warnings
+                except OSError as error:
+                    logger.warning("Photos cannot be kept on disk (%s); all are held in memory.", error)
+            pixels = np.zeros((num_rows, num_views, *photo), dtype=np.uint8)
+            return self._fill(cells, pixels, pool, lambda some: self._decode(some, pool))
+
+    def _fill(
+        self,
+        cells: list[list[object]],
+        images: np.ndarray,
+        pool: ThreadPoolExecutor,
+        prepare: Callable[[list[list[object]]], _Fetch],
+    ) -> Loaded:
+        """Fill the images, row by row, with what is prepared for some rows at a time."""
+        mask = np.zeros(images.shape[:2], dtype=bool)
+        if images.shape[1] == 0:
+            return images, mask, [[] for _ in images]
+        row_warnings: list[list[str]] = []
+        num_rows = max(1, NUM_PHOTOS_AT_ONCE // images.shape[1])
+        for start in range(0, len(images), num_rows):
+            rows = slice(start, start + num_rows)
+            some = [column[rows] for column in cells]
+            fetch = repeat(prepare(some))
+            row_warnings += pool.map(self._fill_row, zip(*some, strict=True), images[rows], mask[rows], fetch)
+        return images, mask, row_warnings
 
     def list_photos(self, table: pd.DataFrame) -> list[dict[str, str | bytes]]:
         """Name what is to be read of each row: its photos, or the tiles of its montage.
@@ -179,7 +211,7 @@ class PhotoReader(Learned):
             "format": _FORMAT,
             "version": _VERSION,
             "columns": list(self.columns),
-            "size": [int(side) for side in _height_and_width(self.size)],
+            "size": [int(side) for side in height_and_width(self.size)],
             "resize": self.resize,
             "montage": bool(self.montage),
             "max_pixels": int(self.max_pixels),
@@ -202,7 +234,7 @@ class PhotoReader(Learned):
             montage=state["montage"],
             max_pixels=state["max_pixels"],
         )
-        preprocessor._check_parameters()
+        check_reading(preprocessor)
         num_photos = state["num_photos"]
         if len(num_photos) != len(preprocessor.columns) or min(num_photos, default=1) < 1:
             raise ValueError(f"expected one positive number of photos per column in the state, got {num_photos!r}")
@@ -213,7 +245,7 @@ class PhotoReader(Learned):
         total = sum(num_photos)
         if total > _MAX_PHOTOS:
             raise ValueError(f"expected at most {_MAX_PHOTOS} photos per row, got {num_photos} for {self.columns}")
-        height, width = _height_and_width(self.size)
+        height, width = height_and_width(self.size)
         if self.montage and math.isqrt(max(total - 1, 0)) >= min(height, width):
             raise ValueError(f"a montage of {total} photos needs a larger size than {self.size!r}")
         self.num_photos_ = num_photos
@@ -226,24 +258,34 @@ class PhotoReader(Learned):
             for position in range(count)
         ]
 
-    def _load(self, photo: str | bytes, place: np.ndarray) -> None:
-        height, width = place.shape[:2]
-        place[:] = load_photo(
-            photo, height, width, resize=self.resize, max_pixels=self.max_pixels, remember=self.remember
-        )
+    def _store(self) -> PhotoStore:
+        height, width = height_and_width(self.size)
+        if self.montage:
+            height, width = _tiles(np.empty((height, width, 0)), sum(self.num_photos_))[0].shape[:2]
+        return PhotoStore(height, width, resize=self.resize, max_pixels=self.max_pixels)
+
+    def _may_be_stored(self, cells: list[list[object]], num_bytes: int) -> bool:
+        """Tell whether photos stay on disk: many that are files; of what came as bytes nothing is written."""
+        may_be = self.remember and not self.montage and num_bytes > stored_photos.STORED_ABOVE_BYTES
+        return may_be and all(isinstance(photo, str) for photo in self._photos_of(cells))
+
+    def _photos_of(self, cells: list[list[object]]) -> Iterator[str | bytes]:
+        for count, column in zip(self.num_photos_, cells, strict=True):
+            for cell in column:
+                yield from _read_paths(cell)[0][:count]
+
+    def _place(self, store: PhotoStore, cells: list[list[object]], pool: ThreadPoolExecutor) -> _Fetch:
+        """Put photos on disk, and return what says where each is."""
+        return _hand_out(store.place((str(photo) for photo in self._photos_of(cells)), pool))
+
+    def _decode(self, cells: list[list[object]], pool: ThreadPoolExecutor) -> _Fetch:
+        """Load photos, and return what hands them out."""
+        return _hand_out(self._store().load(self._photos_of(cells), pool, remember=self.remember))
 
     def _embed(self, embedder: PhotoEmbedder, cells: list[list[object]]) -> _Fetch:
         """Have all photos of the table turned into vectors at once, and return what hands them out."""
         paths = [path for column in cells for cell in column for path in _read_paths(cell)[0]]
-        vectors = embedder.embed(paths, resize=self.resize, max_pixels=self.max_pixels)
-
-        def fetch(photo: str | bytes, place: np.ndarray) -> None:
-            vector = vectors[photo]
-            if isinstance(vector, PhotoError):
-                raise vector
-            place[:] = vector
-
-        return fetch
+        return _hand_out(embedder.embed(paths, resize=self.resize, max_pixels=self.max_pixels))
 
     def _fill_row(self, cells: Iterable[object], images: np.ndarray, mask: np.ndarray, fetch: _Fetch) -> list[str]:
         """Fetch one row's photos into its (V, ...) part of the images and return its warnings."""
@@ -274,35 +316,6 @@ class PhotoReader(Learned):
         mask[:] = is_loaded.any() if self.montage else is_loaded
         return warnings
 
-    def _check_parameters(self) -> None:
-        problems = []
-        if isinstance(self.columns, str) or not all(isinstance(column, str) for column in self.columns):
-            problems.append(f"columns must be a list of column names, got {self.columns!r}")
-        elif len(set(self.columns)) < len(self.columns):
-            problems.append(f"columns must not repeat, got {list(self.columns)}")
-        sides = self.size if isinstance(self.size, tuple) else (self.size, self.size)
-        if len(sides) != 2 or not all(_is_positive_integer(side) for side in sides):
-            problems.append(f"size must be a positive integer or (height, width), got {self.size!r}")
-        if self.resize not in RESIZE_POLICIES:
-            problems.append(f"resize must be one of {', '.join(RESIZE_POLICIES)}, got {self.resize!r}")
-        if not isinstance(self.montage, bool | np.bool_):
-            problems.append(f"montage must be True or False, got {self.montage!r}")
-        if not _is_positive_integer(self.max_pixels):
-            problems.append(f"max_pixels must be a positive integer, got {self.max_pixels!r}")
-        if problems:
-            raise ValueError("; ".join(problems))
-
-    def _check_columns(self, table: pd.DataFrame) -> None:
-        if not isinstance(table, pd.DataFrame):
-            raise ValueError(f"expected a pandas DataFrame, got {type(table).__name__}")
-        present = list(table.columns)
-        missing = [column for column in self.columns if column not in present]
-        if missing:
-            raise ValueError(f"the table lacks image column(s) {missing}; it has {present}")
-        repeated = [column for column in self.columns if present.count(column) > 1]
-        if repeated:
-            raise ValueError(f"the table has several columns named {repeated}; rename or drop one")
-
 
 def _read_paths(cell: object) -> tuple[list[str | bytes], str]:
     """Return the photos in a cell; or none, and why it holds none."""
@@ -312,17 +325,18 @@ def _read_paths(cell: object) -> tuple[list[str | bytes], str]:
         return [], str(error)
 
 
+def _hand_out(found: Mapping[Any, Any]) -> _Fetch:
+    def fetch(photo: str | bytes, place: np.ndarray) -> None:
+        if isinstance(found[photo], PhotoError):
+            raise found[photo]
+        place[:] = found[photo]
+
+    return fetch
+
+
 def _tiles(image: np.ndarray, num_tiles: int) -> list[np.ndarray]:
     """Cut one (H, W, 3) array into a square grid; returns views of it, row by row, one per photo."""
     grid = math.isqrt(num_tiles - 1) + 1
     height, width = image.shape[0] // grid, image.shape[1] // grid
     corners = [(row * height, column * width) for row in range(grid) for column in range(grid)]
     return [image[top : top + height, left : left + width] for top, left in corners[:num_tiles]]
-
-
-def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
-    return size if isinstance(size, tuple) else (size, size)
-
-
-def _is_positive_integer(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value > 0)

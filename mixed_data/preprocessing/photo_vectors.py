@@ -6,12 +6,9 @@ import hashlib
 import json
 import logging
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,8 +17,10 @@ import numpy as np
 
 from mixed_data.files.array_memory import ArrayMemory
 from mixed_data.files.digests import digest_file
-from mixed_data.files.user_cache import user_cache
-from mixed_data.preprocessing.photo_decoding import PhotoError, file_identity, load_photo
+from mixed_data.files.record_store import NOWHERE, RecordStore
+from mixed_data.preprocessing.photo_decoding import PhotoError
+from mixed_data.preprocessing.photo_memory import file_identity
+from mixed_data.preprocessing.photo_store import PhotoStore
 
 logger = logging.getLogger(__name__)
 
@@ -29,17 +28,8 @@ NUM_PHOTOS_PER_STEP = 16
 """Photos that are decoded before a backbone reads them."""
 
 _MEMORY_BYTES = 256 * 2**20
-_SECONDS_TO_WAIT = 60.0
 
 _memory = ArrayMemory(_MEMORY_BYTES)
-
-
-def find_cache() -> Path:
-    """Return the file in which vectors are kept; it may be deleted at any time.
-
-    It is in the folder that the environment variable MIXED_DATA_CACHE names, or else in the user's own cache folder.
-    """
-    return user_cache() / "embeddings.sqlite"
 
 
 class Backbone(Protocol):
@@ -81,9 +71,9 @@ class PhotoEmbedder:
     """Turns photo files into vectors, and remembers them.
 
     A vector is kept under the digests of the file's content, of the network with all its weights, and of how the photo
-    is decoded. So another file under the same name, other weights or another size never get an old vector, and the
-    same photo under two names is computed once. Several processes may use one cache. A cache that cannot be read or
-    written is reported in the log and done without.
+    is decoded, see `mixed_data.files.record_store`. So another file under the same name, other weights or another size
+    never get an old vector, and the same photo under two names is computed once. Several processes may use one cache. A
+    disk that cannot be written is reported in the log and done without.
 
     The vectors of several backbones stand side by side, each as it is; `mixed_data.network.PrincipalComponents`, for
     one, brings their blocks to one scale. Each is kept by itself, so that one more backbone leaves the others' be.
@@ -139,9 +129,7 @@ class PhotoEmbedder:
         height, width = backbone.size
         decoding = {"size": [height, width], "resize": resize, "max_pixels": max_pixels, "pillow": version("pillow")}
         encoder = hashlib.sha256(json.dumps([backbone.digest, decoding], sort_keys=True).encode()).hexdigest()
-        how: dict[str, Any] = {"resize": resize, "max_pixels": max_pixels, "remember": self.remember}
-        load = partial(load_photo, height=height, width=width, **how)
-        shape = (sum(backbone.block_sizes),)
+        photo_store = PhotoStore(height, width, resize=resize, max_pixels=max_pixels)
         results: dict[str | bytes, np.ndarray | PhotoError] = {}
         identities = _read_each(_identify, photos, results)
         # What came as bytes, such as an upload, is neither remembered nor written anywhere.
@@ -149,17 +137,20 @@ class PhotoEmbedder:
         remembered = {photo: _memory.get((encoder, identities[photo])) for photo in kept}
         results |= {photo: vector for photo, vector in remembered.items() if vector is not None}
         digests = _read_each(_digest, [photo for photo in identities if photo not in results], results)
-        known = _read_cache(encoder, {digest for photo, digest in digests.items() if photo in kept}) if kept else {}
-        known = {digest: vector for digest, vector in known.items() if vector.shape == shape}
+        store = RecordStore("vectors", encoder, 4 * sum(backbone.block_sizes)) if kept else None
+        known = _find_vectors(store, {digest for photo, digest in digests.items() if photo in kept}) if store else {}
         first_photos = {digest: photo for photo, digest in reversed(digests.items()) if digest not in known}
         todo = list(first_photos.values())
         for start in range(0, len(todo), NUM_PHOTOS_PER_STEP):
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-                pixels = _read_each(load, todo[start : start + NUM_PHOTOS_PER_STEP], results, pool.map)
+                some = todo[start : start + NUM_PHOTOS_PER_STEP]
+                loaded = photo_store.load(some, pool, remember=self.remember and not self.cached)
+            results |= {photo: found for photo, found in loaded.items() if isinstance(found, PhotoError)}
+            pixels = {photo: found for photo, found in loaded.items() if not isinstance(found, PhotoError)}
             vectors = _compute(backbone, list(pixels.values()))
             computed = {digests[photo]: vector for photo, vector in zip(pixels, vectors, strict=True)}
-            if kept:
-                _write_cache(encoder, {digests[photo]: computed[digests[photo]] for photo in pixels if photo in kept})
+            if store:
+                _keep_vectors(store, {digests[photo]: computed[digests[photo]] for photo in pixels if photo in kept})
             known |= computed
             if self.on_progress:
                 self.on_progress(min(start + NUM_PHOTOS_PER_STEP, len(todo)), len(todo))
@@ -200,10 +191,7 @@ def _join(parts: Sequence[np.ndarray | PhotoError]) -> np.ndarray | PhotoError:
 
 
 def _read_each(
-    read: Callable[[Any], Any],
-    photos: Iterable[str | bytes],
-    failed: dict[str | bytes, Any],
-    run: Callable[..., Iterable[Any]] = map,
+    read: Callable[[Any], Any], photos: Iterable[str | bytes], failed: dict[str | bytes, Any]
 ) -> dict[str | bytes, Any]:
     """Return what a function reads from each photo; why it cannot is added to ``failed``."""
 
@@ -216,39 +204,22 @@ def _read_each(
             return PhotoError("cannot be opened", error.strerror or str(error))
 
     photos = list(photos)
-    outcomes = dict(zip(photos, run(attempt, photos), strict=True))
+    outcomes = dict(zip(photos, map(attempt, photos), strict=True))
     failed |= {photo: outcome for photo, outcome in outcomes.items() if isinstance(outcome, PhotoError)}
     return {photo: outcome for photo, outcome in outcomes.items() if not isinstance(outcome, PhotoError)}
 
 
-def _read_cache(encoder: str, photos: Iterable[str]) -> dict[str, np.ndarray]:
-    path = find_cache()
-    if not path.exists():
-        return {}
-    query = "SELECT photo, vector FROM vectors WHERE encoder = ? AND photo IN (SELECT value FROM json_each(?))"
-    try:
-        with closing(sqlite3.connect(path, timeout=_SECONDS_TO_WAIT)) as connection:
-            rows = connection.execute(query, (encoder, json.dumps(list(photos)))).fetchall()
-    except sqlite3.Error as error:
-        logger.warning("The cache of photo vectors, %s, cannot be read (%s); delete it if this stays so.", path, error)
-        return {}
-    return {
-        photo: np.frombuffer(vector, dtype="<f4")
-        for photo, vector in rows
-        if isinstance(vector, bytes) and len(vector) % 4 == 0
-    }
+def _find_vectors(store: RecordStore, digests: Iterable[str]) -> dict[str, np.ndarray]:
+    found = {}
+    for digest in digests:
+        vector = bytearray(store.num_bytes)
+        if store.find(bytes.fromhex(digest), memoryview(vector)) != NOWHERE:
+            found[digest] = np.frombuffer(bytes(vector), "<f4")
+    return found
 
 
-def _write_cache(encoder: str, vectors: Mapping[str, np.ndarray]) -> None:
-    path = find_cache()
-    rows = [(encoder, photo, vector.astype("<f4").tobytes()) for photo, vector in vectors.items()]
+def _keep_vectors(store: RecordStore, vectors: Mapping[str, np.ndarray]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, timeout=_SECONDS_TO_WAIT)) as connection, connection:
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS vectors "
-                "(encoder TEXT, photo TEXT, vector BLOB, PRIMARY KEY (encoder, photo)) WITHOUT ROWID"
-            )
-            connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
-    except (OSError, sqlite3.Error) as error:
-        logger.warning("The cache of photo vectors, %s, cannot be written (%s); each run computes them.", path, error)
+        store.append([*map(bytes.fromhex, vectors)], [vector.view("u1").data for vector in vectors.values()])
+    except OSError as error:
+        logger.warning("Vectors of photos cannot be kept on disk (%s); each run computes them.", error)

@@ -14,6 +14,7 @@ from mixed_data.files.learned import Learned
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS
 from mixed_data.preprocessing.photo_reader import PhotoReader
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+from mixed_data.preprocessing.stored_photos import take_rows
 from mixed_data.preprocessing.table_encoder import TableEncoder
 from mixed_data.schema import Schema, learn_formats
 from mixed_data.schema.pandas_frames import to_pandas
@@ -38,6 +39,9 @@ class Inputs(dict[str, np.ndarray]):
       photo;
     - "image_mask": bool (n, V), False where a photo is missing or unreadable.
 
+    Photos of more than 128 MB that are files stay on disk: "images" is then `StoredPhotos`, which reads rows when they
+    are indexed, and all of them in `numpy.asarray`.
+
     All five are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only, and wants
     `dict(inputs)`.
 
@@ -57,7 +61,7 @@ class Inputs(dict[str, np.ndarray]):
             rows: their positions, a bool per row, or a slice.
         """
         positions = np.arange(len(self.row_warnings))[rows]
-        arrays = {name: array[positions] for name, array in self.items()}
+        arrays = {name: take_rows(array, positions) for name, array in self.items()}
         return Inputs(arrays, [self.row_warnings[position] for position in positions])
 
 

@@ -29,7 +29,8 @@ from reliability import Case, documented
 from benchmarks.fuzz_photos import GOOD, load_twice
 from benchmarks.photo_files import damage_picture, make_pictures
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, photo_decoding
-from mixed_data.preprocessing.photo_decoding import clear_photo_cache, load_photo
+from mixed_data.preprocessing.photo_decoding import load_photo
+from mixed_data.preprocessing.photo_memory import clear_photo_memory
 from mixed_data.schema import Schema
 from mixed_data.schema.photo_paths import show_path
 
@@ -190,7 +191,7 @@ def test_what_pillow_warns_of_reaches_nobody_and_costs_no_photo(
     path.write_bytes(with_odd_exif())
     with pytest.warns(UserWarning, match="Skipping tag"):
         load_photo(str(path), SIZE, SIZE)
-    clear_photo_cache()
+    clear_photo_memory()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert preprocessor.transform(houses.assign(front=str(path)))["image_mask"].all()

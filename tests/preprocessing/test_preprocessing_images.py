@@ -17,7 +17,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from mixed_data.preprocessing import ImagePreprocessor, photo_decoding, photo_reader
-from mixed_data.preprocessing.photo_decoding import PhotoError, clear_photo_cache, load_photo
+from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
+from mixed_data.preprocessing.photo_memory import clear_photo_memory
 from mixed_data.schema.photo_paths import show_path
 
 pytestmark = pytest.mark.usefixtures("empty_photo_cache")
@@ -99,13 +100,14 @@ def test_the_order_of_the_threads_changes_nothing(tmp_path, monkeypatch):
     preprocessor = ImagePreprocessor(["frontal", "kitchen"], size=8).fit(table)
     monkeypatch.setattr(photo_reader, "_MAX_THREADS", 1)
     expected = preprocessor.transform(table)
-    clear_photo_cache()
-    decode, threads = photo_decoding._decode, set()
+    clear_photo_memory()
+    monkeypatch.setenv("MIXED_DATA_CACHE", str(tmp_path / "empty"))
+    decode, threads, first = photo_decoding._decode, set(), Path(table["frontal"][0]).read_bytes()
 
-    def slow_at_first(path, *arguments):
+    def slow_at_first(content, *arguments):
         threads.add(threading.get_ident())
-        time.sleep(0.05 if Path(path).name.startswith("0") else 0.001)
-        return decode(path, *arguments)
+        time.sleep(0.05 if content == first else 0.001)
+        return decode(content, *arguments)
 
     monkeypatch.setattr(photo_decoding, "_decode", slow_at_first)
     monkeypatch.setattr(photo_reader, "_MAX_THREADS", 8)

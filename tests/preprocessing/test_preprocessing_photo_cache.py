@@ -12,8 +12,9 @@ import pytest
 from preprocessing_helpers import noise, write
 
 from mixed_data.files.array_memory import ArrayMemory
-from mixed_data.preprocessing import photo_decoding
-from mixed_data.preprocessing.photo_decoding import PhotoError, clear_photo_cache, load_photo
+from mixed_data.preprocessing import photo_decoding, photo_memory
+from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
+from mixed_data.preprocessing.photo_memory import clear_photo_memory
 
 pytestmark = pytest.mark.usefixtures("empty_photo_cache")
 
@@ -41,7 +42,7 @@ def test_an_unchanged_file_is_decoded_once_until_the_cache_is_cleared(tmp_path, 
     first = load(path)
     assert load(path) is first
     assert len(decoded) == 1
-    clear_photo_cache()
+    clear_photo_memory()
     np.testing.assert_array_equal(load(path), first)
     assert len(decoded) == 2
 
@@ -86,17 +87,17 @@ def test_nobody_can_change_a_remembered_photo(tmp_path):
 def test_threads_may_share_the_cache(tmp_path):
     paths = [write(tmp_path / f"{name}.png", noise(8, 8, name)) for name in range(8)] * 50
     expected = [load(path).copy() for path in paths]
-    clear_photo_cache()
+    clear_photo_memory()
     with ThreadPoolExecutor(8) as pool:
         np.testing.assert_array_equal(list(pool.map(load, paths)), expected)
 
 
 def test_the_cache_stays_within_its_bytes(tmp_path, monkeypatch, decoded):
     photo_bytes = 8 * 8 * 3
-    monkeypatch.setattr(photo_decoding, "_cache", ArrayMemory(2 * photo_bytes))
+    monkeypatch.setattr(photo_memory, "_memory", ArrayMemory(2 * photo_bytes))
     first, second, third = (write(tmp_path / f"{name}.png", noise(8, 8)) for name in range(3))
     for path in [first, second, first, third, first, second]:
         load(path, 8)
     assert decoded == ["0.png", "1.png", "2.png", "1.png"]
     assert load(first, 100).shape == (100, 100, 3)
-    assert photo_decoding._cache.currsize <= 2 * photo_bytes
+    assert photo_memory._memory.currsize <= 2 * photo_bytes

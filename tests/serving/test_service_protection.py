@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 from serving_helpers import PHOTO, in_base64, make_client, make_large_photo, make_predictor
 
-from mixed_data.preprocessing import photo_decoding
+from mixed_data.preprocessing import photo_memory
 from mixed_data.serving import Limits, make_app
 from mixed_data.serving.request_guard import OPEN_PATHS
 
@@ -50,7 +50,7 @@ def watch_files():
 def test_nothing_uploaded_touches_the_disk_the_log_or_the_memory_of_photos(caplog, capfd, tmp_path):
     photo = make_large_photo(3_000_000)
     caplog.set_level("DEBUG")
-    photo_decoding.clear_photo_cache()
+    photo_memory.clear_photo_memory()
     with watch_files() as opened, make_client() as client:
         for path in ("/v1/predict", "/v1/explain?heat_map=front"):
             answer = client.post(path, data={"style": "private-style"}, files=[("front", ("private-name.png", photo))])
@@ -65,7 +65,7 @@ def test_nothing_uploaded_touches_the_disk_the_log_or_the_memory_of_photos(caplo
         assert len(opened) > 1
     logged = caplog.text + "".join(capfd.readouterr())
     assert "private" not in logged
-    assert len(photo_decoding._cache) == 0
+    assert len(photo_memory._memory) == 0
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer sesame2"}])

@@ -1,0 +1,207 @@
+"""Photos are decoded once, also by other processes and later runs, and those of many rows are never all in memory."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from preprocessing_helpers import noise, write
+
+from mixed_data.audit.photo_facts import read_photos
+from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, photo_decoding, stored_photos
+from mixed_data.preprocessing.photo_memory import clear_photo_memory
+from mixed_data.preprocessing.photo_reader import PhotoReader
+from mixed_data.preprocessing.stored_photos import StoredPhotos, take_rows, zeros_like
+from mixed_data.schema import Schema
+
+pytestmark = pytest.mark.usefixtures("empty_photo_cache")
+
+NUM_ROWS = 30
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> pd.DataFrame:
+    """Rows with two photos each, but for a missing, a damaged and a repeated one."""
+    files = [str(write(tmp_path / f"{number}.png", noise(12, 16, number))) for number in range(2 * NUM_ROWS)]
+    table = pd.DataFrame({"front": files[:NUM_ROWS], "kitchen": files[NUM_ROWS:]})
+    table.loc[3, "front"] = None
+    table.loc[4, ["front", "kitchen"]] = None
+    Path(table["kitchen"][5]).write_bytes(b"\xff\xd8\xff no photo")
+    table.loc[6, "front"] = table.loc[7, "kitchen"]
+    return table
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return what was decoded so far."""
+    found: list[object] = []
+    decode = photo_decoding._decode
+    monkeypatch.setattr(photo_decoding, "_decode", lambda photo, *how: found.append(photo) or decode(photo, *how))
+    return found
+
+
+def read(table: pd.DataFrame, **options: object) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
+    return PhotoReader(["front", "kitchen"], size=8, **options).fit(table).transform(table)
+
+
+def read_from_disk(table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> StoredPhotos:
+    monkeypatch.setattr(stored_photos, "STORED_ABOVE_BYTES", 0)
+    images = read(table)[0]
+    assert isinstance(images, StoredPhotos)
+    return images
+
+
+def test_photos_on_disk_are_those_in_memory(table, monkeypatch):
+    images, mask, row_warnings = read(table)
+    assert isinstance(images, np.ndarray)
+    monkeypatch.setattr(stored_photos, "STORED_ABOVE_BYTES", images.nbytes)
+    assert isinstance(read(table)[0], np.ndarray)
+    monkeypatch.setattr(stored_photos, "STORED_ABOVE_BYTES", images.nbytes - 1)
+    on_disk, same_mask, same_warnings = read(table)
+    assert isinstance(on_disk, StoredPhotos)
+    np.testing.assert_array_equal(np.asarray(on_disk), images)
+    np.testing.assert_array_equal(same_mask, mask)
+    assert same_warnings == row_warnings
+    assert mask.sum() == 2 * NUM_ROWS - 4
+    assert (on_disk.shape, on_disk.ndim, on_disk.dtype, on_disk.nbytes) == (images.shape, 5, np.uint8, images.nbytes)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        2,
+        -1,
+        np.int64(4),
+        slice(3, 9),
+        slice(None, None, -2),
+        slice(0, 0),
+        [],
+        [7, 7, 0],
+        np.array([[3, 4], [4, 29]]),
+        np.arange(NUM_ROWS) % 3 == 0,
+        (slice(2, 6), 1),
+        "mask",
+    ],
+    ids=str,
+)
+def test_indexing_gives_what_an_array_gives(table, monkeypatch, rows):
+    images, mask, _ = read(table)
+    on_disk = read_from_disk(table, monkeypatch)
+    rows = mask if isinstance(rows, str) else np.array(rows, int) if isinstance(rows, list) else rows
+    found = on_disk[rows]
+    np.testing.assert_array_equal(found, images[rows])
+    assert (found.shape, found.dtype) == (images[rows].shape, np.uint8)
+    found[...] = 1  # belongs to the caller
+    np.testing.assert_array_equal(on_disk[rows], images[rows])
+
+
+def test_rows_are_taken_and_hidden_without_reading_them(table, monkeypatch):
+    images = read(table)[0]
+    on_disk = read_from_disk(table, monkeypatch)
+    rows = np.array([4, 29, 6])
+    reads: list[int] = []
+    read_records = on_disk._store.read
+    monkeypatch.setattr(
+        on_disk._store, "read", lambda places, into: reads.append(len(places)) or read_records(places, into)
+    )
+    taken, hidden = take_rows(on_disk, rows), zeros_like(on_disk)
+    assert reads == []
+    np.testing.assert_array_equal(np.asarray(taken), images[rows])
+    np.testing.assert_array_equal(np.asarray(hidden), np.zeros_like(images))
+    inputs = Inputs({"images": on_disk}, [[] for _ in range(NUM_ROWS)]).take(rows)
+    assert isinstance(inputs["images"], StoredPhotos)
+    np.testing.assert_array_equal(inputs["images"][1:], images[rows[1:]])
+
+
+def test_a_photo_is_decoded_once_for_all_that_read_it(table, monkeypatch, decoded):
+    first = read(table)[0]
+    assert len(decoded) == 2 * NUM_ROWS - 4  # two cells name one photo, three are empty, one is damaged
+    del decoded[:]
+    clear_photo_memory()  # as in another process
+    damaged = [Path(table["kitchen"][5]).read_bytes()]
+    np.testing.assert_array_equal(read(table)[0], first)
+    assert decoded == damaged
+    read_from_disk(table, monkeypatch)
+    assert decoded == 2 * damaged
+
+
+def test_another_name_is_the_same_photo_and_another_content_or_decoding_is_not(tmp_path, decoded):
+    path, other = tmp_path / "a.png", tmp_path / "b.png"
+    write(path, noise(12, 16, 1))
+    other.write_bytes(path.read_bytes())
+    expected = read(pd.DataFrame({"front": [str(path)], "kitchen": [None]}))[0]
+    np.testing.assert_array_equal(read(pd.DataFrame({"front": [str(other)], "kitchen": [None]}))[0], expected)
+    assert len(decoded) == 1
+    table = pd.DataFrame({"front": [str(path)], "kitchen": [None]})
+    read(table, resize="stretch")
+    read(table, max_pixels=1000)
+    assert len(decoded) == 3
+    write(path, noise(12, 16, 2))
+    assert (read(table)[0] != expected).any()
+    assert len(decoded) == 4
+
+
+def test_policies_of_resizing_and_the_audit_share_a_photo_that_has_the_shape_wanted(tmp_path, decoded):
+    square, wide = (str(write(tmp_path / f"{width}.png", noise(12, width, width))) for width in (12, 16))
+    table = pd.DataFrame({"front": [square], "kitchen": [wide]})
+    images = {resize: read(table, resize=resize)[0] for resize in ("stretch", "crop", "pad")}
+    assert len(decoded) == 1 + 3
+    for resize, found in images.items():
+        for view, path in enumerate((square, wide)):
+            expected = photo_decoding.load_photo(path, 8, 8, resize=resize, remember=False)
+            np.testing.assert_array_equal(found[0, view], expected)
+    del decoded[:]
+    read_photos([square, wide])
+    PhotoReader(["front", "kitchen"], size=64).fit(table).transform(table)
+    assert len(decoded) == 1 + 2
+
+
+def test_a_disk_that_cannot_be_used_is_told_and_done_without(table, tmp_path, monkeypatch, caplog):
+    expected = read(table)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MIXED_DATA_CACHE", str(tmp_path / "file"))
+    clear_photo_memory()
+    np.testing.assert_array_equal(read(table)[0], expected[0])
+    assert "store of decoded photos cannot be used" in caplog.text
+    monkeypatch.setattr(stored_photos, "STORED_ABOVE_BYTES", 0)
+    images, mask, row_warnings = read(table)
+    assert isinstance(images, np.ndarray)
+    np.testing.assert_array_equal(images, expected[0])
+    np.testing.assert_array_equal(mask, expected[1])
+    assert row_warnings == expected[2]
+    assert "all are held in memory" in caplog.text
+
+
+def test_bytes_and_readers_that_remember_nothing_write_nothing(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_photos, "STORED_ABOVE_BYTES", 0)
+    contents = table.map(lambda path: Path(path).read_bytes(), na_action="ignore")
+    reader = PhotoReader(["front", "kitchen"], size=8).fit(table)
+    of_bytes = reader.transform(contents)[0]
+    reader.remember = False
+    np.testing.assert_array_equal(reader.transform(table)[0], of_bytes)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_montage_is_made_of_photos_on_disk(table, decoded):
+    expected = read(table, montage=True)[0]
+    assert expected.shape == (NUM_ROWS, 1, 8, 8, 3)
+    clear_photo_memory()
+    del decoded[:]
+    np.testing.assert_array_equal(read(table, montage=True)[0], expected)
+    assert len(decoded) == 1
+
+
+def test_photos_on_disk_are_not_sent_to_other_processes(table, monkeypatch):
+    with pytest.raises(TypeError, match="cannot"):
+        copy.deepcopy(read_from_disk(table, monkeypatch))
+
+
+def test_a_preprocessor_gives_them_to_any_model(table, monkeypatch):
+    schema = Schema(target="price", images=["front", "kitchen"])
+    preprocessor = MixedDataPreprocessor(schema, image_size=8).fit(table)
+    expected = preprocessor.transform(table)["images"]
+    monkeypatch.setattr(stored_photos, "STORED_ABOVE_BYTES", 0)
+    np.testing.assert_array_equal(np.mean(preprocessor.transform(table)["images"], axis=0), expected.mean(axis=0))
