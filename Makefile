@@ -17,6 +17,11 @@ types:
 test:
 	$(PYTHON) -m pytest
 
+# How each stage outside training grows with the rows; not part of `make check`.
+.PHONY: bench
+bench:
+	$(PYTHON) -m benchmarks.growth
+
 # Strictly, from nothing, and without a network: docs/conf.py refuses a page that loads anything from elsewhere.
 docs:
 	rm -rf docs/_build docs/api/generated

@@ -76,9 +76,7 @@ def _nearest_earlier(hashes: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDAr
     num_photos = len(hashes)
     if num_photos < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_)
-    # Neighbouring bits of a hash go together; chunks that are drawn at random tell photos apart better.
-    drawn = np.random.default_rng(0).permutation(_NUM_CHUNKS * _CHUNK_BITS)
-    packed = np.packbits(hashes[:, :, drawn], axis=2)
+    packed = np.packbits(hashes[:, :, _draw_bits()], axis=2)
     words, chunks = packed.view(np.uint64), packed.view(np.uint16).astype(np.int64)
     is_exact = num_photos <= MAX_EXACT
     flips = [0, *(1 << np.arange(_CHUNK_BITS))] if is_exact else [0]
@@ -100,6 +98,14 @@ def _nearest_earlier(hashes: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDAr
     later = np.flatnonzero(best < _NONE)
     found = best[later]
     return later, found % num_photos, (found // num_photos) % 2 == 1
+
+
+def _draw_bits() -> NDArray[np.int64]:
+    """Return the bits of the chunks, one chunk after the other.
+
+    Neighbouring bits of a hash go together; chunks that are drawn at random tell photos apart better.
+    """
+    return np.random.default_rng(0).permutation(_NUM_CHUNKS * _CHUNK_BITS)
 
 
 def _compare(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from mixed_data.files.first_few import NUM_SHOWN
 from mixed_data.files.whole_files import CSV_SEPARATORS
@@ -114,7 +114,7 @@ class CsvLines:
         yield next(self._text, "").lstrip("\ufeff")[self._skipped :]
         yield from iter(self._text.readline, "")  # the file itself would be closed with a reader that stops early
 
-    def _start_reader(self, lines: Iterable[str], separator: str | None = None) -> csv._reader:
+    def _start_reader(self, lines: Iterable[str], separator: str | None = None) -> Any:
         separator = separator or self.separator
         return csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
 

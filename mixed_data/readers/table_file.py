@@ -102,7 +102,8 @@ def open_file(data: str | os.PathLike[str], on_bad_row: str) -> Iterator[tuple[P
 
 
 def _read_csv(csv: CsvLines, path: Path, on_bad_row: str, num_rows: int | None) -> Iterator[TableFile]:
-    first, num_ragged, shown = 0, 0, []
+    first, num_ragged = 0, 0
+    shown: list[str] = []
     for text in csv.read(num_rows):
         num_columns = len(text.header)
         ragged = {row: len(cells) for row, cells in enumerate(text.rows) if len(cells) != num_columns}

@@ -38,6 +38,16 @@ def test_every_pair_within_the_distance_is_found_as_by_comparing_all(hashes):
     assert list(zip(later.tolist(), earlier.tolist(), mirrored.tolist(), strict=True)) == expected
 
 
+@pytest.mark.parametrize("bit", range(16))
+def test_a_pair_no_chunk_of_which_is_equal_is_found(bit):
+    first = np.random.default_rng(bit).random((2, 256)) < 0.5
+    chunks = lookalikes._draw_bits().reshape(16, 16)
+    second = first.copy()
+    second[:, [*chunks[:, bit], *chunks[:8, bit - 1]]] ^= True  # one bit in each, a second one in eight: 24 in all
+    later, earlier, _ = lookalikes._nearest_earlier(np.stack([first, second]))
+    assert (later.tolist(), earlier.tolist()) == ([1], [0])
+
+
 def test_of_very_many_photos_copies_within_15_bits_are_found_and_most_beyond(hashes, monkeypatch):
     exact = dict(zip(*lookalikes._nearest_earlier(hashes)[:2], strict=True))
     monkeypatch.setattr(lookalikes, "MAX_EXACT", NUM_PHOTOS - 1)
