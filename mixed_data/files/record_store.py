@@ -162,7 +162,8 @@ class RecordStore:
 
     def _load(self) -> None:
         """Read all indexes: digests in the order of their first bytes, of equal ones the newest last."""
-        parts, places = [np.empty(0, ENTRY)], [np.empty(0, np.int64)]
+        self._entries = np.empty(0, ENTRY)  # one table of many entries at a time
+        parts, places = [self._entries], [np.empty(0, np.int64)]
         for index in sorted(self._list_indexes()):
             try:
                 content = index.read_bytes()
@@ -172,14 +173,15 @@ class RecordStore:
                 continue
             parts.append(np.frombuffer(content, ENTRY, len(content) // ENTRY.itemsize))
             places.append((number << _RECORD_BITS) + np.arange(len(parts[-1])))
-        entries = np.concatenate(parts)
-        firsts = np.ndarray(len(entries), "<u8", entries, strides=(ENTRY.itemsize,))
-        order = np.argsort(firsts, kind="stable")
-        self._firsts, self._entries, self._places = firsts[order], entries[order], np.concatenate(places)[order]
+        self._entries, self._places = np.concatenate(parts), np.concatenate(places)
+        firsts = np.ndarray(len(self._entries), "<u8", self._entries, strides=(ENTRY.itemsize,))
+        self._order = np.argsort(firsts, kind="stable")
+        self._firsts = firsts[self._order]
         self._recent = {}
 
     def _look_up(self, digest: bytes) -> tuple[int, int]:
-        position = int(np.searchsorted(self._firsts, np.frombuffer(digest, "<u8", 1)[0], "right")) - 1
+        end = int(np.searchsorted(self._firsts, np.frombuffer(digest, "<u8", 1)[0], "right"))
+        position = self._order[end - 1] if end else -1
         if position < 0 or self._entries["digest"][position].tobytes() != digest:
             return NOWHERE, 0
         return int(self._places[position]), int(self._entries["checksum"][position])
