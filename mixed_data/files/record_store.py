@@ -233,7 +233,6 @@ def _size(path: Path) -> int:
 def _write(path: Path, offset: int, parts: Sequence[memoryview | bytes]) -> None:
     """Write at a place of a file, made where it is missing, over what a killed process left there."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "wb", buffering=0) as file:
-        file.truncate(offset)
         file.seek(offset)
         for part in parts:
             if file.write(part) != len(part):

@@ -127,12 +127,12 @@ def test_segments_used_longest_ago_go_and_who_reads_them_reads_on(monkeypatch):
     write(used, 2)
     for number, index in enumerate(files(".index")):
         os.utime(index, (number, number))
-    make("2" * 64)  # uses it
-    os.utime(files(".index")[0], (0, 0))
     store = make()
-    for number in range(13):  # 136 bytes each; segments are of one record, because a 32nd of the limit is less
+    for number in range(14):  # 136 bytes each; segments are of one record, because a 32nd of the limit is less
         write(store, number)
         time.sleep(0.002)
+        if number == 6:
+            make("2" * 64)  # uses it
     assert not has(make("1" * 64), 1)
     assert has(make("2" * 64), 2)
     into = bytearray(NUM_BYTES)
@@ -147,6 +147,15 @@ def test_segments_used_longest_ago_go_and_who_reads_them_reads_on(monkeypatch):
     assert has(old, 3)
     old.read(places, memoryview(into))
     assert into == record_of(1)
+
+
+def test_what_was_written_last_stays_also_where_the_limit_is_less(monkeypatch):
+    monkeypatch.setenv("MIXED_DATA_CACHE_GB", "0")
+    store = make()
+    for number in (1, 2):
+        write(store, number)
+        assert has(make(), number)
+    assert not has(make(), 1)
 
 
 def test_what_a_kill_left_without_an_index_is_removed_in_its_turn(monkeypatch):
