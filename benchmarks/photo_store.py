@@ -36,7 +36,9 @@ def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="for photos and the store; 13 kB per photo")
-    parser.add_argument("--photos", type=int, default=200, help="of 1200 x 900 pixels, to fill the store with")
+    parser.add_argument(
+        "--photos", type=int, default=1 + 2 * NUM_PHOTOS_AT_ONCE, help="of 1200 x 900 pixels, to fill the store with"
+    )
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--steps", type=int, help="of training, after which each training stops; all without it")
     parser.add_argument("--train", type=int, help=argparse.SUPPRESS)
@@ -69,14 +71,14 @@ def measure_filling(folder: Path, num_photos: int, size: int) -> None:
     spent = {"store": 0.0, "bare": 0.0}
     with ThreadPoolExecutor(1) as pool:
         store.place(files[:1], pool)  # imports what it needs
-        for start in range(1, num_photos, 20):
-            some = files[start : start + 20]
+        for start in range(1, num_photos, NUM_PHOTOS_AT_ONCE):
+            some = files[start : start + NUM_PHOTOS_AT_ONCE]
             with timed(spent, "bare"):
                 for file in some:
                     decode_barely(file, size)
             with timed(spent, "store"):
                 store.place(some, pool)
-    rates = {name: num_photos / seconds for name, seconds in spent.items()}
+    rates = {name: (num_photos - 1) / seconds for name, seconds in spent.items()}
     num_bytes = np.mean([os.path.getsize(file) for file in files])
     print(f"{num_photos} photos of 1200 x 900, {num_bytes / 1e3:.0f} kB, to {size} pixels, per CPU s:", end=" ")
     print(

@@ -8,6 +8,7 @@ one lock, which the system takes back when its holder ends; reading needs none.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import threading
@@ -127,11 +128,11 @@ class RecordStore:
                 number = 1 + (0 if index is None else int(index.name.partition("-")[0]))
                 index = self._folder / f"{number:06}-{secrets.token_hex(8)}{_INDEX}"
             start = _size(index) // ENTRY.itemsize
-            _write(index.with_suffix(_RECORDS), start * self.num_bytes, b"".join(records))
+            _write(index.with_suffix(_RECORDS), start * self.num_bytes, records)
             entries = np.empty(len(digests), ENTRY)
             entries["digest"] = np.frombuffer(b"".join(digests), "V32")
             entries["checksum"] = [_check(*each) for each in zip(digests, records, strict=True)]
-            _write(index, start * ENTRY.itemsize, entries.tobytes())
+            _write(index, start * ENTRY.itemsize, [entries.tobytes()])
             number = self._open(index)
             self._evict(limit, index)
             places = [number << _RECORD_BITS | record for record in range(start, start + len(digests))]
@@ -161,7 +162,8 @@ class RecordStore:
 
     def _load(self) -> None:
         """Read all indexes: digests in the order of their first bytes, of equal ones the newest last."""
-        parts, places = [np.empty(0, ENTRY)], [np.empty(0, np.int64)]
+        self._entries = np.empty(0, ENTRY)  # one table of many entries at a time
+        parts, places = [self._entries], [np.empty(0, np.int64)]
         for index in sorted(self._list_indexes()):
             try:
                 content = index.read_bytes()
@@ -171,14 +173,15 @@ class RecordStore:
                 continue
             parts.append(np.frombuffer(content, ENTRY, len(content) // ENTRY.itemsize))
             places.append((number << _RECORD_BITS) + np.arange(len(parts[-1])))
-        entries = np.concatenate(parts)
-        firsts = np.ndarray(len(entries), "<u8", entries, strides=(ENTRY.itemsize,))
-        order = np.argsort(firsts, kind="stable")
-        self._firsts, self._entries, self._places = firsts[order], entries[order], np.concatenate(places)[order]
+        self._entries, self._places = np.concatenate(parts), np.concatenate(places)
+        firsts = np.ndarray(len(self._entries), "<u8", self._entries, strides=(ENTRY.itemsize,))
+        self._order = np.argsort(firsts, kind="stable")
+        self._firsts = firsts[self._order]
         self._recent = {}
 
     def _look_up(self, digest: bytes) -> tuple[int, int]:
-        position = int(np.searchsorted(self._firsts, np.frombuffer(digest, "<u8", 1)[0], "right")) - 1
+        end = int(np.searchsorted(self._firsts, np.frombuffer(digest, "<u8", 1)[0], "right"))
+        position = self._order[end - 1] if end else -1
         if position < 0 or self._entries["digest"][position].tobytes() != digest:
             return NOWHERE, 0
         return int(self._places[position]), int(self._entries["checksum"][position])
@@ -205,17 +208,19 @@ class RecordStore:
             if too_many <= 0 or index == kept:
                 continue
             with suppress(OSError):  # Windows keeps what is open
-                index.unlink()  # first, so that nobody finds the records that go
+                index.unlink(missing_ok=True)  # first, so that nobody finds the records that go
                 index.with_suffix(_RECORDS).unlink()
                 too_many -= num_bytes
                 index.parent.rmdir()  # refused where there are others
 
 
 def _segments(root: Path) -> Iterator[tuple[int, int, Path]]:
-    """Yield of each segment when it was used, how many bytes it has, and its index."""
-    for index in root.glob(f"*/*{_INDEX}"):
+    """Yield of each segment when it was used, how many bytes it has, and its index, which a kill may have left out."""
+    for records in root.glob(f"*/*{_RECORDS}"):
         with suppress(OSError):
-            yield index.stat().st_mtime_ns, index.stat().st_size + _size(index.with_suffix(_RECORDS)), index
+            index = records.with_suffix(_INDEX)
+            used = index if index.exists() else records
+            yield used.stat().st_mtime_ns, _size(index) + records.stat().st_size, index
 
 
 def _size(path: Path) -> int:
@@ -225,13 +230,13 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _write(path: Path, offset: int, content: bytes) -> None:
+def _write(path: Path, offset: int, parts: Sequence[memoryview | bytes]) -> None:
     """Write at a place of a file, made where it is missing, over what a killed process left there."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "wb", buffering=0) as file:
-        file.truncate(offset)
         file.seek(offset)
-        if file.write(content) != len(content):
-            raise OSError(f"{path} cannot be written: no more than a part was")
+        for part in parts:
+            if file.write(part) != len(part):
+                raise OSError(errno.ENOSPC, f"{path} cannot be written: no more than a part was")
 
 
 def _check(digest: bytes, record: memoryview) -> int:

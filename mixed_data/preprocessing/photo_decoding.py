@@ -233,7 +233,7 @@ def _decode(photo: str | bytes, height: int, width: int, resize: str, max_pixels
             raise PhotoError("too many pixels", f"{size} are more than max_pixels={max_pixels:,} allows")
         if isinstance(image, JpegImagePlugin.JpegImageFile):
             # After zeros in place of the rest, as a broken download leaves them, the decoder would paint some colour.
-            if _END_OF_JPEG not in stream.read():
+            if stream.read().rfind(_END_OF_JPEG) < 0:  # from behind, where it mostly is
                 raise PhotoError("cannot be decoded", "image file is truncated (its end mark is missing)")
             # The same for both sides, because the photo may still have to be turned. (HEIC would give a thumbnail.)
             side = int(_REDUCING_GAP * max(height, width))

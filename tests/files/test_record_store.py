@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,12 +127,12 @@ def test_segments_used_longest_ago_go_and_who_reads_them_reads_on(monkeypatch):
     write(used, 2)
     for number, index in enumerate(files(".index")):
         os.utime(index, (number, number))
-    make("2" * 64)  # uses it
-    os.utime(files(".index")[0], (0, 0))
     store = make()
-    for number in range(13):  # 136 bytes each; segments are of one record, because a 32nd of the limit is less
+    for number in range(14):  # 136 bytes each; segments are of one record, because a 32nd of the limit is less
         write(store, number)
         time.sleep(0.002)
+        if number == 6:
+            make("2" * 64)  # uses it
     assert not has(make("1" * 64), 1)
     assert has(make("2" * 64), 2)
     into = bytearray(NUM_BYTES)
@@ -146,6 +147,53 @@ def test_segments_used_longest_ago_go_and_who_reads_them_reads_on(monkeypatch):
     assert has(old, 3)
     old.read(places, memoryview(into))
     assert into == record_of(1)
+
+
+def test_what_was_written_last_stays_also_where_the_limit_is_less(monkeypatch):
+    monkeypatch.setenv("MIXED_DATA_CACHE_GB", "0")
+    store = make()
+    for number in (1, 2):
+        write(store, number)
+        assert has(make(), number)
+    assert not has(make(), 1)
+
+
+def test_what_a_kill_left_without_an_index_is_removed_in_its_turn(monkeypatch):
+    monkeypatch.setenv("MIXED_DATA_CACHE_GB", str(1000e-9))
+    write(make(), 1)
+    files(".index")[0].unlink()
+    store = make()
+    for number in range(9):
+        write(store, number)
+    assert len(files(".records")) == len(files(".index")) == 7
+
+
+def test_a_full_disk_is_an_error_and_leaves_what_was_there(monkeypatch):
+    store = make()
+    write(store, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(record_store, "open", lambda *how, **more: _FullDisk(open(*how, **more)), raising=False)  # noqa: SIM115
+        with pytest.raises(OSError, match="cannot be written: no more than a part was"):
+            write(store, 2, 3)
+    write(store, 3)
+    assert [has(each, number) for each in (store, make()) for number in (1, 2, 3)] == 2 * [True, False, True]
+
+
+class _FullDisk:
+    """A file that takes half of what is written."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.truncate, self.seek = file.truncate, file.seek
+
+    def __enter__(self) -> _FullDisk:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def write(self, content: bytes) -> int:
+        return self._file.write(content[: len(content) // 2])
 
 
 def test_threads_share_a_store():
