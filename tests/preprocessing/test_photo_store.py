@@ -185,7 +185,8 @@ def test_bytes_and_readers_that_remember_nothing_write_nothing(table, tmp_path, 
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_montage_is_made_of_photos_on_disk(table, decoded):
+def test_a_montage_is_made_of_photos_on_disk(table, decoded, monkeypatch):
+    monkeypatch.setattr(stored_photos, "STORED_ABOVE_BYTES", 0)
     expected = read(table, montage=True)[0]
     assert expected.shape == (NUM_ROWS, 1, 8, 8, 3)
     clear_photo_memory()
