@@ -50,7 +50,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_cache_for_each_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIXED_DATA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MIXED_DATA_CACHE", str(tmp_path.with_name(f"{tmp_path.name} cache")))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from mixed_data.files.user_cache import cache_bytes, user_cache
 
 
 def test_the_cache_is_where_the_variable_says_or_the_users_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert user_cache() == tmp_path / "cache"
+    monkeypatch.setenv("MIXED_DATA_CACHE", str(tmp_path / "mine"))
+    assert user_cache() == tmp_path / "mine"
     monkeypatch.delenv("MIXED_DATA_CACHE")
     assert user_cache() == Path(pooch.os_cache("mixed_data"))
 

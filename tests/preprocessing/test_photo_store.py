@@ -11,6 +11,7 @@ import pytest
 from preprocessing_helpers import noise, write
 
 from mixed_data.audit.photo_facts import read_photos
+from mixed_data.files.user_cache import user_cache
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, photo_decoding, stored_photos
 from mixed_data.preprocessing.photo_memory import clear_photo_memory
 from mixed_data.preprocessing.photo_reader import PhotoReader
@@ -175,14 +176,14 @@ def test_a_disk_that_cannot_be_used_is_told_and_done_without(table, tmp_path, mo
     assert "all are held in memory" in caplog.text
 
 
-def test_bytes_and_readers_that_remember_nothing_write_nothing(table, tmp_path, monkeypatch):
+def test_bytes_and_readers_that_remember_nothing_write_nothing(table, monkeypatch):
     monkeypatch.setattr(stored_photos, "STORED_ABOVE_BYTES", 0)
     contents = table.map(lambda path: Path(path).read_bytes(), na_action="ignore")
     reader = PhotoReader(["front", "kitchen"], size=8).fit(table)
     of_bytes = reader.transform(contents)[0]
     reader.remember = False
     np.testing.assert_array_equal(reader.transform(table)[0], of_bytes)
-    assert not (tmp_path / "cache").exists()
+    assert not user_cache().exists()
 
 
 def test_a_montage_is_made_of_photos_on_disk(table, decoded, monkeypatch):

@@ -16,6 +16,7 @@ from hostile_helpers import sign
 
 from mixed_data.bundle import BundleError
 from mixed_data.estimator import MixedDataRegressor
+from mixed_data.files.user_cache import user_cache
 from mixed_data.prediction.typical_photos import TypicalPhotos
 from mixed_data.preprocessing.onnx_backbone import OnnxBackbone
 from mixed_data.runtime import Predictor
@@ -113,14 +114,14 @@ def test_rows_that_are_computed_together_are_predicted_alike(
 
 @pytest.mark.parametrize("kind", ["network", "stack"])
 def test_bytes_of_photos_are_predicted_as_their_files_and_leave_nothing_behind(
-    kind: str, saved_bundle: Path, stack_bundle: Path, rows: pd.DataFrame, tmp_path: Path
+    kind: str, saved_bundle: Path, stack_bundle: Path, rows: pd.DataFrame
 ) -> None:
     predictor = Predictor(saved_bundle if kind == "network" else stack_bundle)
     uploaded = as_bytes(rows, list(predictor.schema.images))
     broken = uploaded.copy()
     broken.at[0, "front"] = uploaded.at[0, "front"][:-100]
     found = predictor.predict_rows(uploaded)
-    assert not (tmp_path / "cache").exists()
+    assert not user_cache().exists()
     np.testing.assert_array_equal(found["prediction"], predictor.predict(rows))
     with pytest.warns(UserWarning, match="a photo of .* bytes: cannot be decoded"):
         predictor.predict(broken)
