@@ -126,11 +126,11 @@ class FinishedFits:
         """Write a finished fit, whose epochs are no longer needed, and return it as `read` will."""
         if self._folder is None:
             return fit
-        said = StandIn.of(fit.model)
         if name == self._main:
             save_bundle(fit.model, self._path(name, fold, ".bundle"), for_runtime=False)
         else:
             fit = replace(fit, model=StandIn.in_place_of(fit.model))
+        said = StandIn.of(fit.model)
         state = {
             "model": name,
             "fold": fold,

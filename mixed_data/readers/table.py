@@ -120,29 +120,13 @@ def read_checked_table(
 
 
 def read_rows(data: FilePath, schema: Schema, **options: Any) -> pd.DataFrame:
-    """Read the rows that can be used, as ``read_checked_rows`` does; the arguments are the same."""
+    """Read the rows that can be used, as `open_checked_rows` does; the arguments are the same."""
     return read_checked_rows(data, schema, **options).usable
 
 
-def read_checked_rows(
-    data: FilePath,
-    schema: Schema,
-    *,
-    root: FilePath | None = None,
-    needs_target: bool = False,
-    decimal: str | None = None,
-    on_bad_row: str = "error",
-) -> CheckedRows:
-    """Read all rows at once for a schema that is already known; see `open_checked_rows`."""
-    with open_checked_rows(
-        data,
-        schema,
-        root=root,
-        needs_target=needs_target,
-        decimal=decimal,
-        on_bad_row=on_bad_row,
-        num_rows_at_once=None,
-    ) as rows:
+def read_checked_rows(data: FilePath, schema: Schema, **options: Any) -> CheckedRows:
+    """Read all rows at once for a schema that is already known, as `open_checked_rows` does in parts."""
+    with open_checked_rows(data, schema, **options, num_rows_at_once=None) as rows:
         (checked,) = rows.parts
     return replace(checked, counts=rows.counts)
 

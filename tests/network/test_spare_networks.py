@@ -34,6 +34,7 @@ def test_a_fit_in_a_spare_network_gives_the_same_bits(sales, options):
     assert again.model_ is other.model_
     np.testing.assert_array_equal(again.predict(sales), expected)
     assert again.history_ == first.history_
+    assert again.fusion_weights_ == first.fusion_weights_
 
 
 @pytest.mark.parametrize("other", [{"epochs": 3}, {"units": 5}, {"learning_rate": 0.5}, {"loss": "mse"}])
