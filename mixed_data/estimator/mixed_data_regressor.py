@@ -34,8 +34,8 @@ from mixed_data.estimator.settings import (
     read_training_rows,
     resolve_settings,
     set_aside,
+    share_aside,
 )
-from mixed_data.intervals import IntervalCalibrator
 from mixed_data.network.fused_network import inner_network
 from mixed_data.network.member_predictions import measure_fusion, predict_members, read_member_weights
 from mixed_data.network.training import JIT_COMPILE, Training, seeded
@@ -178,7 +178,12 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         self.random_state = random_state
 
     def fit(
-        self, X: pd.DataFrame, y: ArrayLike, callbacks: Sequence[keras.callbacks.Callback] = ()
+        self,
+        X: pd.DataFrame,
+        y: ArrayLike,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        *,
+        out_of_fold: pd.DataFrame | None = None,
     ) -> MixedDataRegressor:
         """Learn from the training rows.
 
@@ -190,6 +195,9 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
                 the target, which may be absent) are ignored.
             y: target ``(n,)`` or ``(n, 1)``, in target units: finite numbers, or texts of them as in a column.
             callbacks: Keras callbacks, e.g. a progress bar.
+            out_of_fold: predictions of the rows by models that had not seen them, where there are some: intervals are
+                then learned from them, and not by fits of inner folds. As
+                `mixed_data.evaluation.fold_intervals.predict_other_folds` gives it.
 
         Returns:
             self.
@@ -220,8 +228,19 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         typical = TypicalPhotos.learn(inputs, training_rows) if preprocessor.views_ else None
         self.set_parts(NetworkParts(model, preprocessor, transformer, embedder, history, typical))
         if self.intervals:
-            self.calibrator_ = self._calibrate(X, target, schema, inputs, validation_rows)
+            if len(validation_rows):
+                out_of_fold = predict_patterns(self, inputs.take(validation_rows))
+                out_of_fold["row"] = validation_rows[out_of_fold["row"]]
+            elif out_of_fold is None:
+                splits = inner_splits(group_rows(X, target, schema), self.random_state)
+                out_of_fold = predict_out_of_fold(self, X, target, schema, splits)
+            told = (LEVEL, SPREAD, RARITY)
+            self.calibrator_ = calibrate(target, out_of_fold, transformer, inputs=told, seed=self.random_state)
         return self
+
+    def needs_inner_folds(self, num_rows: int) -> bool:
+        """Tell whether intervals of a fit on so many rows come from inner folds, because no rows are set aside."""
+        return share_aside(self.validation_fraction, num_rows) == 0
 
     def embed_photos(self, table: pd.DataFrame, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Have a pretrained backbone read all photos before anything is fitted; later fits find the vectors kept.
@@ -260,20 +279,6 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         size = preprocessor.image_size
         backbones = resolve_backbones(self.get_params(deep=False))
         return load_embedder(backbones, size if isinstance(size, tuple) else (size, size))
-
-    def _calibrate(
-        self, X: pd.DataFrame, target: np.ndarray, schema: Schema, inputs: Inputs, validation_rows: np.ndarray
-    ) -> IntervalCalibrator:
-        """Calibrate on the rows set aside, which decided only when to stop; else on all, by models of inner folds."""
-        if len(validation_rows):
-            predicted = predict_patterns(self, inputs.take(validation_rows))
-            predicted["row"] = validation_rows[predicted["row"]]
-        else:
-            splits = inner_splits(group_rows(X, target, schema), self.random_state)
-            predicted = predict_out_of_fold(self, X, target, schema, splits)
-        return calibrate(
-            target, predicted, self.target_transformer_, inputs=(LEVEL, SPREAD, RARITY), seed=self.random_state
-        )
 
     def set_parts(self, parts: NetworkParts) -> None:
         """Make this a fitted regressor, without intervals, of parts that `fit` or a loaded bundle brings."""

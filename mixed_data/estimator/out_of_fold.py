@@ -88,14 +88,14 @@ def predict_out_of_fold(
         splits: of the rows.
 
     Returns:
-        As `predict_patterns`.
+        As `predict_patterns`, and ``split`` (its position).
     """
     fold = clone(regressor).set_params(schema=schema, intervals=False)
     tasks = (delayed(_fit_and_predict)(clone(fold), X, target, *split) for split in splits)
     # Ray's backend gives its results all at once.
     parallel = Parallel(return_as="generator" if get_active_backend()[0].supports_return_generator else "list")
     predicted = track(parallel(tasks), "fits for intervals", len(splits))
-    return pd.concat(list(predicted), ignore_index=True)
+    return pd.concat([part.assign(split=number) for number, part in enumerate(predicted)], ignore_index=True)
 
 
 def calibrate(

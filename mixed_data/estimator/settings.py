@@ -228,12 +228,18 @@ def group_rows(X: pd.DataFrame, target: np.ndarray, schema: Schema) -> np.ndarra
     return find_groups(X if schema.target is None else X.assign(**{schema.target: target}), schema)
 
 
+def share_aside(fraction: float | None, num_rows: int) -> float:
+    """Return the share of the rows that are not trained on, but tell when to stop."""
+    if fraction is None:
+        return 0.0 if num_rows < FEW_ROWS else 0.1
+    return fraction
+
+
 def set_aside(
     fraction: float | None, X: pd.DataFrame, target: np.ndarray, schema: Schema, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the positions of the rows to train on, and of those that tell when to stop."""
-    if fraction is None:
-        fraction = 0.0 if len(X) < FEW_ROWS else 0.1
+    fraction = share_aside(fraction, len(X))
     if fraction == 0:
         return np.arange(len(X)), np.arange(0)
     return hold_out(group_rows(X, target, schema), test_size=fraction, random_state=random_state)

@@ -17,6 +17,7 @@ from mixed_data.estimator import MixedDataRegressor, StackedRegressor
 from mixed_data.estimator.stacked_regressor import BRANCHES
 from mixed_data.evaluation.baselines import NUM_SIMILAR_ROWS
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
+from mixed_data.evaluation.fold_intervals import predict_other_folds
 from mixed_data.evaluation.hidden_modality_scores import predict_hidden
 from mixed_data.evaluation.model_names import BEST, IMAGE, TABLE
 from mixed_data.fusion import FUSIONS
@@ -72,6 +73,7 @@ def evaluate_held_out(
     watch: Watch = no_callbacks,
     fits: FinishedFits = KEEP_NOTHING,
     hide: bool = False,
+    share_folds: bool = False,
 ) -> HeldOut:
     """Fit a fresh clone of ``model`` on each split's training rows and predict its held-out rows.
 
@@ -84,6 +86,7 @@ def evaluate_held_out(
         watch: see `Watch`.
         fits: where finished fits are taken from and put.
         hide: whether the held-out rows are also predicted with modalities hidden.
+        share_folds: whether the splits are each other's inner folds, see `mixed_data.evaluation.fold_intervals`.
 
     Returns:
         The held-out predictions, pooled over the splits.
@@ -99,9 +102,14 @@ def evaluate_held_out(
             "rows, or hold fewer of them out"
         )
     target = table[schema.target]
+    found = [fits.read(name, fold, held_out_rows) for fold, (_, held_out_rows) in enumerate(splits)]
+    unfinished = {fold for fold, fit in enumerate(found) if fit is None}
+    started = time.perf_counter()
+    out_of_fold = predict_other_folds(model, table, schema, splits, unfinished) if share_folds else {}
+    seconds_each = (time.perf_counter() - started) / max(len(out_of_fold), 1)
     done, keeps_watch = [], isinstance(model, RowRegressor)
     for fold, (training_rows, held_out_rows) in enumerate(splits):
-        fit = fits.read(name, fold, held_out_rows)
+        fit = found[fold]
         if fit is None:
             started = time.perf_counter()
             regressor, rows, held_out = clone(model), table.iloc[training_rows], table.iloc[held_out_rows]
@@ -109,10 +117,11 @@ def evaluate_held_out(
             if keeps_watch:
                 callbacks = [*watch(name, fold), *fits.watch_epochs(name, fold)]
                 with without_photo_warnings():  # a run speaks of all photos, before its first fit
-                    regressor.fit(rows, target.iloc[training_rows], callbacks=callbacks)
+                    known = {"out_of_fold": out_of_fold[fold]} if fold in out_of_fold else {}
+                    regressor.fit(rows, target.iloc[training_rows], callbacks=callbacks, **known)
                 coverage = None if regressor.calibrator_ is None else COVERAGE
                 predicted = regressor.predict_rows(held_out, coverage=coverage)
-                seconds = time.perf_counter() - started
+                seconds = time.perf_counter() - started + seconds_each
                 if hide:
                     held_out = held_out.set_axis(held_out_rows, axis="index")
                     hidden = predict_hidden(regressor, held_out, predicted, schema, coverage)

@@ -19,7 +19,8 @@ from mixed_data.audit import audit_table
 from mixed_data.bundle import load_bundle, save_bundle
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
-from mixed_data.evaluation.held_out_scores import HeldOut, Watch, evaluate_held_out, make_networks, no_callbacks
+from mixed_data.evaluation.fold_intervals import can_share_folds, predict_held_out
+from mixed_data.evaluation.held_out_scores import HeldOut, Splits, Watch, evaluate_held_out, make_networks, no_callbacks
 from mixed_data.evaluation.hidden_modality_scores import score_hidden
 from mixed_data.evaluation.model_names import TABLE
 from mixed_data.evaluation.permutation_importance import measure_importance
@@ -167,14 +168,28 @@ def run_study(
     networks[plan.main].set_params(intervals=plan.intervals)
     models = {**make_baselines(schema, options), **networks}
     findings = audit_table(table, schema, links=links, places=places, checked=True).sentences
+    share_folds = plan.folds > 0 and can_share_folds(networks[plan.main], splits)
     results = [
-        evaluate_held_out(name, model, table, schema, splits, watch=watch, fits=fits, hide=name == plan.main)
+        evaluate_held_out(
+            name,
+            model,
+            table,
+            schema,
+            splits,
+            watch=watch,
+            fits=fits,
+            hide=name == plan.main,
+            share_folds=share_folds and name == plan.main,
+        )
         for name, model in models.items()
     ]
     main = next(result for result in results if result.name == plan.main)
     held_out, predictions = _line_up(main, table, schema, has_folds=plan.folds > 0)
     scored = {} if references is None else references.iloc[main.rows.index]
     training = table if plan.folds else table.iloc[splits[0][0]]
+    final = main.fitted[0]
+    if plan.folds:
+        final = _fit_on_all_rows(networks[plan.main], main, table, splits if share_folds else (), watch, fits)
     return Study(
         schema=schema,
         results=results,
@@ -184,7 +199,7 @@ def run_study(
         missing=score_hidden([main.hidden], table[schema.target].to_numpy()),
         held_out=held_out,
         predictions=predictions,
-        final=_fit_on_all_rows(networks[plan.main], main, table, schema, watch, fits) if plan.folds else main.fitted[0],
+        final=final,
         num_training_rows=len(training),
         folds=main.fitted if plan.folds else (),
         comparables=training if plan.comparables else None,
@@ -261,16 +276,20 @@ def _line_up(
 
 
 def _fit_on_all_rows(
-    model: BaseEstimator, main: HeldOut, table: pd.DataFrame, schema: Schema, watch: Watch, fits: FinishedFits
+    model: BaseEstimator, main: HeldOut, table: pd.DataFrame, shared: Splits, watch: Watch, fits: FinishedFits
 ) -> Any:
-    """Fit the main network once more; among the finished fits, it is the one behind the last fold."""
+    """Fit the main network once more; among the finished fits, it is the one behind the last fold.
+
+    With ``shared`` splits the models of the folds are its inner folds, see `mixed_data.evaluation.fold_intervals`.
+    """
     fold = len(main.fitted)
     fit = fits.read(main.name, fold, ())
     if fit is None:
         started = time.perf_counter()
         callbacks = [*watch(f"{main.name}, all rows", 0), *fits.watch_epochs(main.name, fold)]
+        known = {"out_of_fold": predict_held_out(main.fitted, table, shared)} if shared else {}
         with without_photo_warnings():
-            fitted = clone(model).fit(table, table[schema.target], callbacks=callbacks)
+            fitted = clone(model).fit(table, table[model.schema.target], callbacks=callbacks, **known)
         fit = fits.keep(main.name, fold, Fit(pd.DataFrame(), fitted, time.perf_counter() - started))
     return fit.model
 
