@@ -1,5 +1,6 @@
 # One verb per job; .ci/run and .github/workflows/ci.yml call the same.
 PYTHON ?= python
+BACKENDS_VENV ?= .venv-backends
 
 .PHONY: check format lint types test docs
 check: format lint types test docs
@@ -17,10 +18,10 @@ types:
 test:
 	$(PYTHON) -m pytest
 
-# How each stage outside training grows with the rows; not part of `make check`.
+# Ratios that must not get worse, with their history; the step of training is compared where BACKENDS_VENV is there.
 .PHONY: bench
 bench:
-	$(PYTHON) -m benchmarks.growth
+	$(PYTHON) -m benchmarks.guard $(addprefix --bare ,$(wildcard $(BACKENDS_VENV)/bin/python))
 
 # Strictly, from nothing, and without a network: docs/conf.py refuses a page that loads anything from elsewhere.
 docs:
@@ -29,7 +30,6 @@ docs:
 
 # The Keras layers and models under the other two backends, without TensorFlow; not part of `make check`.
 BACKEND_TESTS = $(wildcard tests/fusion/test_*.py tests/network/test_members.py tests/network/test_branch*.py tests/network/test_model*.py tests/network/test_training.py)
-BACKENDS_VENV ?= .venv-backends
 
 .PHONY: backends
 backends: $(BACKENDS_VENV)/installed

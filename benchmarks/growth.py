@@ -12,7 +12,7 @@ import argparse
 import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from mixed_data.readers.table import read_checked_rows
 from mixed_data.schema import Schema
 from mixed_data.split import find_links, k_fold
 
+SIZES = (1_000, 4_000, 20_000)
 VIEWS = ("front", "bath", "bed", "kitchen")
 SCHEMA = Schema(
     target="price", numeric=("area", "rooms"), categorical=("style",), codes=("zipcode",), images=VIEWS, id="id"
@@ -96,22 +97,30 @@ def time_stages(num_rows: int) -> dict[str, float]:
     return seconds
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--all", action="store_true", help="also 100,000 rows, which takes minutes")
-    sizes = [1_000, 4_000, 20_000, *([100_000] if parser.parse_args().all else [])]
+def measure_growth(sizes: Sequence[int]) -> dict[str, float]:
+    """Print the table, and return the exponent of each stage that takes a second, in the last step of the sizes."""
     time_stages(200)  # imports and first calls
     found = [time_stages(size) for size in sizes]
+    exponents = {}
     heads = "".join(f" {size:>9,}" for size in sizes)
     print(f"{'CPU s, by rows':<24}{heads}  exponent of the last step")
     for stage in found[0]:
         cells = [seconds[stage] for seconds in found]
         exponent = math.log(max(cells[-1], 1e-3) / max(cells[-2], 1e-3)) / math.log(sizes[-1] / sizes[-2])
         print(f"{stage:<24}{''.join(f' {cell:9.2f}' for cell in cells)}  {exponent:5.2f}")
+        if cells[-1] >= 1:
+            exponents[stage] = exponent
     totals = [sum(seconds.values()) for seconds in found]
     print(f"{'all':<24}{''.join(f' {total:9.2f}' for total in totals)}")
     print("(*) exact up to 100,000 photos, and faster but quadratic; beyond, see mixed_data/audit/lookalikes.py")
+    return exponents
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true", help="also 100,000 rows, which takes minutes")
+    measure_growth([*SIZES, *([100_000] if parser.parse_args().all else [])])
 
 
 if __name__ == "__main__":

@@ -43,22 +43,27 @@ print(json.dumps(found))
 
 
 def main() -> None:
-    """Print one line per loop, and the ratio."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bare", type=Path, required=True, metavar="PYTHON")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    bare = [str(options.bare), str(Path(__file__).with_name("bare_step.py"))]
+    measure_step(options.bare, threads=options.threads, steps=options.steps, runs=options.runs)
+
+
+def measure_step(bare: Path, *, threads: int = 1, steps: int = 40, runs: int = 5) -> float:
+    """Print one line per loop, and return the ratio of their processor seconds per step."""
     commands = {
-        "mixed_data": [sys.executable, "-c", _OWN, str(options.steps)],
-        "bare PyTorch": [*bare, f"--steps={options.steps}", f"--threads={options.threads}"],
+        "mixed_data": [sys.executable, "-c", _OWN, str(steps)],
+        "bare PyTorch": [str(bare), str(Path(__file__).with_name("bare_step.py")), f"--steps={steps}"],
     }
+    commands["bare PyTorch"].append(f"--threads={threads}")
     found: dict[str, list[list[float]]] = {name: [] for name in commands}
-    for _ in range(options.runs):
+    for _ in range(runs):
         for name, command in commands.items():
-            found[name] += run(command, options.threads)
+            found[name] += run(command, threads)
     print(f"{'loop':<14}{'ms CPU a step':>15}{'ms a step':>12}")
     medians = {
         name: [statistics.median(column) * 1000 for column in zip(*steps, strict=True)] for name, steps in found.items()
@@ -67,6 +72,7 @@ def main() -> None:
         print(f"{name:<14}{cpu:>15.1f}{clock:>12.1f}")
     own, other = medians.values()
     print(f"{'ratio':<14}{own[0] / other[0]:>15.2f}{own[1] / other[1]:>12.2f}")
+    return own[0] / other[0]
 
 
 def run(command: list[str], threads: int) -> list[list[float]]:
