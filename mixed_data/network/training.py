@@ -84,6 +84,10 @@ class Batches(keras.utils.PyDataset):
         if self._generator is not None:
             self._orders = self._generator.permuted(self._orders, axis=1)
 
+    def release(self) -> None:
+        """Let go of the inputs, when the training is over: TensorFlow keeps every dataset that it ever trained on."""
+        self._inputs = {}
+
     def skip(self, num_epochs: int) -> None:
         """Shuffle as often as in so many epochs."""
         for _ in range(num_epochs):
@@ -199,7 +203,7 @@ class Training:
         }
 
     def losses(self, history: keras.callbacks.History) -> dict[str, list[float]]:
-        """Return the loss per epoch: ``loss``, and ``val_loss`` with validation rows.
+        """End the training, and return the loss per epoch: ``loss``, and ``val_loss`` with validation rows.
 
         Args:
             history: what `keras.Model.fit` returned.
@@ -207,6 +211,9 @@ class Training:
         Raises:
             ValueError: training diverged, and there is no earlier epoch to go back to.
         """
+        for batches in (self.arguments["x"], self.arguments["validation_data"]):
+            if batches is not None:
+                batches.release()
         losses = history.history if self._checkpoint is None else self._checkpoint.losses
         kept = losses["loss"][-1:] if self.arguments["validation_data"] is None else losses["val_loss"]
         if not np.isfinite(kept).any():
