@@ -28,6 +28,7 @@ _INDEX, _RECORDS = ".index", ".records"
 _SEGMENTS_PER_LIMIT = 32
 _SECONDS_TO_WAIT = 60.0
 _MOST_NEW_ENTRIES = 16384
+_MOST_OPEN = 4
 _RECORD_BITS = 32  # of a place, which is the number of an open file, from 1, and the number of a record in it
 
 NOWHERE = -1
@@ -89,6 +90,27 @@ class RecordStore:
         self._recent: dict[bytes, tuple[int, int]] = {}
         self._load()
 
+    @classmethod
+    def open(cls, kind: str, made: str, num_bytes: int) -> RecordStore:
+        """Return a store that this process used lately, with what others have written since, or a new one.
+
+        Its index, which is long where there are many records, is then in memory once, and read once.
+        """
+        place = user_cache(), kind, made, num_bytes
+        with _lock:
+            store = _open.pop(place, None)
+            is_new = store is None
+            if store is None:
+                store = cls(kind, made, num_bytes)
+            _open[place] = store
+            if len(_open) > _MOST_OPEN:
+                del _open[next(iter(_open))]
+        if not is_new:
+            with store._lock:
+                if store._sizes != store._measure():
+                    store._load()
+        return store
+
     def find(self, digest: bytes, into: memoryview) -> int:
         """Copy a record whose bytes are as they were written.
 
@@ -136,6 +158,8 @@ class RecordStore:
             number = self._open(index)
             self._evict(limit, index)
             places = [number << _RECORD_BITS | record for record in range(start, start + len(digests))]
+            if self._sizes.get(index.name, 0) == start * ENTRY.itemsize:  # nobody else has written in between
+                self._sizes[index.name] = _size(index)
             self._recent |= zip(digests, zip(places, entries["checksum"].tolist(), strict=True), strict=True)
             if len(self._recent) >= _MOST_NEW_ENTRIES:
                 self._load()
@@ -162,6 +186,7 @@ class RecordStore:
 
     def _load(self) -> None:
         """Read all indexes: digests in the order of their first bytes, of equal ones the newest last."""
+        self._sizes = self._measure()
         self._entries = np.empty(0, ENTRY)  # one table of many entries at a time
         parts, places = [self._entries], [np.empty(0, np.int64)]
         for index in sorted(self._list_indexes()):
@@ -185,6 +210,10 @@ class RecordStore:
         if position < 0 or self._entries["digest"][position].tobytes() != digest:
             return NOWHERE, 0
         return int(self._places[position]), int(self._entries["checksum"][position])
+
+    def _measure(self) -> dict[str, int]:
+        """Return the size of each index."""
+        return {index.name: _size(index) for index in self._list_indexes()}
 
     def _offset(self, place: int) -> int:
         return (place & (1 << _RECORD_BITS) - 1) * self.num_bytes
@@ -212,6 +241,11 @@ class RecordStore:
                 index.with_suffix(_RECORDS).unlink()
                 too_many -= num_bytes
                 index.parent.rmdir()  # refused where there are others
+
+
+_lock = threading.Lock()
+_open: dict[tuple[Path, str, str, int], RecordStore] = {}
+"""The stores that were used last, the latest last."""
 
 
 def _segments(root: Path) -> Iterator[tuple[int, int, Path]]:

@@ -108,16 +108,17 @@ class PhotoReader(Learned):
         """
         check_reading(self)
         check_image_columns(table, self.columns)
-        read = {column: [_read_paths(cell) for cell in table[column].tolist()] for column in self.columns}
-        problems = [
-            f"row {row}, column {column!r}: {problem}"
-            for column, cells in read.items()
-            for row, (_, problem) in enumerate(cells)
-            if problem
-        ]
+        problems, num_photos = [], []
+        for column in self.columns:
+            num_photos.append(1)
+            for row, cell in enumerate(table[column]):
+                paths, problem = _read_paths(cell)
+                num_photos[-1] = max(num_photos[-1], len(paths))
+                if problem:
+                    problems.append(f"row {row}, column {column!r}: {problem}")
         if problems:
             raise ValueError(f"the image columns must hold paths: {'; '.join(first_few(problems))}")
-        self._set_views([max([1, *(len(paths) for paths, _ in cells)]) for cells in read.values()])
+        self._set_views(num_photos)
         return self
 
     def transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Loaded:

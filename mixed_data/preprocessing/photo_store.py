@@ -67,7 +67,7 @@ class PhotoStore:
             libraries["heic"] = version("pillow-heif")
         how = {name: setting for name, setting in self._how.items() if name != "resize"}
         made = json.dumps([1, how, libraries], sort_keys=True)
-        return RecordStore("photos", hashlib.sha256(made.encode()).hexdigest(), int(np.prod(self.shape)))
+        return RecordStore.open("photos", hashlib.sha256(made.encode()).hexdigest(), int(np.prod(self.shape)))
 
     def load(
         self, photos: Iterable[str | bytes], pool: Executor, *, remember: bool = True

@@ -137,7 +137,7 @@ class PhotoEmbedder:
         remembered = {photo: _memory.get((encoder, identities[photo])) for photo in kept}
         results |= {photo: vector for photo, vector in remembered.items() if vector is not None}
         digests = _read_each(_digest, [photo for photo in identities if photo not in results], results)
-        store = RecordStore("vectors", encoder, 4 * sum(backbone.block_sizes)) if kept else None
+        store = RecordStore.open("vectors", encoder, 4 * sum(backbone.block_sizes)) if kept else None
         known = _find_vectors(store, {digest for photo, digest in digests.items() if photo in kept}) if store else {}
         first_photos = {digest: photo for photo, digest in reversed(digests.items()) if digest not in known}
         todo = list(first_photos.values())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import defaultdict
+from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -97,13 +97,24 @@ def find_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
 
 
 def _photo_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
-    rows_of: defaultdict[str, set[int]] = defaultdict(set)
+    numbers: dict[str, int] = {}
+    named = (
+        array("q"),
+        array("q"),
+    )  # the row and the number of each photo that is named; a set per photo takes 200 bytes
     for column in schema.images:
         for row, cell in enumerate(table[column]):
             for path in split_paths(cell):
-                rows_of[path].add(row)
-    sets = ((set().union(*(rows_of[path] for path in paths)), paths) for paths in equal_files(rows_of))
-    links = [Link("photo", tuple(sorted(rows)), Path(paths[0]).name) for rows, paths in sets if len(rows) > 1]
+                named[0].append(row)
+                named[1].append(numbers.setdefault(path, len(numbers)))
+    rows, photos = (np.frombuffer(values, np.int64) if values else np.empty(0, np.int64) for values in named)
+    rows_of = rows[np.argsort(photos, kind="stable")]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(photos, minlength=len(numbers)))])
+    links = []
+    for paths in equal_files(numbers):
+        parts = [rows_of[starts[number] : starts[number + 1]] for number in map(numbers.__getitem__, paths)]
+        if sum(map(len, parts)) > 1 and len(together := np.unique(np.concatenate(parts))) > 1:
+            links.append(Link("photo", tuple(together.tolist()), Path(paths[0]).name))
     return sorted(links, key=lambda link: link.rows)
 
 
@@ -112,22 +123,29 @@ def equal_files(paths: Iterable[str]) -> Iterator[list[str]]:
 
     A file like no other has a list of its own; a missing, unreadable or empty file is in none.
     """
-    by_size: defaultdict[int, list[str]] = defaultdict(list)
+    files, sizes = [], array("q")
     for path in paths:
         with suppress(OSError, ValueError):  # ValueError: a null character in the path
             status = os.stat(path)
             # Pipes and devices, which reading would not end, have no size; a folder has one.
             if status.st_size and stat.S_ISREG(status.st_mode):
-                by_size[status.st_size].append(path)
-    for candidates in by_size.values():
-        if len(candidates) == 1:
-            yield candidates
-            continue
-        by_digest: defaultdict[str, list[str]] = defaultdict(list)
-        for path in candidates:
-            with suppress(OSError):
-                by_digest[digest_file(path)].append(path)
-        yield from by_digest.values()
+                files.append(path)
+                sizes.append(status.st_size)
+    contents = np.zeros(len(files), [("size", "<i8"), ("digest", "V32")])  # 100 bytes less than a text in a dict
+    contents["size"] = sizes
+    readable = np.ones(len(files), dtype=bool)
+    for place in np.flatnonzero(pd.Series(contents["size"]).duplicated(keep=False)):
+        try:
+            contents["digest"][place] = np.void(bytes.fromhex(digest_file(files[place])))
+        except OSError:
+            readable[place] = False
+    places = np.flatnonzero(readable)
+    _, kinds = np.unique(contents[places].view("S40"), return_inverse=True)
+    order, counts = places[np.argsort(kinds, kind="stable")], np.bincount(kinds)
+    sets = np.split(order, np.cumsum(counts)[:-1]) if len(counts) else []
+    size_numbers = pd.factorize(contents["size"])[0]
+    for equal in sorted(sets, key=lambda equal: (size_numbers[equal[0]], equal[0])):
+        yield [files[place] for place in equal]
 
 
 def _row_links(table: pd.DataFrame, schema: Schema) -> list[Link]:

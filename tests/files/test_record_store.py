@@ -196,6 +196,41 @@ class _FullDisk:
         return self._file.write(content[: len(content) // 2])
 
 
+def test_a_store_is_opened_once_and_knows_what_others_write_or_remove(monkeypatch):
+    store = RecordStore.open("tests", MADE, NUM_BYTES)
+    write(store, 1)
+    loads = []
+    load = RecordStore._load
+    monkeypatch.setattr(RecordStore, "_load", lambda self: (loads.append(self), load(self))[1])
+    assert RecordStore.open("tests", MADE, NUM_BYTES) is store
+    assert not loads, "its own records are known"
+    write(make(), 2)
+    loads.clear()
+    assert not has(store, 2)
+    assert RecordStore.open("tests", MADE, NUM_BYTES) is store
+    assert loads == [store]
+    assert [has(store, number) for number in (1, 2)] == [True, True]
+    write(make(), 3)
+    write(store, 4)  # behind what it does not know
+    RecordStore.open("tests", MADE, NUM_BYTES)
+    assert [has(store, number) for number in (1, 2, 3, 4)] == 4 * [True]
+    for file in (*files(".index"), *files(".records")):
+        file.unlink()
+    RecordStore.open("tests", MADE, NUM_BYTES)
+    assert not has(store, 1)
+    write(store, 1)
+    assert has(store, 1)
+    assert RecordStore.open("tests", "1" * 64, NUM_BYTES) is not store
+    assert RecordStore.open("others", MADE, NUM_BYTES) is not store
+
+
+def test_few_stores_stay_open():
+    first = RecordStore.open("tests", MADE, NUM_BYTES)
+    for number in range(2, 6):
+        RecordStore.open("tests", str(number) * 64, NUM_BYTES)
+    assert RecordStore.open("tests", MADE, NUM_BYTES) is not first
+
+
 def test_threads_share_a_store():
     store = make()
 
