@@ -168,9 +168,10 @@ def open_checked_rows(
     is given.
 
     Args:
-        data: a CSV or Parquet file, as in ``read_table``.
+        data: a CSV or Parquet file, as in ``read_table``; or a folder of Parquet files, all rows of which are read as
+            one table, in the order of the names of the files. Files of its subfolders are not read.
         schema: the roles; columns are matched by name.
-        root: folder that relative picture paths start from; by default the folder of ``data``.
+        root: folder that relative picture paths start from; by default the folder of ``data``, or that folder.
         needs_target: True to evaluate: the target must be a number in every row, and id and group must be there. False
             to predict: the target may be missing, and is left as it was read.
         decimal: as in ``read_table``; needed where neither this file nor the schema's ``formats`` tell it.
@@ -201,7 +202,7 @@ def open_checked_rows(
 
 
 def _check_part(file: TableFile, checks: RowChecks) -> CheckedRows:
-    return checks.check(file.table, lines=file.lines, broken=file.broken, first=file.first)
+    return checks.check(file.table, lines=file.lines, broken=file.broken, first=file.first, file=file.file)
 
 
 @contextmanager
@@ -215,7 +216,8 @@ def _named_in_errors(data: FilePath) -> Iterator[None]:
 
 
 def _root_of(data: FilePath, root: FilePath | None) -> str:
-    folder = os.path.abspath(Path(data).parent if root is None else root)
+    own = data if os.path.isdir(data) else Path(data).parent
+    folder = os.path.abspath(own if root is None else root)
     if PATH_SEPARATOR in folder:
         raise ValueError(f"{PATH_SEPARATOR!r} separates picture paths, but the folder {folder} has one; rename it")
     return folder
