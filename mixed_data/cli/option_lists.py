@@ -81,6 +81,11 @@ COVERAGE_OPTION: dict[str, Any] = {
     "help": "share of the true values that lie between lower and upper, where the bundle knows; default: %(default)s",
 }
 
+DASK_OPTION: dict[str, Any] = {
+    "metavar": "ADDRESS",
+    "help": "of a Dask scheduler, such as tcp://10.0.0.5:8786, whose workers do the work; needs the extra dask",
+}
+
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which rows to read."""

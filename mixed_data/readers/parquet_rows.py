@@ -30,8 +30,8 @@ class Slice(NamedTuple):
         path: of the file, absolute.
         name: of the file, for errors, as the user gave it.
         first: position of the first row in the file.
-        num_rows: at most so many; None for the whole file.
-        index: position of the first row among all rows that are read, of which this file may hold a part.
+        num_rows: how many; None for the whole file.
+        position: of the first row among all rows that are read, of which this file may hold a part.
         file: what tells the file from the others of its folder; "" for a single file.
     """
 
@@ -39,7 +39,7 @@ class Slice(NamedTuple):
     name: str
     first: int = 0
     num_rows: int | None = None
-    index: int = 0
+    position: int = 0
     file: str = ""
 
 
@@ -71,13 +71,16 @@ def list_slices(data: Path, num_rows: int | None) -> list[Slice]:
             names = set(found.schema.to_arrow_schema().names)
         if first_names is not None and names != first_names:
             others = name_some(map(repr, sorted(names ^ first_names)))
-            raise ValueError(f"{path} and {files[0]} have not the same columns: {others}; write them with the same ones")
+            raise ValueError(
+                f"{path} and {files[0]} have not the same columns: {others}; write them with the same ones"
+            )
         first_names = names
         where = Slice(os.path.abspath(path), str(path), file=path.name if data.is_dir() else "")
         for first in range(0, found.num_rows, num_rows):
-            slices.append(where._replace(first=first, num_rows=num_rows, index=num_before + first))
+            here = min(num_rows, found.num_rows - first)
+            slices.append(where._replace(first=first, num_rows=here, position=num_before + first))
         num_before += found.num_rows
-    return slices or [where._replace(num_rows=num_rows)]
+    return slices or [where._replace(num_rows=0)]
 
 
 def read_slices(slices: Sequence[Slice]) -> Iterator[tuple[Slice, pd.DataFrame]]:
@@ -190,7 +193,7 @@ def _flatten_index(table: pd.DataFrame, where: Slice) -> pd.DataFrame:
             raise ValueError(
                 f"{where.name}: row {where.first + row}, column {name!r} has a null character, as no CSV can; remove it"
             )
-    return table.set_axis(pd.RangeIndex(where.index, where.index + len(table)), axis="index")
+    return table.set_axis(pd.RangeIndex(where.position, where.position + len(table)), axis="index")
 
 
 def name_columns(names: Sequence[object]) -> list[str]:

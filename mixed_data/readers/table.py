@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mixed_data.readers.table_file import TableFile, open_file, read_file
+from mixed_data.readers.parquet_rows import Slice, list_slices
+from mixed_data.readers.table_file import TableFile, find_table, is_parquet, open_file, read_file, read_slice
 from mixed_data.schema import Schema, learn_formats
 from mixed_data.schema.bad_cells import RowNames, SchemaError
 from mixed_data.schema.bad_rows import CheckedRows, RowChecks, check_rows
@@ -199,6 +200,82 @@ def open_checked_rows(
         several = (_check_part(part, again) for part in parts_of(num_rows_at_once))
         parts = (_type_cells(part, schema, root, needs_target) for part in ([checked] if num_parts == 1 else several))
         yield CheckedParts(list(file.table), checks.num_rows, checks.num_skipped, counts, parts)
+
+
+class SliceReader(NamedTuple):
+    """Reads slices of Parquet for prediction, in any process that sees the files; see `open_checked_rows`.
+
+    Attributes:
+        schema: the roles; after `check_slices` with the formats that all slices together tell.
+        root: folder that relative picture paths start from.
+        on_bad_row: see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`.
+    """
+
+    schema: Schema
+    root: str
+    on_bad_row: str
+
+    def find_formats(self, where: Slice) -> WrittenCells:
+        """Find what the cells of a slice say about formats."""
+        cells = WrittenCells(self.schema)
+        cells.add(read_slice(where).table)
+        return cells
+
+    def find_bad_rows(self, where: Slice) -> RowChecks:
+        """Check the rows of a slice, and keep what is to be said of them."""
+        checks = self._checks()
+        _check_part(read_slice(where), checks)
+        return checks
+
+    def read(self, where: Slice) -> CheckedRows:
+        """Read a slice of checked rows."""
+        return _type_cells(_check_part(read_slice(where), self._checks()), self.schema, self.root, needs_target=False)
+
+    def _checks(self) -> RowChecks:
+        return RowChecks(self.schema, on_bad_row=self.on_bad_row, needs_target=False)
+
+
+def check_slices(
+    data: FilePath,
+    schema: Schema,
+    apply: Callable[[Callable[[Slice], Any], Sequence[Slice]], Iterable[Any]],
+    *,
+    root: FilePath | None = None,
+    decimal: str | None = None,
+    on_bad_row: str = "error",
+) -> tuple[SliceReader, list[Slice], RowChecks]:
+    """Check Parquet for prediction as `open_checked_rows` does, each slice wherever ``apply`` has it read.
+
+    Args:
+        data: a Parquet file, or a folder of such files.
+        schema: the roles; columns are matched by name.
+        apply: applies a function to slices, and gives the results in their order.
+        root: as in `open_checked_rows`, and so are the next two.
+        decimal: the decimal sign.
+        on_bad_row: the policy.
+
+    Returns:
+        what reads the slices, the slices in order, and what was found in all of them.
+
+    Raises:
+        ValueError: a file is missing or not readable, or is no Parquet.
+        SchemaError: the table does not fit; every problem is listed.
+    """
+    reader = SliceReader(replace(schema, target=None), _root_of(data, root), on_bad_row)
+    path = find_table(data)
+    if not is_parquet(path):
+        raise ValueError(f"{path} is no Parquet, which alone can be read by several processes; write it as Parquet")
+    slices = list_slices(path, NUM_ROWS_AT_ONCE)
+    with _named_in_errors(data):
+        cells = WrittenCells(reader.schema)
+        for found in apply(reader.find_formats, slices):
+            cells.join(found)
+        reader = reader._replace(schema=cells.learn_formats(decimal=decimal, is_training=False))
+        checks = reader._checks()
+        for found in apply(reader.find_bad_rows, slices):
+            checks.join(found)
+        checks.report()
+    return reader, slices, checks
 
 
 def _check_part(file: TableFile, checks: RowChecks) -> CheckedRows:

@@ -85,9 +85,7 @@ def open_file(data: str | os.PathLike[str], on_bad_row: str) -> Iterator[tuple[P
     Raises:
         ValueError: the file is missing or not readable.
     """
-    path = Path(data)
-    if not (path.is_file() or path.is_dir()):
-        raise ValueError(f"there is no file {path}; correct the path (--data), it starts from {Path.cwd()}")
+    path = find_table(data)
     if is_parquet(path):
         slices = cache(partial(list_slices, path))
         yield lambda num_rows: _read_parquet(slices(num_rows)), list
@@ -144,6 +142,18 @@ def _count_empty(path: Path, csv: CsvLines) -> list[str]:
     count = f"{csv.num_empty} {lines} without a value in any cell left out of {path.name}: {shown}"
     logger.warning("%s", count)
     return [count]
+
+
+def find_table(data: str | os.PathLike[str]) -> Path:
+    """Return the path of a file or folder that is there.
+
+    Raises:
+        ValueError: there is none.
+    """
+    path = Path(data)
+    if not (path.is_file() or path.is_dir()):
+        raise ValueError(f"there is no file {path}; correct the path (--data), it starts from {Path.cwd()}")
+    return path
 
 
 def is_parquet(path: Path) -> bool:

@@ -63,6 +63,18 @@ class CheckedRows:
         """The rows that are not skipped, with their index."""
         return self.table[~self.is_skipped]
 
+    def cut(self, start: int, stop: int) -> CheckedRows:
+        """Return the rows from one position to before another."""
+        here = slice(start, stop)
+        return CheckedRows(
+            self.table[here],
+            self.is_skipped[here],
+            {row - start: notes for row, notes in self.notes.items() if start <= row < stop},
+            lines=None if self.lines is None else self.lines[here],
+            first=self.first + start,
+            file=self.file,
+        )
+
     def complete(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """Give every row of the table its line, in order.
 
