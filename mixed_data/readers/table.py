@@ -235,7 +235,20 @@ class SliceReader(NamedTuple):
         return RowChecks(self.schema, on_bad_row=self.on_bad_row, needs_target=False)
 
 
+def cut_table(data: FilePath) -> list[Slice]:
+    """Cut a Parquet file, or a folder of such files, into slices as large as the parts of `open_checked_rows`.
+
+    Raises:
+        ValueError: a file is missing or not readable, or is no Parquet.
+    """
+    path = find_table(data)
+    if not is_parquet(path):
+        raise ValueError(f"{path} is no Parquet, which alone several processes can read; write the table as Parquet")
+    return list_slices(path, NUM_ROWS_AT_ONCE)
+
+
 def check_slices(
+    slices: Sequence[Slice],
     data: FilePath,
     schema: Schema,
     apply: Callable[[Callable[[Slice], Any], Sequence[Slice]], Iterable[Any]],
@@ -243,11 +256,12 @@ def check_slices(
     root: FilePath | None = None,
     decimal: str | None = None,
     on_bad_row: str = "error",
-) -> tuple[SliceReader, list[Slice], RowChecks]:
+) -> tuple[SliceReader, RowChecks]:
     """Check Parquet for prediction as `open_checked_rows` does, each slice wherever ``apply`` has it read.
 
     Args:
-        data: a Parquet file, or a folder of such files.
+        slices: from `cut_table`.
+        data: what they are of.
         schema: the roles; columns are matched by name.
         apply: applies a function to slices, and gives the results in their order.
         root: as in `open_checked_rows`, and so are the next two.
@@ -255,17 +269,13 @@ def check_slices(
         on_bad_row: the policy.
 
     Returns:
-        what reads the slices, the slices in order, and what was found in all of them.
+        what reads the slices, and what was found in all of them.
 
     Raises:
-        ValueError: a file is missing or not readable, or is no Parquet.
+        ValueError: a file is not readable.
         SchemaError: the table does not fit; every problem is listed.
     """
     reader = SliceReader(replace(schema, target=None), _root_of(data, root), on_bad_row)
-    path = find_table(data)
-    if not is_parquet(path):
-        raise ValueError(f"{path} is no Parquet, which alone can be read by several processes; write it as Parquet")
-    slices = list_slices(path, NUM_ROWS_AT_ONCE)
     with _named_in_errors(data):
         cells = WrittenCells(reader.schema)
         for found in apply(reader.find_formats, slices):
@@ -275,7 +285,7 @@ def check_slices(
         for found in apply(reader.find_bad_rows, slices):
             checks.join(found)
         checks.report()
-    return reader, slices, checks
+    return reader, checks
 
 
 def _check_part(file: TableFile, checks: RowChecks) -> CheckedRows:

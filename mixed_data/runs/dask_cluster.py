@@ -36,6 +36,10 @@ _OF_ALL = ("dask", "distributed")
 Result = TypeVar("Result")
 
 
+class ClusterError(ValueError):
+    """A Dask cluster cannot be used, or can no longer be."""
+
+
 class Cluster:
     """A cluster that is connected; see `connect`.
 
@@ -59,8 +63,8 @@ class Cluster:
             *others: further arguments, small and the same for all items.
 
         Raises:
-            ValueError: a worker has other versions, or workers end one after the other.
-            OSError: the scheduler or all workers are gone.
+            ClusterError: a worker has other versions, workers end one after the other, or the scheduler or all workers
+                are gone.
         """
         waiting: deque[Future] = deque()
         with self._errors():
@@ -80,7 +84,7 @@ class Cluster:
             *others: further arguments, the same for all tasks; each is sent once.
 
         Raises:
-            ValueError, OSError: as `map_in_order`.
+            ClusterError: as `map_in_order`.
         """
         with self._errors():
             held = [self._client.submit(partial(_hold, other), pure=False) for other in others]
@@ -111,7 +115,7 @@ class Cluster:
                 if self._client.nthreads():
                     last_seen = time.monotonic()
                 elif time.monotonic() > last_seen + NO_WORKER_SECONDS:
-                    raise OSError(
+                    raise ClusterError(
                         f"the Dask scheduler {self._address} has had no worker for {NO_WORKER_SECONDS} seconds; start "
                         f"some with: dask worker {self._address}"
                     ) from None
@@ -125,19 +129,19 @@ class Cluster:
         try:
             yield
         except KilledWorker as error:
-            raise ValueError(
+            raise ClusterError(
                 f"{error.allowed_failures + 1} workers of {self._address} have ended while they did the same task, the "
                 f"last one was {error.last_worker.address}. Its log says why, most often that memory was short: give "
                 "each worker more (--memory-limit), or start fewer of them"
             ) from error
         except (CancelledError, CommClosedError, TimeoutError) as error:
-            raise OSError(
+            raise ClusterError(
                 f"the Dask scheduler {self._address} no longer answers; start it, and this command anew"
             ) from error
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "mixed_data":
                 raise
-            raise ValueError(
+            raise ClusterError(
                 f"a worker of {self._address} has no {error.name}; install mixed_data {__version__} where workers run"
             ) from error
 
@@ -154,24 +158,28 @@ def connect(address: str, libraries: Sequence[str]) -> Iterator[Cluster]:
 
     Raises:
         ModuleNotFoundError: distributed is not installed.
-        OSError: no scheduler answers within `CONNECT_SECONDS`.
-        ValueError: the address is none, or versions differ.
+        ClusterError: no scheduler answers within `CONNECT_SECONDS`, the address is none, or versions differ.
     """
     import dask
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong comes as an exception
+    for name in (name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong comes as an exception
     # A table for many fits may be large, and is sent once.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
         try:
             client = Client(address, timeout=CONNECT_SECONDS)
         except OSError as error:
-            raise OSError(
+            raise ClusterError(
                 f"no Dask scheduler answers at {address} within {CONNECT_SECONDS} seconds; correct --dask, or start "
                 "one with: dask scheduler"
             ) from error
         except (TypeError, ValueError) as error:
-            raise ValueError(f"--dask {address}: {error}; give it as tcp://scheduler:8786") from error
+            raise ClusterError(f"--dask {address}: {error}; give it as tcp://scheduler:8786") from error
+        except Exception as error:  # of whatever else answers there
+            raise ClusterError(
+                f"what answers at {address} is no Dask scheduler ({error!s:.200}); correct --dask"
+            ) from error
         with client:
             _check_versions(client, address, libraries)
             yield Cluster(client, address)
@@ -181,10 +189,10 @@ def find_on_worker(path: str | Path, what: str) -> None:
     """Check on a worker that it sees what the other process named.
 
     Raises:
-        ValueError: it does not.
+        ClusterError: it does not.
     """
     if not Path(path).exists():
-        raise ValueError(
+        raise ClusterError(
             f"the worker {worker_address()} finds no {what} {path}; it must lie in a folder that all workers see under "
             "the same path"
         )
@@ -214,7 +222,7 @@ def _check_versions(client: Client, address: str, libraries: Sequence[str]) -> N
         has = {name: theirs["packages"].get(name) for name in names}
         problems += [f"{where} has {name} {has[name]}, not {ours[name]}" for name in names if has[name] != ours[name]]
     if problems:
-        raise ValueError(
+        raise ClusterError(
             f"results are the same only where versions are: {name_some(problems)}; install the same ones everywhere"
         )
 
@@ -232,7 +240,7 @@ def _call(function: Callable[..., Result], versions: dict[str, str], *held: Any)
     """Do a task, on a worker that is of the version of who sent it."""
     if (own := _own_versions()) != versions:
         found = ", ".join(f"{name} {own[name]}, not {value}" for name, value in versions.items() if own[name] != value)
-        raise ValueError(f"the worker {worker_address()} has {found}; install the same version everywhere")
+        raise ClusterError(f"the worker {worker_address()} has {found}; install the same version everywhere")
     return function(*held)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +15,9 @@ import pandas as pd
 from mixed_data.files.digests import digest_file
 from mixed_data.files.progress import track
 from mixed_data.readers.parquet_rows import Slice
-from mixed_data.readers.table import FilePath, SliceReader, check_slices
+from mixed_data.readers.table import FilePath, SliceReader, check_slices, cut_table
 from mixed_data.runs.bundle_scores import PredictedLines, name_lines, predict_part
-from mixed_data.runs.dask_cluster import connect, find_on_worker, worker_address, worker_threads
+from mixed_data.runs.dask_cluster import Cluster, ClusterError, connect, find_on_worker, worker_address, worker_threads
 from mixed_data.runtime import Predictor
 from mixed_data.schema import Schema
 
@@ -52,15 +52,14 @@ def open_lines_on_dask(
         **how: further arguments of `mixed_data.readers.table.check_slices`.
 
     Raises:
-        ValueError: the rows do not fit, as from one process; a worker does not find the bundle or the file, or finds
-            another one.
-        OSError: no scheduler answers.
+        ValueError: the rows do not fit, as from one process.
+        ClusterError: the cluster cannot be used, or a worker finds no file, no bundle, or another one.
     """
+    slices = cut_table(data)
     shared = _SharedBundle(bundle.absolute(), digest_file(bundle / _MANIFEST_FILE))
     with connect(address, _LIBRARIES) as cluster:
-        reader, slices, checks = check_slices(
-            data, predictor.schema, lambda read, slices: cluster.map_in_order(_read_found, slices, read), **how
-        )
+        everywhere = partial(_read_on, cluster)
+        reader, checks = check_slices(slices, data, predictor.schema, everywhere, **how)
         sizes = [max(where.num_rows or 0, 1) for where in slices]
         at_once = _NUM_WITH_PHOTOS if predictor.views else max(sizes)
         pieces = [
@@ -72,6 +71,10 @@ def open_lines_on_dask(
         lines = track(lines, "predicting", len(pieces))
         whole = (pd.concat(list(islice(lines, -(-size // at_once)))) for size in sizes)
         yield PredictedLines(checks.num_rows, checks.num_skipped, whole)
+
+
+def _read_on(cluster: Cluster, read: Callable[[Slice], Any], slices: Sequence[Slice]) -> Iterator[Any]:
+    return cluster.map_in_order(_read_found, slices, read)
 
 
 def _read_found(where: Slice, read: Callable[[Slice], Any]) -> Any:
@@ -96,7 +99,7 @@ def _load(bundle: _SharedBundle, num_threads: int) -> Predictor:
     manifest = bundle.path / _MANIFEST_FILE
     find_on_worker(manifest, "bundle")
     if (found := digest_file(manifest)) != bundle.digest:
-        raise ValueError(
+        raise ClusterError(
             f"the worker {worker_address()} finds another bundle at {bundle.path}: the SHA-256 of its {_MANIFEST_FILE} "
             f"is {found[:12]}…, not {bundle.digest[:12]}…; copy the same one there, or use a folder that all share"
         )
