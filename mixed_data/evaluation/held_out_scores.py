@@ -98,38 +98,51 @@ def evaluate_held_out(
             f"expected at least {NUM_SIMILAR_ROWS} rows to train on, got {num_rows} of the {len(table)} rows; add "
             "rows, or hold fewer of them out"
         )
-    target = table[schema.target]
-    done, keeps_watch = [], isinstance(model, RowRegressor)
-    for fold, (training_rows, held_out_rows) in enumerate(splits):
-        fit = fits.read(name, fold, held_out_rows)
-        if fit is None:
-            started = time.perf_counter()
-            regressor, rows, held_out = clone(model), table.iloc[training_rows], table.iloc[held_out_rows]
-            hidden = pd.DataFrame()
-            if keeps_watch:
-                callbacks = [*watch(name, fold), *fits.watch_epochs(name, fold)]
-                with without_photo_warnings():  # a run speaks of all photos, before its first fit
-                    regressor.fit(rows, target.iloc[training_rows], callbacks=callbacks)
-                coverage = None if regressor.calibrator_ is None else COVERAGE
-                predicted = regressor.predict_rows(held_out, coverage=coverage)
-                seconds = time.perf_counter() - started
-                if hide:
-                    held_out = held_out.set_axis(held_out_rows, axis="index")
-                    hidden = predict_hidden(regressor, held_out, predicted, schema, coverage)
-            else:
-                # Trees on small tables gain nothing from threads, which wait for each other on a busy machine: 18 s,
-                # not 2.
-                with threadpool_limits(1, user_api="openmp"):
-                    regressor.fit(rows, target.iloc[training_rows])
-                predicted = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
-                seconds = time.perf_counter() - started
-            predicted = predicted.set_axis(held_out_rows, axis="index").assign(fold=fold)
-            fit = fits.keep(name, fold, Fit(predicted, regressor, seconds, hidden))
-        done.append(fit)
+    how: dict[str, Any] = {"watch": watch, "fits": fits, "hide": hide}
+    done = [fit_fold(name, model, table, schema, split, fold, **how) for fold, split in enumerate(splits)]
     pooled = pd.concat([fit.rows for fit in done]).sort_index()
-    metrics = regression_metrics(target.iloc[pooled.index], pooled["prediction"])
+    metrics = regression_metrics(table[schema.target].iloc[pooled.index], pooled["prediction"])
     seconds, hidden = sum(fit.seconds for fit in done), pd.concat([fit.hidden for fit in done])
     return HeldOut(name, pooled, metrics, seconds, [fit.model for fit in done], hidden)
+
+
+def fit_fold(
+    name: str,
+    model: BaseEstimator,
+    table: pd.DataFrame,
+    schema: Schema,
+    split: tuple[np.ndarray, np.ndarray],
+    fold: int,
+    *,
+    watch: Watch = no_callbacks,
+    fits: FinishedFits = KEEP_NOTHING,
+    hide: bool = False,
+) -> Fit:
+    """Fit one fold as `evaluate_held_out` does, or take it from the finished fits; the arguments are the same."""
+    training_rows, held_out_rows = split
+    if (fit := fits.read(name, fold, held_out_rows)) is not None:
+        return fit
+    started = time.perf_counter()
+    regressor, rows, held_out = clone(model), table.iloc[training_rows], table.iloc[held_out_rows]
+    target, hidden = rows[schema.target], pd.DataFrame()
+    if isinstance(model, RowRegressor):
+        callbacks = [*watch(name, fold), *fits.watch_epochs(name, fold)]
+        with without_photo_warnings():  # a run speaks of all photos, before its first fit
+            regressor.fit(rows, target, callbacks=callbacks)
+        coverage = None if regressor.calibrator_ is None else COVERAGE
+        predicted = regressor.predict_rows(held_out, coverage=coverage)
+        seconds = time.perf_counter() - started
+        if hide:
+            held_out = held_out.set_axis(held_out_rows, axis="index")
+            hidden = predict_hidden(regressor, held_out, predicted, schema, coverage)
+    else:
+        # Trees on small tables gain nothing from threads, which wait for each other on a busy machine: 18 s, not 2.
+        with threadpool_limits(1, user_api="openmp"):
+            regressor.fit(rows, target)
+        predicted = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
+        seconds = time.perf_counter() - started
+    predicted = predicted.set_axis(held_out_rows, axis="index").assign(fold=fold)
+    return fits.keep(name, fold, Fit(predicted, regressor, seconds, hidden))
 
 
 def choose_networks(

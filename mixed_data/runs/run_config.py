@@ -17,7 +17,8 @@ from mixed_data.files.digests import digest_code, digest_file
 from mixed_data.schema import Schema
 from mixed_data.schema.photo_paths import split_paths
 
-_LIBRARIES = ("keras", "numpy", "pandas", "pillow", "scikit-learn")
+LIBRARIES = ("keras", "numpy", "pandas", "pillow", "scikit-learn")
+"""On whose versions a fit depends."""
 
 
 def describe_run(
@@ -38,7 +39,7 @@ def describe_run(
         started: how it was started, where that was the command line: ``command``, ``options``, ``unit`` (of the
             target, such as "US dollars") and ``bad_rows`` (how many were left out, in words).
     """
-    versions = {name: version(name) for name in _LIBRARIES}
+    versions = {name: version(name) for name in LIBRARIES}
     return {
         "command": "",
         "options": {},
