@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -166,7 +167,8 @@ def connect(address: str, libraries: Sequence[str]) -> Iterator[Cluster]:
     for name in (name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong comes as an exception
     # A table for many fits may be large, and is sent once.
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mismatched versions found")  # which is an error here
         try:
             client = Client(address, timeout=CONNECT_SECONDS)
         except OSError as error:
