@@ -43,7 +43,7 @@ NUM_WORKERS, NUM_THREADS = 4, 2
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
     """Four processes with two threads each."""
-    how = {"n_workers": NUM_WORKERS, "threads_per_worker": NUM_THREADS, "dashboard_address": None}
+    how = {"n_workers": NUM_WORKERS, "threads_per_worker": NUM_THREADS, "dashboard_address": ":0"}
     with LocalCluster(**how, silence_logs=50) as local, Client(local, set_as_default=False) as client:
         yield client
 
@@ -294,7 +294,7 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
     monkeypatch.setattr(dask_cluster, "NO_WORKER_SECONDS", 0.5)
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None, silence_logs=50) as local,
+        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
     ):
         yield local
 
