@@ -10,7 +10,7 @@ import logging
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import cache, partial
@@ -32,7 +32,7 @@ NO_WORKER_SECONDS = 60
 
 _SECONDS_BETWEEN_LOOKS = 5
 _PARTS_PER_THREAD = 2  # that are computed, or wait for this process, at once
-_OF_ALL = ("dask", "distributed")
+_OF_ALL = ("python", "dask", "distributed")
 
 Result = TypeVar("Result")
 
@@ -216,17 +216,23 @@ def worker_threads() -> int:
 
 def _check_versions(client: Client, address: str, libraries: Sequence[str]) -> None:
     found = client.get_versions(packages=libraries)
-    ours = found["client"]["packages"]
+    ours = _read_versions(found["client"])
     problems = []
     for place, theirs in {f"the scheduler {address}": found["scheduler"], **found["workers"]}.items():
-        names = _OF_ALL if theirs is found["scheduler"] else (*_OF_ALL, *libraries)
-        where = place if theirs is found["scheduler"] else f"the worker {place}"
-        has = {name: theirs["packages"].get(name) for name in names}
+        is_scheduler = theirs is found["scheduler"]
+        has, names = _read_versions(theirs), _OF_ALL if is_scheduler else (*_OF_ALL, *libraries)
+        where = place if is_scheduler else f"the worker {place}"
         problems += [f"{where} has {name} {has[name]}, not {ours[name]}" for name in names if has[name] != ours[name]]
     if problems:
         raise ClusterError(
             f"results are the same only where versions are: {name_some(problems)}; install the same ones everywhere"
         )
+
+
+def _read_versions(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return package -> version; of Python the first two numbers."""
+    packages = found["packages"]
+    return {**packages, "python": ".".join(packages["python"].split(".")[:2])}
 
 
 def _own_versions() -> dict[str, str]:

@@ -250,6 +250,12 @@ def other_pandas(monkeypatch: pytest.MonkeyPatch, address: str) -> str:
     return address
 
 
+def other_python(monkeypatch: pytest.MonkeyPatch, address: str) -> str:
+    real = versions.get_package_info
+    monkeypatch.setattr(versions, "get_package_info", lambda names: {**real(names), "python": "3.9.1.final.0"})
+    return address
+
+
 WRONG = [
     Case(
         "no scheduler at the address", "an error", no_scheduler, r"no Dask scheduler answers at tcp://\S+ within 1 sec"
@@ -265,6 +271,9 @@ WRONG = [
         r"the worker tcp://\S+ has mixed_data \S+, not 9\.9\.9;",
     ),
     Case("workers with another pandas", "an error", other_pandas, r"the worker tcp://\S+ has pandas \S+, not 1\.5\.3"),
+    Case(
+        "a scheduler of another Python", "an error", other_python, r"the scheduler tcp\S+ has python 3\.\d+, not 3\.9,"
+    ),
 ]
 
 
@@ -315,7 +324,8 @@ def test_a_scheduler_that_ends_in_the_middle_is_an_error(no_worker, monkeypatch)
             list(workers.map_in_order(abs, [1]))
 
 
-def test_a_task_that_ends_workers_is_an_error_that_names_the_last_one(no_worker):
+def test_a_task_that_ends_workers_is_an_error_that_names_the_last_one(no_worker, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "NO_WORKER_SECONDS", 60)
     no_worker.scale(1)
     with connect(no_worker.scheduler_address, ()) as workers, pytest.raises(ClusterError) as found:
         list(workers.map_in_order(os._exit, [1]))
