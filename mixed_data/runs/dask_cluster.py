@@ -167,10 +167,11 @@ def connect(address: str, libraries: Sequence[str]) -> Iterator[Cluster]:
     for name in (name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong comes as an exception
     # A table for many fits may be large, and is sent once.
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mismatched versions found")  # which is an error here
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
         try:
-            client = Client(address, timeout=CONNECT_SECONDS)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Mismatched versions found")  # which is an error here
+                client = Client(address, timeout=CONNECT_SECONDS)
         except OSError as error:
             raise ClusterError(
                 f"no Dask scheduler answers at {address} within {CONNECT_SECONDS} seconds; correct --dask, or start "
