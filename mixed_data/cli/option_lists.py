@@ -19,6 +19,7 @@ from mixed_data.cli.option_values import (
     SEED,
     SHARE,
     choices_or_type,
+    read_address,
     read_backbones,
     read_names,
     read_network_names,
@@ -82,6 +83,7 @@ COVERAGE_OPTION: dict[str, Any] = {
 }
 
 DASK_OPTION: dict[str, Any] = {
+    "type": read_address,
     "metavar": "ADDRESS",
     "help": "of a Dask scheduler, such as tcp://10.0.0.5:8786, whose workers do the work; needs the extra dask",
 }
