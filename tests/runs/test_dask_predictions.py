@@ -261,9 +261,6 @@ WRONG = [
     Case(
         "no scheduler at the address", "an error", no_scheduler, r"no Dask scheduler answers at tcp://\S+ within 1 sec"
     ),
-    Case(
-        "no address", "an error", lambda *_: "cluster", r"--dask cluster: missing port number .*give it as tcp://sched"
-    ),
     Case("TLS without certificates", "an error", lambda *_: "tls://127.0.0.1:1", r"TLS expects a `ssl_context`"),
     Case(
         "workers with another mixed_data",
