@@ -32,6 +32,9 @@ from mixed_data.cli.terminal_bars import bars_for_loops
 _Command = tuple[Callable[[argparse.Namespace], Results | None], Callable[[argparse.ArgumentParser], None]]
 """What runs a command and returns what it found, and what adds its options to a parser."""
 
+_EXTRAS = {"dask": "dask", "distributed": "dask", "mlflow": "mlflow"}
+"""Missing module -> the extra that brings it, where that is not told by the command."""
+
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143
 
 
@@ -78,7 +81,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser, name: str
         if options.debug:
             raise
         if isinstance(error, ModuleNotFoundError):
-            extra = "mlflow" if error.name == "mlflow" else "serve" if name == "serve" else "train"
+            extra = _EXTRAS.get(str(error.name), "serve" if name == "serve" else "train")
             return _say(1, f"error: {name} needs {error.name}; type: pip install 'mixed_data[{extra}]'", error)
         return _say(2 if isinstance(error, UsageError) else 1, f"error: {error}", error)
     except KeyboardInterrupt as error:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixed_data.cli.command_output import STANDARD, Results, print_document, standard_output
-from mixed_data.cli.option_lists import COVERAGE_OPTION, DECIMAL_OPTION
+from mixed_data.cli.option_lists import COVERAGE_OPTION, DASK_OPTION, DECIMAL_OPTION
 from mixed_data.cli.option_values import BAD_ROW_NAMES, UsageError, read_out_file
 
 if TYPE_CHECKING:
     from mixed_data.files.whole_files import Append
-    from mixed_data.runs.bundle_scores import RowWarnings
+    from mixed_data.runs.bundle_scores import PredictedLines, RowWarnings
+    from mixed_data.runtime import Predictor
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 
@@ -45,13 +46,18 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         "to standard output",
     )
     parser.add_argument("--coverage", **COVERAGE_OPTION)
+    parser.add_argument("--dask", **DASK_OPTION)
 
 
 def add_bundle_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the bundle and the options that say which rows it is to read."""
     parser.add_argument("bundle", type=Path, help="folder written by train")
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="FILE", help="CSV or Parquet file; -: from standard input"
+        "--data",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="CSV or Parquet file, or a folder of Parquet files; -: from standard input",
     )
     parser.add_argument(
         "--root",
@@ -90,24 +96,15 @@ def evaluate(options: argparse.Namespace) -> Results:
 def predict(options: argparse.Namespace) -> Results:
     """Predict rows into a file, one line per input row, in order."""
     _check_files(options)
-    from mixed_data.readers.table import open_checked_rows
-    from mixed_data.runs.bundle_scores import RowWarnings, predict_in_parts
+    from mixed_data.runs.bundle_scores import RowWarnings
     from mixed_data.runtime import Predictor
 
     predictor = Predictor(options.bundle)
-    schema = predictor.schema
     coverage = options.coverage if predictor.has_intervals else None
     warnings = RowWarnings()
-    with (
-        open_data(options) as how,
-        open_checked_rows(schema=schema, **how) as found,
-        _open_rows(options.out) as append,
-    ):
-        for checked, rows in predict_in_parts(predictor, found, coverage):
+    with _open_lines(options, predictor, coverage) as found, _open_rows(options.out) as append:
+        for rows in found.lines:
             warnings.add(rows)
-            if schema.id in found.columns:
-                # An id column that is called like a column of the result is "id" there, as in the predictions of a run.
-                rows.insert(0, "id" if schema.id in rows else schema.id, checked.table[schema.id])
             append(rows)
     _print_warnings(warnings)
     num_predictions, num_skipped = found.num_rows - found.num_skipped, found.num_skipped
@@ -126,6 +123,10 @@ def predict(options: argparse.Namespace) -> Results:
 def _check_files(options: argparse.Namespace) -> None:
     """Refuse to write the results over the table that they are made from, and Parquet where it cannot be written."""
     out, is_standard = options.out, STANDARD in map(str, (options.out, options.data))
+    if getattr(options, "dask", None) and options.data == Path(STANDARD):
+        raise UsageError("--data - is standard input, which the workers of --dask cannot read; give a Parquet file")
+    if out and options.data.is_dir() and out.absolute().parent == options.data.absolute():
+        raise UsageError(f"--out {out} would stand among the files of --data {options.data}; write it elsewhere")
     if out and not is_standard and out.exists() and options.data.exists() and out.samefile(options.data):
         raise UsageError(f"--out {out} is the table itself (--data), which would be lost; write another file")
     if out and out.suffix.lower() in _PARQUET_SUFFIXES:
@@ -148,6 +149,22 @@ def open_data(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         with file.open("wb") as copy:
             shutil.copyfileobj(sys.stdin.buffer, copy)
         yield {**how, "data": file, "root": options.root or Path.cwd()}
+
+
+@contextmanager
+def _open_lines(options: argparse.Namespace, predictor: Predictor, coverage: float | None) -> Iterator[PredictedLines]:
+    """Yield what is predicted for the rows, here or on a Dask cluster."""
+    from mixed_data.runs.bundle_scores import open_lines
+
+    with open_data(options) as how:
+        if options.dask is None:
+            with open_lines(predictor, coverage=coverage, **how) as found:
+                yield found
+            return
+        from mixed_data.runs.dask_predictions import open_lines_on_dask
+
+        with open_lines_on_dask(options.dask, options.bundle, predictor, coverage=coverage, **how) as found:
+            yield found
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from mixed_data.cli.command_output import Results
 from mixed_data.cli.option_checks import check_study_options
-from mixed_data.cli.option_lists import add_data_arguments, add_study_arguments
+from mixed_data.cli.option_lists import DASK_OPTION, add_data_arguments, add_study_arguments
 from mixed_data.cli.option_values import FROM_ONE, FROM_TWO, JOBS
-from mixed_data.cli.process_start import start_keras, worker_processes
+from mixed_data.cli.process_start import fits_as_asked, start_keras
 from mixed_data.cli.terminal_bars import show_status
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
         help="fits at the same time; from 2 on each in a process of its own, whose memory is kept in bounds; "
         "default: %(default)s",
     )
+    study.add_argument("--dask", **DASK_OPTION)
 
 
 def compare(options: argparse.Namespace) -> Results:
@@ -64,7 +65,7 @@ def compare(options: argparse.Namespace) -> Results:
 
     arguments = {"random_state": options.random_state, **network_options(options, schema)}
     embed_photos(table, schema, arguments)
-    with worker_processes(options.jobs), show_fits() as on_progress:
+    with fits_as_asked(options, folder) as run_tasks, show_fits() as on_progress:
         found = compare_models(
             table,
             schema,
@@ -80,6 +81,7 @@ def compare(options: argparse.Namespace) -> Results:
             allow_missing_photos=options.allow_missing_photos,
             started=describe_start(options, data),
             on_progress=on_progress,
+            run_tasks=run_tasks,
             **arguments,
         )
     _print_found(found, len(table), options)

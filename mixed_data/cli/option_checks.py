@@ -47,6 +47,7 @@ def check_study_options(options: argparse.Namespace) -> None:
     """
     check_data_options(options)
     _check_files(options)
+    _check_dask(options)
     networks = {options.fusion, *(options.networks or ())}
     if "best" in networks and options.image_branch not in STACK_BRANCH_NAMES:
         raise UsageError(f"the network 'best' needs --image-branch {' or '.join(STACK_BRANCH_NAMES)}")
@@ -56,6 +57,17 @@ def check_study_options(options: argparse.Namespace) -> None:
         raise UsageError(f"--montage is for --image-branch cnn, not for {options.image_branch}, which reads one photo")
     if options.image_branch == "pretrained":
         _check_backbones(options)
+
+
+def _check_dask(options: argparse.Namespace) -> None:
+    if options.dask is None:
+        return
+    if options.jobs != 1:
+        raise UsageError("--jobs is for fits on this machine; leave it out with --dask")
+    if options.folds == 0:
+        raise UsageError("--dask does the fits of folds; give --folds too")
+    if getattr(options, "tensorboard", None):
+        raise UsageError("--tensorboard is for fits on this machine; leave it out with --dask")
 
 
 def _check_files(options: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from mixed_data.cli.option_values import (
     SEED,
     SHARE,
     choices_or_type,
+    read_address,
     read_backbones,
     read_names,
     read_network_names,
@@ -79,6 +80,12 @@ COVERAGE_OPTION: dict[str, Any] = {
     "type": INNER_SHARE,
     "default": 0.9,
     "help": "share of the true values that lie between lower and upper, where the bundle knows; default: %(default)s",
+}
+
+DASK_OPTION: dict[str, Any] = {
+    "type": read_address,
+    "metavar": "ADDRESS",
+    "help": "of a Dask scheduler, such as tcp://10.0.0.5:8786, whose workers do the work; needs the extra dask",
 }
 
 

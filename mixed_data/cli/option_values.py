@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,17 @@ def read_scalings(text: str) -> str | list[str]:
     names = read_names(text)
     _check_names(list_given(names), tuple(PIXEL_SCALINGS))
     return names
+
+
+def read_address(text: str) -> str:
+    """Read the address of a Dask scheduler.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not re.fullmatch(r"(tcp|tls)://[^/\s]+:\d+", text):
+        raise argparse.ArgumentTypeError(f"expected tcp://HOST:PORT or tls://HOST:PORT, got {text!r}")
+    return text
 
 
 def read_out_file(text: str) -> Path:

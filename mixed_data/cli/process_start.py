@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import signal
@@ -9,6 +10,11 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mixed_data.evaluation.run_folder import RunFolder
+    from mixed_data.evaluation.task_runs import RunTasks
 
 
 class Terminated(KeyboardInterrupt):
@@ -30,6 +36,21 @@ def stop_on_signal() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def fits_as_asked(options: argparse.Namespace, folder: RunFolder) -> Iterator[RunTasks]:
+    """Yield what runs the fits of a study: in this process, in several (``--jobs``), or on a cluster (``--dask``)."""
+    from mixed_data.evaluation.task_runs import run_by_joblib
+
+    if options.dask is None:
+        with worker_processes(options.jobs):
+            yield run_by_joblib
+        return
+    from mixed_data.runs.dask_folds import open_fits_on_dask
+
+    with open_fits_on_dask(options.dask, folder.checkpoints) as run_tasks:
+        yield run_tasks
 
 
 @contextmanager

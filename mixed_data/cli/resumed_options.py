@@ -14,6 +14,9 @@ from mixed_data.cli.printed_tables import console
 from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.runs.claimed_folder import choose_folder, is_finished, read_config, tidy
 
+_PLACE = "dask"
+"""Where fits are made, which changes no result: a cluster may have another address when the run goes on."""
+
 _OUTPUT = ("debug", "verbose", "quiet", "json")
 
 
@@ -36,7 +39,7 @@ def as_it_began(
         yield options
         return
     defaults = {**vars(parser.parse_args([command])), "resume": options.resume, "command": options.command}
-    defaults |= {name: getattr(options, name) for name in _OUTPUT}
+    defaults |= {name: getattr(options, name) for name in (*_OUTPUT, _PLACE)}
     if foreign := sorted(name for name, value in vars(options).items() if value != defaults[name]):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in foreign)
         raise UsageError(f"--resume goes on as the run began; leave out {flags}")
@@ -55,6 +58,8 @@ def as_it_began(
         vars(began).update(
             resume=resume, command=config["command"], **{name: getattr(options, name) for name in _OUTPUT}
         )
+        if options.dask:
+            began.dask = options.dask
         yield began
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from mixed_data.cli.command_output import Results
 from mixed_data.cli.option_checks import check_study_options
-from mixed_data.cli.option_lists import add_data_arguments, add_study_arguments
+from mixed_data.cli.option_lists import DASK_OPTION, add_data_arguments, add_study_arguments
 from mixed_data.cli.option_values import FOLDS_OR_NONE, INNER_SHARE, JOBS, UsageError
-from mixed_data.cli.process_start import start_keras, worker_processes
+from mixed_data.cli.process_start import fits_as_asked, start_keras
 from mixed_data.cli.terminal_bars import show_status
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="inner fits at the same time, of intervals; default: %(default)s",
     )
+    study.add_argument("--dask", **{**DASK_OPTION, "help": f"with --folds: {DASK_OPTION['help']}"})
     study.add_argument(
         "--comparables",
         action="store_true",
@@ -91,10 +92,23 @@ def train(options: argparse.Namespace) -> Results:
         console.print(schema.explain(), highlight=False)
     config = describe_run(table, schema, main=plan.main, settings=plan.settings, started=describe_start(options, data))
     claim = resume_run if options.resume else begin_run
-    with claim(folder, config, whole=plan.main) as fits, worker_processes(options.jobs), show_progress() as watch:
+    with (
+        claim(folder, config, whole=plan.main) as fits,
+        fits_as_asked(options, folder) as run_tasks,
+        show_progress() as watch,
+    ):
         watch = log_epochs(watch, options.tensorboard) if options.tensorboard else watch
         embed_photos(table, schema, plan.options)
-        found = run_study(table, schema, plan, references=data.references, watch=watch, fits=fits, places=data.places)
+        found = run_study(
+            table,
+            schema,
+            plan,
+            references=data.references,
+            watch=watch,
+            fits=fits,
+            places=data.places,
+            run_tasks=run_tasks if options.dask else None,
+        )
         with show_status("writing the bundle and the report"):
             write_run(folder, found, config)
     _print_study(found, plan, len(table))

@@ -88,14 +88,14 @@ def predict_out_of_fold(
         splits: of the rows.
 
     Returns:
-        As `predict_patterns`, and ``split`` (its position).
+        As `predict_patterns`.
     """
     fold = clone(regressor).set_params(schema=schema, intervals=False)
-    tasks = (delayed(_fit_and_predict)(clone(fold), X, target, *split) for split in splits)
+    tasks = (delayed(fit_and_predict)(clone(fold), X, target, *split) for split in splits)
     # Ray's backend gives its results all at once.
     parallel = Parallel(return_as="generator" if get_active_backend()[0].supports_return_generator else "list")
     predicted = track(parallel(tasks), "fits for intervals", len(splits))
-    return pd.concat([part.assign(split=number) for number, part in enumerate(predicted)], ignore_index=True)
+    return pd.concat(list(predicted), ignore_index=True)
 
 
 def calibrate(
@@ -119,13 +119,14 @@ def calibrate(
     )
 
 
-def _fit_and_predict(
+def fit_and_predict(
     regressor: NetworkRegressor,
     X: pd.DataFrame,
     target: np.ndarray,
     training_rows: np.ndarray,
     held_out_rows: np.ndarray,
 ) -> pd.DataFrame:
+    """Fit on some rows and predict others, as `predict_patterns` does; the network is left to the next fit."""
     with without_photo_warnings():  # the fit on all rows has spoken of them
         regressor.fit(X.iloc[training_rows], target[training_rows])
     predicted = predict_patterns(regressor, regressor.read_rows(X.iloc[held_out_rows]))

@@ -8,16 +8,21 @@ K (K - 1) / 2 such fits, not 5 K. The model of all rows needs none: the models o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor
-from mixed_data.estimator.out_of_fold import NUM_FOLDS, Splits, predict_out_of_fold, predict_patterns
+from mixed_data.estimator.out_of_fold import NUM_FOLDS, Splits, fit_and_predict, predict_patterns
+from mixed_data.evaluation.finished_fits import FinishedFits
+from mixed_data.evaluation.task_runs import RunTasks, run_by_joblib
+from mixed_data.files.progress import track
 from mixed_data.schema import Schema
 
 FEWEST_FOLDS = 5
@@ -39,34 +44,65 @@ def can_share_folds(model: Any, splits: Splits) -> bool:
     return is_asked and few and all(model.needs_inner_folds(len(training_rows)) for training_rows, _ in splits)
 
 
+@dataclass(frozen=True)
+class OutOfFold:
+    """What models that had not seen them predict for the training rows of a fold.
+
+    Attributes:
+        rows: what `mixed_data.estimator.MixedDataRegressor.fit` takes as ``out_of_fold``.
+        seconds: wall time of these fits, divided among the folds.
+    """
+
+    rows: pd.DataFrame
+    seconds: float
+
+
 def predict_other_folds(
-    model: MixedDataRegressor, table: pd.DataFrame, schema: Schema, splits: Splits, wanted: AbstractSet[int]
-) -> dict[int, pd.DataFrame]:
+    name: str,
+    model: MixedDataRegressor,
+    table: pd.DataFrame,
+    schema: Schema,
+    splits: Splits,
+    fits: FinishedFits,
+    run_tasks: RunTasks = run_by_joblib,
+) -> dict[int, OutOfFold]:
     """Predict the training rows of some folds by models that have seen neither the row nor what the fold holds out.
 
     Args:
-        model: unfitted; fits run where `joblib.parallel_config` says.
+        name: of the model.
+        model: unfitted.
         table: all rows, with the target.
         schema: roles of the columns.
         splits: of all rows, from `mixed_data.split.k_fold`.
-        wanted: the folds.
+        fits: the finished ones; their folds need nothing.
+        run_tasks: runs the fits.
 
     Returns:
-        Of each fold what `mixed_data.estimator.MixedDataRegressor.fit` takes as ``out_of_fold``.
+        Of each fold that is not finished.
     """
+    started = time.perf_counter()
     held_out = [rows for _, rows in splits]
+    wanted = {fold for fold, rows in enumerate(held_out) if fits.read(name, fold, rows) is None}
     pairs = [pair for pair in combinations(range(len(splits)), 2) if not wanted.isdisjoint(pair)]
-    lacking = [np.sort(np.concatenate([held_out[fold] for fold in pair])) for pair in pairs]
-    shared = [(np.setdiff1d(np.arange(len(table)), rows), rows) for rows in lacking]
-    if not shared:
-        return {}
-    predicted = predict_out_of_fold(model, table, table[schema.target].to_numpy("float64"), schema, shared)
+    unfitted = clone(model).set_params(schema=schema, intervals=False)
+    tasks = [(pair, np.sort(np.concatenate([held_out[fold] for fold in pair]))) for pair in pairs]
+    target = table[schema.target].to_numpy("float64")
+    predicted = dict(track(run_tasks(_predict_two, tasks, unfitted, table, target), "fits for intervals", len(tasks)))
+    seconds = (time.perf_counter() - started) / max(len(wanted), 1)
     found = {}
-    for fold in wanted:
-        own = [number for number, pair in enumerate(pairs) if fold in pair]
-        lines = predicted[predicted["split"].isin(own) & ~predicted["row"].isin(held_out[fold])]
-        found[fold] = lines.assign(row=np.searchsorted(splits[fold][0], lines["row"]))
+    for fold in sorted(wanted):
+        lines = pd.concat([predicted[pair] for pair in pairs if fold in pair], ignore_index=True)
+        lines = lines[~lines["row"].isin(held_out[fold])]
+        found[fold] = OutOfFold(lines.assign(row=np.searchsorted(splits[fold][0], lines["row"])), seconds)
     return found
+
+
+def _predict_two(
+    task: tuple[tuple[int, int], np.ndarray], model: MixedDataRegressor, table: pd.DataFrame, target: np.ndarray
+) -> tuple[tuple[int, int], pd.DataFrame]:
+    """Fit a clone without two folds and predict them; in whatever process."""
+    pair, rows = task
+    return pair, fit_and_predict(clone(model), table, target, np.setdiff1d(np.arange(len(table)), rows), rows)
 
 
 def predict_held_out(models: Sequence[MixedDataRegressor], table: pd.DataFrame, splits: Splits) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from mixed_data.estimator import MixedDataRegressor, StackedRegressor
 from mixed_data.estimator.stacked_regressor import BRANCHES
 from mixed_data.evaluation.baselines import NUM_SIMILAR_ROWS
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
-from mixed_data.evaluation.fold_intervals import predict_other_folds
+from mixed_data.evaluation.fold_intervals import OutOfFold, predict_other_folds
 from mixed_data.evaluation.hidden_modality_scores import predict_hidden
 from mixed_data.evaluation.model_names import BEST, IMAGE, TABLE
 from mixed_data.fusion import FUSIONS
@@ -101,44 +101,60 @@ def evaluate_held_out(
             f"expected at least {NUM_SIMILAR_ROWS} rows to train on, got {num_rows} of the {len(table)} rows; add "
             "rows, or hold fewer of them out"
         )
-    target = table[schema.target]
-    found = [fits.read(name, fold, held_out_rows) for fold, (_, held_out_rows) in enumerate(splits)]
-    unfinished = {fold for fold, fit in enumerate(found) if fit is None}
-    started = time.perf_counter()
-    out_of_fold = predict_other_folds(model, table, schema, splits, unfinished) if share_folds else {}
-    seconds_each = (time.perf_counter() - started) / max(len(out_of_fold), 1)
-    done, keeps_watch = [], isinstance(model, RowRegressor)
-    for fold, (training_rows, held_out_rows) in enumerate(splits):
-        fit = found[fold]
-        if fit is None:
-            started = time.perf_counter()
-            regressor, rows, held_out = clone(model), table.iloc[training_rows], table.iloc[held_out_rows]
-            hidden = pd.DataFrame()
-            if keeps_watch:
-                callbacks = [*watch(name, fold), *fits.watch_epochs(name, fold)]
-                with without_photo_warnings():  # a run speaks of all photos, before its first fit
-                    known = {"out_of_fold": out_of_fold[fold]} if fold in out_of_fold else {}
-                    regressor.fit(rows, target.iloc[training_rows], callbacks=callbacks, **known)
-                coverage = None if regressor.calibrator_ is None else COVERAGE
-                predicted = regressor.predict_rows(held_out, coverage=coverage)
-                seconds = time.perf_counter() - started + seconds_each
-                if hide:
-                    held_out = held_out.set_axis(held_out_rows, axis="index")
-                    hidden = predict_hidden(regressor, held_out, predicted, schema, coverage)
-            else:
-                # Trees on small tables gain nothing from threads, which wait for each other on a busy machine: 18 s,
-                # not 2.
-                with threadpool_limits(1, user_api="openmp"):
-                    regressor.fit(rows, target.iloc[training_rows])
-                predicted = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
-                seconds = time.perf_counter() - started
-            predicted = predicted.set_axis(held_out_rows, axis="index").assign(fold=fold)
-            fit = fits.keep(name, fold, Fit(predicted, regressor, seconds, hidden))
-        done.append(fit)
+    how: dict[str, Any] = {"watch": watch, "fits": fits, "hide": hide}
+    known = predict_other_folds(name, model, table, schema, splits, fits) if share_folds else {}
+    done = [
+        fit_fold(name, model, table, schema, split, fold, **how, out_of_fold=known.get(fold))
+        for fold, split in enumerate(splits)
+    ]
     pooled = pd.concat([fit.rows for fit in done]).sort_index()
-    metrics = regression_metrics(target.iloc[pooled.index], pooled["prediction"])
+    metrics = regression_metrics(table[schema.target].iloc[pooled.index], pooled["prediction"])
     seconds, hidden = sum(fit.seconds for fit in done), pd.concat([fit.hidden for fit in done])
     return HeldOut(name, pooled, metrics, seconds, [fit.model for fit in done], hidden)
+
+
+def fit_fold(
+    name: str,
+    model: BaseEstimator,
+    table: pd.DataFrame,
+    schema: Schema,
+    split: tuple[np.ndarray, np.ndarray],
+    fold: int,
+    *,
+    watch: Watch = no_callbacks,
+    fits: FinishedFits = KEEP_NOTHING,
+    hide: bool = False,
+    out_of_fold: OutOfFold | None = None,
+) -> Fit:
+    """Fit one fold as `evaluate_held_out` does, or take it from the finished fits; the arguments are the same.
+
+    With ``out_of_fold`` predictions of the training rows, intervals are learned from them.
+    """
+    training_rows, held_out_rows = split
+    if (fit := fits.read(name, fold, held_out_rows)) is not None:
+        return fit
+    started = time.perf_counter()
+    regressor, rows, held_out = clone(model), table.iloc[training_rows], table.iloc[held_out_rows]
+    target, hidden = rows[schema.target], pd.DataFrame()
+    if isinstance(model, RowRegressor):
+        callbacks = [*watch(name, fold), *fits.watch_epochs(name, fold)]
+        with without_photo_warnings():  # a run speaks of all photos, before its first fit
+            known = {} if out_of_fold is None else {"out_of_fold": out_of_fold.rows}
+            regressor.fit(rows, target, callbacks=callbacks, **known)
+        coverage = None if regressor.calibrator_ is None else COVERAGE
+        predicted = regressor.predict_rows(held_out, coverage=coverage)
+        seconds = time.perf_counter() - started + (0.0 if out_of_fold is None else out_of_fold.seconds)
+        if hide:
+            held_out = held_out.set_axis(held_out_rows, axis="index")
+            hidden = predict_hidden(regressor, held_out, predicted, schema, coverage)
+    else:
+        # Trees on small tables gain nothing from threads, which wait for each other on a busy machine: 18 s, not 2.
+        with threadpool_limits(1, user_api="openmp"):
+            regressor.fit(rows, target)
+        predicted = pd.DataFrame({"prediction": regressor.predict(held_out), "images_used": 0, "warnings": ""})
+        seconds = time.perf_counter() - started
+    predicted = predicted.set_axis(held_out_rows, axis="index").assign(fold=fold)
+    return fits.keep(name, fold, Fit(predicted, regressor, seconds, hidden))
 
 
 def choose_networks(

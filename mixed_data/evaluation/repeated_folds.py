@@ -1,8 +1,8 @@
 """Repeated grouped K-fold: many models on identical folds, each fit a task of its own.
 
-Tasks run where joblib says: one after the other, in processes, or with ``joblib.parallel_config`` on a Dask or Ray
-cluster that sees the same files. Threads suit scikit-learn models only, because Keras draws its seeds from a state that
-all threads share.
+Tasks run where joblib says: one after the other, in processes, or with ``joblib.parallel_config`` on a Ray cluster that
+sees the same files. Threads suit scikit-learn models only, because Keras draws its seeds from a state that all threads
+share. Whatever else runs tasks is given as ``run_tasks``, see `mixed_data.runs.dask_folds`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from joblib.parallel import get_active_backend
 from sklearn.base import BaseEstimator, clone
 
 from mixed_data.audit import Finding, audit_table
@@ -25,6 +23,7 @@ from mixed_data.evaluation.held_out_scores import evaluate_held_out
 from mixed_data.evaluation.hidden_modality_scores import score_hidden
 from mixed_data.evaluation.model_differences import Evidence
 from mixed_data.evaluation.placebo import Split
+from mixed_data.evaluation.task_runs import RunTasks, run_by_joblib
 from mixed_data.files.checked_json import make_plain
 from mixed_data.metrics import regression_metrics
 from mixed_data.preprocessing.lost_photos import check_photos
@@ -114,6 +113,7 @@ def run_repeats(
     on_progress: OnProgress | None = None,
     places: Sequence[str] = (),
     allow_missing_photos: bool = False,
+    run_tasks: RunTasks = run_by_joblib,
 ) -> RepeatedRun:
     """Hold every row out in each repeat, with every model, on identical folds.
 
@@ -126,6 +126,7 @@ def run_repeats(
         on_progress: called after each fit.
         places: where the rows stand in their file, such as "line 7"; the audit names them so.
         allow_missing_photos: whether an image column may have not one photo that can be used.
+        run_tasks: runs the fits.
 
     Returns:
         All predictions, learned weights, times and what the audit found.
@@ -143,7 +144,7 @@ def run_repeats(
     groups = join_links(links, len(table))
     tasks = _make_tasks(candidates, groups, protocol, fits)
     findings = audit_table(table, schema, links=links, places=places, checked=True).findings
-    done = _finish(tasks, table, schema, on_progress or (lambda num_finished, num_fits, model: None))
+    done = _finish(tasks, table, schema, on_progress or (lambda num_finished, num_fits, model: None), run_tasks)
     weights = [
         {"model": task.model, "repeat": task.repeat, "fold": task.fold, "branch": branch, "weight": weight}
         for task, fit in zip(tasks, done, strict=True)
@@ -206,23 +207,23 @@ def _make_tasks(
     ]
 
 
-def _finish(tasks: Sequence[_Task], table: pd.DataFrame, schema: Schema, on_progress: OnProgress) -> list[Fit]:
+def _finish(
+    tasks: Sequence[_Task], table: pd.DataFrame, schema: Schema, on_progress: OnProgress, run_tasks: RunTasks
+) -> list[Fit]:
     """Take the fits of an earlier run and make the others; in the order of the tasks."""
     earlier = {number: task.fits.read(task.model, 0, task.split[1]) for number, task in enumerate(tasks)}
     done = {number: fit for number, fit in earlier.items() if fit is not None}
-    waiting = [number for number, fit in earlier.items() if fit is None]
+    waiting = [(number, tasks[number]) for number, fit in earlier.items() if fit is None]
     on_progress(len(done), len(tasks), "")
-    backend, _ = get_active_backend()
-    # Ray's backend gives its results all at once.
-    parallel = Parallel(return_as="generator_unordered" if backend.supports_return_generator else "list")
-    for number, fit in parallel(delayed(_run)(number, tasks[number], table, schema) for number in waiting):
+    for number, fit in run_tasks(_run, waiting, table, schema):
         done[number] = fit
         on_progress(len(done), len(tasks), tasks[number].model)
     return [done[number] for number in range(len(tasks))]
 
 
-def _run(number: int, task: _Task, table: pd.DataFrame, schema: Schema) -> tuple[int, Fit]:
+def _run(numbered: tuple[int, _Task], table: pd.DataFrame, schema: Schema) -> tuple[int, Fit]:
     """Fit, predict and keep the result; in whatever process."""
+    number, task = numbered
     if task.candidate.prepare:
         table = task.candidate.prepare(table, schema, task.split, [task.random_state, task.repeat, task.fold])
     estimator = reseed(task.candidate.estimator, task.repeat)

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.random import seed_generator  # no public name says where layers take their seeds from
 
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
 
@@ -24,13 +25,17 @@ def seeded(seed: int) -> Iterator[None]:
     """Seed Python, NumPy and the Keras backend, and give the first two their own state back afterwards.
 
     Keras layers draw their seeds from Python's global generator. A library that leaves it changed makes the
-    caller's other random acts repeat.
+    caller's other random acts repeat. Any thread of the process may draw from it meanwhile, as those of a Dask worker
+    do, so that layers draw from one like it, which nobody else knows.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - saved, not used
+    source = seed_generator.python_random
     try:
         keras.utils.set_random_seed(seed)
+        seed_generator.python_random = random.Random(seed)
         yield
     finally:
+        seed_generator.python_random = source
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mixed_data.readers.table_file import TableFile, open_file, read_file
+from mixed_data.readers.parquet_rows import Slice, list_slices
+from mixed_data.readers.table_file import TableFile, find_table, is_parquet, open_file, read_file, read_slice
 from mixed_data.schema import Schema, learn_formats
 from mixed_data.schema.bad_cells import RowNames, SchemaError
 from mixed_data.schema.bad_rows import CheckedRows, RowChecks, check_rows
@@ -168,9 +169,10 @@ def open_checked_rows(
     is given.
 
     Args:
-        data: a CSV or Parquet file, as in ``read_table``.
+        data: a CSV or Parquet file, as in ``read_table``; or a folder of Parquet files, all rows of which are read as
+            one table, in the order of the names of the files. Files of its subfolders are not read.
         schema: the roles; columns are matched by name.
-        root: folder that relative picture paths start from; by default the folder of ``data``.
+        root: folder that relative picture paths start from; by default the folder of ``data``, or that folder.
         needs_target: True to evaluate: the target must be a number in every row, and id and group must be there. False
             to predict: the target may be missing, and is left as it was read.
         decimal: as in ``read_table``; needed where neither this file nor the schema's ``formats`` tell it.
@@ -200,8 +202,94 @@ def open_checked_rows(
         yield CheckedParts(list(file.table), checks.num_rows, checks.num_skipped, counts, parts)
 
 
+class SliceReader(NamedTuple):
+    """Reads slices of Parquet for prediction, in any process that sees the files; see `open_checked_rows`.
+
+    Attributes:
+        schema: the roles; after `check_slices` with the formats that all slices together tell.
+        root: folder that relative picture paths start from.
+        on_bad_row: see `mixed_data.schema.bad_rows.BAD_ROW_POLICIES`.
+    """
+
+    schema: Schema
+    root: str
+    on_bad_row: str
+
+    def find_formats(self, where: Slice) -> WrittenCells:
+        """Find what the cells of a slice say about formats."""
+        cells = WrittenCells(self.schema)
+        cells.add(read_slice(where).table)
+        return cells
+
+    def find_bad_rows(self, where: Slice) -> RowChecks:
+        """Check the rows of a slice, and keep what is to be said of them."""
+        checks = self._checks()
+        _check_part(read_slice(where), checks)
+        return checks
+
+    def read(self, where: Slice) -> CheckedRows:
+        """Read a slice of checked rows."""
+        return _type_cells(_check_part(read_slice(where), self._checks()), self.schema, self.root, needs_target=False)
+
+    def _checks(self) -> RowChecks:
+        return RowChecks(self.schema, on_bad_row=self.on_bad_row, needs_target=False)
+
+
+def cut_table(data: FilePath) -> list[Slice]:
+    """Cut a Parquet file, or a folder of such files, into slices as large as the parts of `open_checked_rows`.
+
+    Raises:
+        ValueError: a file is missing or not readable, or is no Parquet.
+    """
+    path = find_table(data)
+    if not is_parquet(path):
+        raise ValueError(f"{path} is no Parquet, which alone several processes can read; write the table as Parquet")
+    return list_slices(path, NUM_ROWS_AT_ONCE)
+
+
+def check_slices(
+    slices: Sequence[Slice],
+    data: FilePath,
+    schema: Schema,
+    apply: Callable[[Callable[[Slice], Any], Sequence[Slice]], Iterable[Any]],
+    *,
+    root: FilePath | None = None,
+    decimal: str | None = None,
+    on_bad_row: str = "error",
+) -> tuple[SliceReader, RowChecks]:
+    """Check Parquet for prediction as `open_checked_rows` does, each slice wherever ``apply`` has it read.
+
+    Args:
+        slices: from `cut_table`.
+        data: what they are of.
+        schema: the roles; columns are matched by name.
+        apply: applies a function to slices, and gives the results in their order.
+        root: as in `open_checked_rows`, and so are the next two.
+        decimal: the decimal sign.
+        on_bad_row: the policy.
+
+    Returns:
+        what reads the slices, and what was found in all of them.
+
+    Raises:
+        ValueError: a file is not readable.
+        SchemaError: the table does not fit; every problem is listed.
+    """
+    reader = SliceReader(replace(schema, target=None), _root_of(data, root), on_bad_row)
+    with _named_in_errors(data):
+        cells = WrittenCells(reader.schema)
+        for found in apply(reader.find_formats, slices):
+            cells.join(found)
+        reader = reader._replace(schema=cells.learn_formats(decimal=decimal, is_training=False))
+        checks = reader._checks()
+        for found in apply(reader.find_bad_rows, slices):
+            checks.join(found)
+        checks.report()
+    return reader, checks
+
+
 def _check_part(file: TableFile, checks: RowChecks) -> CheckedRows:
-    return checks.check(file.table, lines=file.lines, broken=file.broken, first=file.first)
+    return checks.check(file.table, lines=file.lines, broken=file.broken, first=file.first, file=file.file)
 
 
 @contextmanager
@@ -215,7 +303,8 @@ def _named_in_errors(data: FilePath) -> Iterator[None]:
 
 
 def _root_of(data: FilePath, root: FilePath | None) -> str:
-    folder = os.path.abspath(Path(data).parent if root is None else root)
+    own = data if os.path.isdir(data) else Path(data).parent
+    folder = os.path.abspath(own if root is None else root)
     if PATH_SEPARATOR in folder:
         raise ValueError(f"{PATH_SEPARATOR!r} separates picture paths, but the folder {folder} has one; rename it")
     return folder

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -19,13 +19,10 @@ import pandas as pd
 
 from mixed_data.files.first_few import NUM_SHOWN, cut, name_some
 from mixed_data.readers.csv_lines import CsvLines, cells_of_any_length
+from mixed_data.readers.parquet_rows import PARQUET_SUFFIXES, Slice, list_slices, name_columns, read_slices
 from mixed_data.readers.unpacked_file import has_parquet_ends, open_unpacked
-from mixed_data.schema.cell_values import canonical_text
 
 logger = logging.getLogger(__name__)
-
-_PARQUET_SUFFIXES = (".parquet", ".pq")
-_UNNAMED_INDEX = re.compile("__null_dask_index__|__index_level_[0-9]+__")  # as dask and pyarrow write it
 
 
 class TableFile(NamedTuple):
@@ -38,6 +35,7 @@ class TableFile(NamedTuple):
         separator: of the cells of a line; None for Parquet and for a single column.
         counts: what was left out, in words.
         first: position of the first row in the file.
+        file: what tells the file from the others of its folder; "" for a single file.
     """
 
     table: pd.DataFrame
@@ -46,6 +44,7 @@ class TableFile(NamedTuple):
     separator: str | None = None
     counts: Sequence[str] = ()
     first: int = 0
+    file: str = ""
 
     @property
     def whole_rows(self) -> pd.DataFrame:
@@ -75,7 +74,7 @@ def open_file(data: str | os.PathLike[str], on_bad_row: str) -> Iterator[tuple[P
     """Open a file to read it in parts, as often as wanted.
 
     Args:
-        data: CSV or Parquet file.
+        data: CSV or Parquet file, or a folder of Parquet files, which are read in parts only.
         on_bad_row: as for `read_file`.
 
     Returns:
@@ -86,12 +85,10 @@ def open_file(data: str | os.PathLike[str], on_bad_row: str) -> Iterator[tuple[P
     Raises:
         ValueError: the file is missing or not readable.
     """
-    path = Path(data)
-    if not path.is_file():
-        what = ": it is a folder" if path.is_dir() else ""
-        raise ValueError(f"there is no file {path}{what}; correct the path (--data), it starts from {Path.cwd()}")
-    if path.suffix.lower() in _PARQUET_SUFFIXES or _is_parquet(path):
-        yield lambda num_rows: _read_parquet(path, num_rows), list
+    path = find_table(data)
+    if is_parquet(path):
+        slices = cache(partial(list_slices, path))
+        yield lambda num_rows: _read_parquet(slices(num_rows)), list
         return
     with cells_of_any_length(), open_unpacked(path) as content:
         lines = CsvLines(content, path)
@@ -114,7 +111,7 @@ def _read_csv(csv: CsvLines, path: Path, on_bad_row: str, num_rows: int | None) 
             text.rows[row] = [""] * num_columns
         broken = {row: f"the line has {num_cells} cells, not {num_columns}" for row, num_cells in ragged.items()}
         index = pd.RangeIndex(first, first + len(text.rows))
-        table = pd.DataFrame(text.rows, index, _name_columns(text.header), dtype=object)
+        table = pd.DataFrame(text.rows, index, name_columns(text.header), dtype=object)
         yield TableFile(table, text.lines, broken, csv.separator if num_columns > 1 else None, first=first)
         first += len(table)
     if num_ragged and (on_bad_row == "error" or num_ragged == first):
@@ -147,71 +144,36 @@ def _count_empty(path: Path, csv: CsvLines) -> list[str]:
     return [count]
 
 
-def _is_parquet(path: Path) -> bool:
+def find_table(data: str | os.PathLike[str]) -> Path:
+    """Return the path of a file or folder that is there.
+
+    Raises:
+        ValueError: there is none.
+    """
+    path = Path(data)
+    if not (path.is_file() or path.is_dir()):
+        raise ValueError(f"there is no file {path}; correct the path (--data), it starts from {Path.cwd()}")
+    return path
+
+
+def is_parquet(path: Path) -> bool:
+    """Tell whether something is Parquet: a folder, or a file by its name or its content."""
+    if path.is_dir() or path.suffix.lower() in PARQUET_SUFFIXES:
+        return True
     with path.open("rb") as file:
         return has_parquet_ends(file)
 
 
-def _read_parquet(path: Path, num_rows: int | None) -> Iterator[TableFile]:
-    for table, first in _read_arrow(path, num_rows):
-        yield TableFile(_flatten_index(table, path, first), None, {}, first=first)
+def read_slice(where: Slice) -> TableFile:
+    """Read one slice of a Parquet file, in any process that sees the file.
+
+    Raises:
+        ValueError: the file is not readable.
+    """
+    ((_, table),) = read_slices([where])
+    return TableFile(table, None, {}, first=where.first, file=where.file)
 
 
-def _read_arrow(path: Path, num_rows: int | None) -> Iterator[tuple[pd.DataFrame, int]]:
-    """Yield so many rows at once, as pandas reads them, and the position of the first of them."""
-    try:
-        import pyarrow.parquet
-
-        file = None if num_rows is None else pyarrow.parquet.ParquetFile(path)
-        if file is None or file.metadata.num_rows <= num_rows:
-            yield pd.read_parquet(path), 0
-            return
-        names = pd.Index(file.schema_arrow.names)
-        if names.has_duplicates:
-            raise ValueError(f"Multiple matches for FieldRef.Name({names[names.duplicated()][0]}) in it")  # as pandas
-        indexes = (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
-        first = 0
-        for batch in file.iter_batches(num_rows):
-            table = batch.to_pandas()
-            for index in indexes:
-                if isinstance(index, dict):  # a range, of which pyarrow forgets the name and the start in parts
-                    start, step = index["start"] + first * index["step"], index["step"]
-                    table.index = pd.RangeIndex(start, start + len(table) * step, step, name=index["name"])
-            yield table, first
-            first += len(table)
-    except ImportError:
-        raise ValueError(f"reading {path} needs pyarrow; type: pip install 'mixed_data[parquet]'") from None
-    except Exception as error:  # a damaged file can raise anything
-        reason = str(error).partition("\n")[0]
-        if repeated := re.search(r"Multiple matches for FieldRef\.Name\((.*)\) in ", reason):
-            raise ValueError(f"{path} has more than one column {repeated[1]!r}; rename or remove the others") from None
-        raise ValueError(f"{path} is not a readable Parquet file ({reason}); write it again, or as CSV") from None
-
-
-def _flatten_index(table: pd.DataFrame, path: Path, first: int) -> pd.DataFrame:
-    """Make a column, in front, of a named index, and texts of the names of columns."""
-    named = [level for level, name in enumerate(table.index.names) if name is not None]
-    levels = [pd.Series(table.index.get_level_values(level)) for level in named]
-    table = table.reset_index(drop=True).set_axis(_name_columns(table.columns), axis="columns")
-    for level in reversed(levels):
-        name = str(level.name).strip()
-        if name not in table:
-            table.insert(0, name, level)
-        elif not canonical_text(level).equals(canonical_text(table[[name]].iloc[:, 0])):
-            raise ValueError(
-                f"{path} has an index and a column that are both called {name!r}, with different values; rename one of "
-                "them, or write the file without its index: table.to_parquet(path, index=False)"
-            )
-    table = table.loc[:, [not _UNNAMED_INDEX.fullmatch(name) for name in table.columns]]
-    for name, column in table.select_dtypes(exclude=["number", "bool", "datetime"]).items():
-        row = next((row for row, cell in enumerate(column) if isinstance(cell, str) and "\0" in cell), None)
-        if row is not None:
-            raise ValueError(
-                f"{path}: row {first + row}, column {name!r} has a null character, as no CSV can; remove it"
-            )
-    return table.set_axis(pd.RangeIndex(first, first + len(table)), axis="index")
-
-
-def _name_columns(names: Sequence[object]) -> list[str]:
-    """Return names as text without outer blanks; a column without one is called as pandas calls it."""
-    return [str(name).strip() or f"Unnamed: {position}" for position, name in enumerate(names)]
+def _read_parquet(slices: Sequence[Slice]) -> Iterator[TableFile]:
+    for where, table in read_slices(slices):
+        yield TableFile(table, None, {}, first=where.first, file=where.file)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from mixed_data.files.progress import track
 from mixed_data.metrics import regression_metrics
 from mixed_data.readers.table import CheckedParts, open_checked_rows
 from mixed_data.runtime import Predictor
+from mixed_data.schema import Schema
 from mixed_data.schema.bad_rows import CheckedRows
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,20 @@ _NUM_ROWS_AT_ONCE, _NUM_WITH_PHOTOS = 1024, 16  # Divisors of the rows of a part
 Predict = Callable[[pd.DataFrame], pd.DataFrame]
 PredictedPart = tuple[CheckedRows, pd.DataFrame]
 """Rows of a file, and one line for each of them as from `mixed_data.schema.bad_rows.CheckedRows.complete`."""
+
+
+class PredictedLines(NamedTuple):
+    """The rows of a file or folder, predicted.
+
+    Attributes:
+        num_rows: of all.
+        num_skipped: how many of them are left out.
+        lines: the lines of the result, in order, in parts; with the ids of the rows, if they have some.
+    """
+
+    num_rows: int
+    num_skipped: int
+    lines: Iterator[pd.DataFrame]
 
 
 @dataclass
@@ -51,6 +66,25 @@ class RowWarnings:
         self.num_doubtful += len(found)
         if len(found) and not self.first:
             self.first = found.iloc[0]
+
+
+@contextmanager
+def open_lines(predictor: Predictor, data: Path, *, coverage: float | None, **how: Any) -> Iterator[PredictedLines]:
+    """Check the rows of a file or folder, and predict them while their lines are read.
+
+    Args:
+        predictor: computes the rows.
+        data: as in `mixed_data.readers.table.open_checked_rows`.
+        coverage: of the intervals; None for no intervals.
+        **how: further arguments of `open_checked_rows`.
+
+    Raises:
+        ValueError: the rows do not fit the schema.
+    """
+    with open_checked_rows(data, predictor.schema, **how) as found:
+        parts = predict_in_parts(predictor, found, coverage)
+        lines = (name_lines(checked, rows, predictor.schema) for checked, rows in parts)
+        yield PredictedLines(found.num_rows, found.num_skipped, lines)
 
 
 def evaluate_bundle(path: Path, data: Path, **how: Any) -> tuple[dict[str, float], RowWarnings]:
@@ -126,21 +160,54 @@ def predict_in_parts(
     Returns:
         each part of the rows, and a line for each of them.
     """
-    predict = predict or partial(predictor.predict_rows, coverage=coverage)
-    num_at_once = _NUM_WITH_PHOTOS if predictor.views else _NUM_ROWS_AT_ONCE
-    num_steps = -(-found.num_rows // num_at_once)
-    steps = track(count(), "predicting", num_steps)
+    steps = track(count(), "predicting", -(-found.num_rows // _num_at_once(predictor)))
     for checked in found.parts:
-        lines = []
-        for start, _ in zip(range(0, len(checked.table), num_at_once), steps, strict=False):
-            here = slice(start, start + num_at_once)
-            usable = checked.table[here][~checked.is_skipped[here]]
-            if len(usable):
-                lines.append(predict(usable))
-        if not lines:  # all are skipped; a row predicted for nothing tells which columns there are
-            lines = [predictor.predict_rows(checked.table[:1], coverage)[:0]]
-        yield checked, checked.complete(pd.concat(lines))
+        yield checked, predict_part(predictor, checked, coverage, predict=predict, steps=steps)
     next(steps)  # says that the last one is done
+
+
+def predict_part(
+    predictor: Predictor,
+    checked: CheckedRows,
+    coverage: float | None,
+    *,
+    predict: Predict | None = None,
+    steps: Iterable[object] = repeat(None),
+) -> pd.DataFrame:
+    """Predict a part of the rows of a file.
+
+    Args:
+        predictor: as in `predict_in_parts`, and so is all but these:
+        checked: the part.
+        coverage: of the intervals.
+        predict: in place of the predictor.
+        steps: of which one is taken before each few rows.
+
+    Returns:
+        a line for each row, see `CheckedRows.complete`.
+    """
+    predict = predict or partial(predictor.predict_rows, coverage=coverage)
+    num_at_once, lines = _num_at_once(predictor), []
+    for start, _ in zip(range(0, len(checked.table), num_at_once), steps, strict=False):
+        here = slice(start, start + num_at_once)
+        usable = checked.table[here][~checked.is_skipped[here]]
+        if len(usable):
+            lines.append(predict(usable))
+    if not lines:  # all are skipped; a row predicted for nothing tells which columns there are
+        lines = [predictor.predict_rows(checked.table[:1], coverage)[:0]]
+    return checked.complete(pd.concat(lines))
+
+
+def name_lines(checked: CheckedRows, rows: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Put the ids of rows, if they have some, before what was predicted for them."""
+    if schema.id in checked.table:
+        # An id column that is called like a column of the result is "id" there, as in the predictions of a run.
+        rows.insert(0, "id" if schema.id in rows else str(schema.id), checked.table[schema.id])
+    return rows
+
+
+def _num_at_once(predictor: Predictor) -> int:
+    return _NUM_WITH_PHOTOS if predictor.views else _NUM_ROWS_AT_ONCE
 
 
 def _predict_by_fold(folds: Path) -> Predict:

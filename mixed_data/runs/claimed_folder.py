@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mixed_data.evaluation.run_folder import RunFolder
 from mixed_data.files.checked_json import read_json, write_json
 from mixed_data.files.locks import locked
+from mixed_data.runs.dask_cluster import ClusterError
 
 if TYPE_CHECKING:
     from mixed_data.evaluation.finished_fits import FinishedFits
@@ -143,7 +144,7 @@ def _until_finished(folder: RunFolder, config: Mapping[str, Any]) -> Iterator[No
     """Remove the checkpoints at the end; where the user or the machine stops the run, say how it goes on."""
     try:
         yield
-    except (KeyboardInterrupt, OSError) as error:
+    except (KeyboardInterrupt, OSError, ClusterError) as error:
         words = shlex.split(config["command"])
         if folder.config.is_file() and words:
             error.add_note(f"next: {shlex.join([*words[:4], '--resume', str(folder.path)])}")

@@ -16,6 +16,7 @@ from mixed_data.evaluation.held_out_scores import choose_networks
 from mixed_data.evaluation.model_names import BEST, IMAGE, TABLE
 from mixed_data.evaluation.repeated_folds import OnProgress, Protocol, RepeatedRun, run_repeats
 from mixed_data.evaluation.run_folder import RunFolder
+from mixed_data.evaluation.task_runs import RunTasks, run_by_joblib
 from mixed_data.evaluation.verdict import describe_ablations, reach_verdict
 from mixed_data.files.checked_json import make_plain
 from mixed_data.fusion import FUSIONS
@@ -65,11 +66,12 @@ def compare_models(
     allow_missing_photos: bool = False,
     started: Mapping[str, Any] | None = None,
     on_progress: OnProgress | None = None,
+    run_tasks: RunTasks = run_by_joblib,
     **options: Any,
 ) -> Comparison:
     """Say whether the photos help, which fusion does, and whether the network is worth it, each with an interval.
 
-    The arguments have the names of the flags of `compare`. Fits run where joblib says; see
+    The arguments have the names of the flags of `compare`. Fits run where ``run_tasks`` says; see
     `mixed_data.evaluation.repeated_folds`.
 
     Args:
@@ -90,6 +92,7 @@ def compare_models(
         allow_missing_photos: whether an image column may have not one photo that can be used.
         started: see `mixed_data.runs.run_config.describe_run`.
         on_progress: called after each fit.
+        run_tasks: runs the fits.
         **options: further arguments of `MixedDataRegressor`, the same for all networks.
 
     Raises:
@@ -123,6 +126,7 @@ def compare_models(
             on_progress=on_progress,
             places=places,
             allow_missing_photos=allow_missing_photos or {*names, main} == {TABLE},
+            run_tasks=run_tasks,
         )
         target = table[schema.target]
         known = {} if references is None else {name: references[name] for name in references}

@@ -7,18 +7,18 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import joblib
 import pandas as pd
 
 from mixed_data import __version__
-from mixed_data.files.digests import digest_file
+from mixed_data.files.digests import digest_code, digest_file
 from mixed_data.schema import Schema
 from mixed_data.schema.photo_paths import split_paths
 
-_LIBRARIES = ("keras", "numpy", "pandas", "pillow", "scikit-learn")
+LIBRARIES = ("keras", "numpy", "pandas", "pillow", "scikit-learn")
+"""On whose versions a fit depends."""
 
 
 def describe_run(
@@ -39,7 +39,7 @@ def describe_run(
         started: how it was started, where that was the command line: ``command``, ``options``, ``unit`` (of the
             target, such as "US dollars") and ``bad_rows`` (how many were left out, in words).
     """
-    versions = {name: version(name) for name in _LIBRARIES}
+    versions = {name: version(name) for name in LIBRARIES}
     return {
         "command": "",
         "options": {},
@@ -51,7 +51,7 @@ def describe_run(
         "settings": {name: _write_setting(value) for name, value in settings.items()} | _digest_files(settings),
         "versions": {
             "mixed_data": __version__,
-            "code of mixed_data": _digest_code(),
+            "code of mixed_data": digest_code(),
             "python": platform.python_version(),
             **versions,
         },
@@ -67,15 +67,6 @@ def _digest_files(settings: Mapping[str, Any]) -> dict[str, str]:
     options = [settings.get(name) for name in ("backbone", "image_weights")]
     names = [name for option in options for name in (option if isinstance(option, list | tuple) else [option])]
     return {f"file {name}": digest_file(name) for name in names if name is not None and os.path.isfile(name)}
-
-
-def _digest_code() -> str:
-    """Return the start of the SHA-256 of this package's modules, on which a fit depends, not on the version alone."""
-    folder = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{digest_file(file)}".encode())
-    return digest.hexdigest()[:16]
 
 
 def _digest_table(table: pd.DataFrame, schema: Schema) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,25 +12,32 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
 
 from mixed_data.audit import audit_table
 from mixed_data.bundle import load_bundle, save_bundle
 from mixed_data.evaluation.baselines import make_baselines
-from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
-from mixed_data.evaluation.fold_intervals import can_share_folds, predict_held_out
-from mixed_data.evaluation.held_out_scores import HeldOut, Splits, Watch, evaluate_held_out, make_networks, no_callbacks
+from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits
+from mixed_data.evaluation.fold_intervals import can_share_folds
+from mixed_data.evaluation.held_out_scores import (
+    HeldOut,
+    Watch,
+    evaluate_held_out,
+    make_networks,
+    no_callbacks,
+)
 from mixed_data.evaluation.hidden_modality_scores import score_hidden
 from mixed_data.evaluation.model_names import TABLE
 from mixed_data.evaluation.permutation_importance import measure_importance
 from mixed_data.evaluation.run_folder import RunFolder
+from mixed_data.evaluation.task_runs import RunTasks
 from mixed_data.files.checked_json import make_plain, write_json
 from mixed_data.files.whole_files import write_csv
 from mixed_data.metrics import bootstrap_intervals, regression_metrics
-from mixed_data.preprocessing.lost_photos import check_photos, without_photo_warnings
+from mixed_data.preprocessing.lost_photos import check_photos
 from mixed_data.report import write_card, write_report
 from mixed_data.report.run_contents import Run
 from mixed_data.runs.bundle_scores import FOLD_COLUMN
+from mixed_data.runs.fold_fits import fit_elsewhere, fit_on_all_rows
 from mixed_data.runtime.saved_models import SAVED_MODELS
 from mixed_data.schema import Schema
 from mixed_data.schema.column_formats import check_and_read
@@ -135,6 +141,7 @@ def run_study(
     watch: Watch = no_callbacks,
     fits: FinishedFits = KEEP_NOTHING,
     places: Sequence[str] = (),
+    run_tasks: RunTasks | None = None,
 ) -> Study:
     """Fit and score every model of the plan on the same held-out rows, and fit the model for the bundle.
 
@@ -146,6 +153,7 @@ def run_study(
         watch: called before each fit; returns Keras callbacks.
         fits: where finished fits are taken from and put.
         places: where the rows stand in their file, such as "line 7"; the audit names them so.
+        run_tasks: runs the fits of the folds, and leaves them in ``fits``; None for one after the other, here.
 
     Raises:
         ValueError: the table does not fit the schema, there are too few rows to split, or an option is out of range.
@@ -169,27 +177,19 @@ def run_study(
     models = {**make_baselines(schema, options), **networks}
     findings = audit_table(table, schema, links=links, places=places, checked=True).sentences
     share_folds = plan.folds > 0 and can_share_folds(networks[plan.main], splits)
-    results = [
-        evaluate_held_out(
-            name,
-            model,
-            table,
-            schema,
-            splits,
-            watch=watch,
-            fits=fits,
-            hide=name == plan.main,
-            share_folds=share_folds and name == plan.main,
-        )
-        for name, model in models.items()
-    ]
+    if plan.folds and run_tasks is not None:
+        fit_elsewhere(run_tasks, models, plan.main, table, schema, splits, fits, share_folds=share_folds)
+    results = []
+    for name, model in models.items():
+        of_main = {"hide": True, "share_folds": share_folds} if name == plan.main else {}
+        results.append(evaluate_held_out(name, model, table, schema, splits, watch=watch, fits=fits, **of_main))
     main = next(result for result in results if result.name == plan.main)
     held_out, predictions = _line_up(main, table, schema, has_folds=plan.folds > 0)
     scored = {} if references is None else references.iloc[main.rows.index]
-    training = table if plan.folds else table.iloc[splits[0][0]]
-    final = main.fitted[0]
+    training, final = table if plan.folds else table.iloc[splits[0][0]], main.fitted[0]
     if plan.folds:
-        final = _fit_on_all_rows(networks[plan.main], main, table, splits if share_folds else (), watch, fits)
+        folds = (main.fitted, splits) if share_folds else None
+        final = fit_on_all_rows(plan.main, networks[plan.main], plan.folds, table, schema, watch, fits, folds)
     return Study(
         schema=schema,
         results=results,
@@ -273,25 +273,6 @@ def _line_up(
     columns = ("prediction", "lower", "upper", "images_used", "level_rows", "fold", "warnings")
     predictions = predictions.assign(**{name: rows[name] for name in columns if name in rows})
     return held_out.assign(**{FOLD_COLUMN: rows["fold"]}) if has_folds else held_out, predictions
-
-
-def _fit_on_all_rows(
-    model: BaseEstimator, main: HeldOut, table: pd.DataFrame, shared: Splits, watch: Watch, fits: FinishedFits
-) -> Any:
-    """Fit the main network once more; among the finished fits, it is the one behind the last fold.
-
-    With ``shared`` splits the models of the folds are its inner folds, see `mixed_data.evaluation.fold_intervals`.
-    """
-    fold = len(main.fitted)
-    fit = fits.read(main.name, fold, ())
-    if fit is None:
-        started = time.perf_counter()
-        callbacks = [*watch(f"{main.name}, all rows", 0), *fits.watch_epochs(main.name, fold)]
-        known = {"out_of_fold": predict_held_out(main.fitted, table, shared)} if shared else {}
-        with without_photo_warnings():
-            fitted = clone(model).fit(table, table[model.schema.target], callbacks=callbacks, **known)
-        fit = fits.keep(main.name, fold, Fit(pd.DataFrame(), fitted, time.perf_counter() - started))
-    return fit.model
 
 
 def _without_folders(command: str) -> str:

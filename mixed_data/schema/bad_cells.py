@@ -71,15 +71,18 @@ class RowNames:
         ids: the cells of the id column, if there is one.
         lines: the line of the file on which each row starts, if it is known.
         first: position of the first row, where these are a part of the rows.
+        file: in which they stand, where there are several; else "".
     """
 
     ids: pd.Series | None = None
     lines: Sequence[int] | None = None
     first: int = 0
+    file: str = ""
 
     def of(self, row: int) -> str:
         """Name the row at a position in these rows: by its line or else its position in the table, and by its id."""
         name = f"row {self.first + row}" if self.lines is None else f"line {self.lines[row]}"
+        name += f" of {self.file}" if self.file else ""
         id = None if self.ids is None else self.ids.iloc[row]
         return name if is_missing(id) else f"{name} (id {_show_cell(id)})"
 
@@ -127,6 +130,13 @@ class BadCells:
         for row in np.flatnonzero(is_bad)[: NUM_SHOWN - len(shown)]:
             cell = _show_bad_cell(role, column.iloc[row], written)
             shown.append(f"{names.of(row)}, column {column.name!r}: got {cell}; {_REMEDIES[role]}")
+
+    def join(self, later: BadCells) -> None:
+        """Take in the bad cells that others are of the rows that follow."""
+        self._num_cells.update(later._num_cells)
+        for key, shown in later._shown.items():
+            ours = self._shown.setdefault(key, [])
+            ours += shown[: NUM_SHOWN - len(ours)]
 
     def describe(self, roles: Iterable[tuple[str, str]]) -> list[str]:
         """Say of each (role, column) in turn where its bad cells are: the first five, then the count."""

@@ -41,6 +41,7 @@ class CheckedRows:
         counts: how many rows were skipped or have masked cells, with the first reasons, in words; empty under "error".
         lines: the line of the file on which each row starts, if it is known.
         first: position of the first row in the file, where these are a part of it.
+        file: in which they stand, where there are several; else "".
     """
 
     table: pd.DataFrame
@@ -49,17 +50,30 @@ class CheckedRows:
     counts: Sequence[str] = ()
     lines: Sequence[int] | None = None
     first: int = 0
+    file: str = ""
 
     @property
     def usable_places(self) -> list[str]:
         """Where the rows that are not skipped stand, such as "line 7": as errors name them, without their ids."""
-        places = RowNames(lines=self.lines, first=self.first)
+        places = RowNames(lines=self.lines, first=self.first, file=self.file)
         return [places.of(int(row)) for row in np.flatnonzero(~self.is_skipped)]
 
     @property
     def usable(self) -> pd.DataFrame:
         """The rows that are not skipped, with their index."""
         return self.table[~self.is_skipped]
+
+    def cut(self, start: int, stop: int) -> CheckedRows:
+        """Return the rows from one position to before another."""
+        here = slice(start, stop)
+        return CheckedRows(
+            self.table[here],
+            self.is_skipped[here],
+            {row - start: notes for row, notes in self.notes.items() if start <= row < stop},
+            lines=None if self.lines is None else self.lines[here],
+            first=self.first + start,
+            file=self.file,
+        )
 
     def complete(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """Give every row of the table its line, in order.
@@ -160,8 +174,9 @@ class RowChecks:
         lines: Sequence[int] | None = None,
         broken: Mapping[int, str] | None = None,
         first: int = 0,
+        file: str = "",
     ) -> CheckedRows:
-        """Apply the policy to the next rows, of which the first is at this position; see `check_rows`."""
+        """Apply the policy to the next rows, of which the first is at this position of its file; see `check_rows`."""
         schema, needs_target = self._schema, self._needs_target
         if not self.num_rows:
             self._column_problems = schema.find_column_problems(table, needs_target=needs_target)
@@ -170,11 +185,23 @@ class RowChecks:
         if self._is_refused:
             ids = table[schema.id] if schema.id in names_of_one_column(table) else None
             for (role, name), is_bad in bad.items():
-                self._bad_cells.add(role, table[name], is_bad, RowNames(ids, lines, first), schema.formats.get(name))
-            return CheckedRows(table, np.zeros(len(table), dtype=bool), {}, lines=lines, first=first)
-        checked = replace(self._apply(table, bad, broken or {}), lines=lines, first=first)
-        self._count(checked, RowNames(table.get(schema.id), lines, first))
+                names = RowNames(ids, lines, first, file)
+                self._bad_cells.add(role, table[name], is_bad, names, schema.formats.get(name))
+            return CheckedRows(table, np.zeros(len(table), dtype=bool), {}, lines=lines, first=first, file=file)
+        checked = replace(self._apply(table, bad, broken or {}), lines=lines, first=first, file=file)
+        self._count(checked, RowNames(table.get(schema.id), lines, first, file))
         return checked
+
+    def join(self, later: RowChecks) -> None:
+        """Take in what another has found in the rows that follow."""
+        if not self.num_rows:
+            self._column_problems = later._column_problems
+        self.num_rows += later.num_rows
+        self.num_skipped += later.num_skipped
+        self._num_masked += later._num_masked
+        self._bad_cells.join(later._bad_cells)
+        for ours, theirs in ((self._skipped, later._skipped), (self._masked, later._masked)):
+            ours += theirs[: NUM_SHOWN - len(ours)]
 
     def report(self) -> list[str]:
         """Say and log how many rows were skipped or have masked cells, with the first reasons.

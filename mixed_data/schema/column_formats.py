@@ -94,6 +94,14 @@ class WrittenCells:
                 texts = (cell for cell in cells_of(table[name]) if isinstance(cell, str))
                 self._doubtful_dates[name] = _first(texts, lambda text: len(set(read_dates(text).values())) == 2)
 
+    def join(self, later: WrittenCells) -> None:
+        """Take in what another knows of the rows that follow."""
+        for name, counts in later._numbers.items():
+            self._numbers.setdefault(name, FormatCounts()).add(counts)
+        for name, orders in later._orders.items():
+            self._orders.setdefault(name, Counter()).update(orders)
+        self._doubtful_dates = {**later._doubtful_dates, **self._doubtful_dates}
+
     def learn_formats(
         self, *, separator: str | None = None, decimal: str | None = None, is_training: bool = True
     ) -> Schema:

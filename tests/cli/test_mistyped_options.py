@@ -58,19 +58,21 @@ DATA = {
     "--photo-signal": [("-1", "a number from 0")],
 }
 BUNDLE = {name: DATA[name] for name in ("--decimal", "--on-bad-row")}
+DASK = {"--dask": [("cluster:8786", "expected tcp://HOST:PORT or tls://HOST:PORT"), ("tcp://cluster", "expected tcp")]}
 OUT = {"--out": [("none/out.csv", "there is no folder none"), (".", "is a folder")]}
 WRONG = {
     "train": STUDY
     | DATA
+    | DASK
     | {
         "--folds": [("1", "a whole number from 2, or 0"), ("-1", "from 2")],
         "--test-size": [("0", "a number above 0 and below 1"), ("1", "a number above 0 and below 1")],
         "--preset": [("bogus", "'best'")],
     },
-    "compare": STUDY | DATA | {"--folds": [("1", "a whole number from 2")], "--repeats": [("0", FROM_ONE)]},
+    "compare": STUDY | DATA | DASK | {"--folds": [("1", "a whole number from 2")], "--repeats": [("0", FROM_ONE)]},
     "audit": DATA | OUT,
     "evaluate": BUNDLE | OUT,
-    "predict": BUNDLE | OUT | {"--coverage": [("0", "above 0 and below 1"), ("2", "above 0"), ("1", "above 0")]},
+    "predict": BUNDLE | DASK | OUT | {"--coverage": [("0", "above 0 and below 1"), ("2", "above 0"), ("1", "above 0")]},
 }
 CASES = [
     (command, option, value, expected)

@@ -11,7 +11,7 @@ from estimator_helpers import SCHEMA, make_regressor
 from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor, StackedRegressor
-from mixed_data.evaluation.finished_fits import FinishedFits, Fit
+from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
 from mixed_data.evaluation.fold_intervals import can_share_folds, predict_held_out, predict_other_folds
 from mixed_data.evaluation.held_out_scores import Splits, evaluate_held_out
 from mixed_data.readers import read_table
@@ -20,6 +20,17 @@ from mixed_data.split import k_fold
 
 SETTINGS = {"modalities": "tabular", "members": 2, "validation_fraction": 0.0, "intervals": True}
 COLUMNS = SCHEMA.without_images()
+
+
+class Finished(FinishedFits):
+    """A store that knows the first folds, without their models."""
+
+    def __init__(self, num_folds: int) -> None:
+        super().__init__()
+        self._num_folds = num_folds
+
+    def read(self, name: str, fold: int, rows: Any) -> Fit | None:
+        return Fit(pd.DataFrame(), None, 1.0) if fold < self._num_folds else None
 
 
 @pytest.fixture
@@ -36,12 +47,12 @@ def test_each_training_row_of_a_fold_is_predicted_by_a_model_without_it_and_with
     rows: pd.DataFrame, splits: Splits, without_training: list[dict[str, Any]]
 ) -> None:
     regressor = make_regressor(**SETTINGS)
-    found = predict_other_folds(regressor, rows, COLUMNS, splits, {0, 1, 2, 3, 4})
+    found = predict_other_folds("table", regressor, rows, COLUMNS, splits, KEEP_NOTHING)
     assert len(without_training) == 10, "one fit per two folds"
     target = rows["price"].to_numpy()
     for fold, other in ((0, 1), (1, 0), (2, 4)):
         training_rows, held_out_rows = splits[fold]
-        predicted = found[fold].query("pattern == 'all'")
+        predicted = found[fold].rows.query("pattern == 'all'")
         assert sorted(predicted["row"]) == list(range(len(training_rows)))
         lacking = [*held_out_rows, *splits[other][1]]
         left = np.setdiff1d(np.arange(20), lacking)
@@ -55,17 +66,14 @@ def test_only_what_the_wanted_folds_need_is_fitted(
     rows: pd.DataFrame, splits: Splits, without_training: list[dict[str, Any]]
 ) -> None:
     regressor = make_regressor(**SETTINGS)
-    whole = predict_other_folds(regressor, rows, COLUMNS, splits, {0, 1, 2, 3, 4})
+    whole = predict_other_folds("table", regressor, rows, COLUMNS, splits, KEEP_NOTHING)
     without_training.clear()
-    some = predict_other_folds(regressor, rows, COLUMNS, splits, {3, 4})
+    some = predict_other_folds("table", regressor, rows, COLUMNS, splits, Finished(3))
     assert len(without_training) == 7
     assert list(some) == [3, 4]
     for fold, lines in some.items():
-        columns = [name for name in lines if name != "split"]
-        pd.testing.assert_frame_equal(
-            lines[columns].reset_index(drop=True), whole[fold][columns].reset_index(drop=True), check_exact=True
-        )
-    assert predict_other_folds(regressor, rows, COLUMNS, splits, set()) == {}
+        pd.testing.assert_frame_equal(lines.rows, whole[fold].rows, check_exact=True)
+    assert predict_other_folds("table", regressor, rows, COLUMNS, splits, Finished(5)) == {}
     assert len(without_training) == 7
 
 

@@ -181,6 +181,19 @@ def test_seeded_makes_keras_weights_the_same() -> None:
     assert not np.array_equal(kernels[0], kernels[2])
 
 
+def test_seeded_makes_keras_weights_the_same_whoever_else_draws_from_python() -> None:
+    """As other threads of the process do, at any time."""
+    kernels = []
+    for num_draws in (0, 3):
+        with seeded(0):
+            for _ in range(num_draws):
+                random.random()
+            layer = keras.layers.Dense(3)
+            layer.build((None, 4))
+        kernels.append(layer.get_weights()[0])
+    np.testing.assert_array_equal(*kernels)
+
+
 # The optimizer
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from mixed_data.cli import main
-from mixed_data.readers.table import open_checked_rows, read_checked_rows
+from mixed_data.readers.table import check_slices, cut_table, open_checked_rows, read_checked_rows
 from mixed_data.schema import Schema
 from mixed_data.schema.bad_rows import CheckedRows
 
@@ -81,6 +82,10 @@ def test_parts_say_what_the_whole_file_says(name, needs_target, on_bad_row, tmp_
     caplog.clear()
     parts = checked_or_refused(path, 3, **options)
     assert caplog.text == said
+    assert_same(parts, whole)
+
+
+def assert_same(parts: list[CheckedRows] | str, whole: list[CheckedRows] | str) -> None:
     if isinstance(whole, str):
         assert parts == whole
         return
@@ -92,6 +97,43 @@ def test_parts_say_what_the_whole_file_says(name, needs_target, on_bad_row, tmp_
     notes = {part.table.index[row]: note for part in parts for row, note in part.notes.items()}
     assert notes == whole[0].notes
     assert [place for part in parts for place in part.usable_places] == whole[0].usable_places
+
+
+SLICED = [
+    "bad cells in several parts",
+    "decimal commas",
+    "points and commas",
+    "dates that only the last part explains",
+    "dates that nothing explains",
+    "a column that is missing",
+    "Parquet",
+]
+
+
+@pytest.mark.parametrize("on_bad_row", ["error", "skip", "mask"])
+@pytest.mark.parametrize("name", SLICED)
+def test_slices_that_are_read_apart_say_together_what_the_whole_file_says(
+    name, on_bad_row, tmp_path, caplog, monkeypatch
+):
+    found = FILES[name]
+    table = pd.read_csv(io.BytesIO(found), sep=";", dtype=str) if isinstance(found, bytes) else found
+    table.assign(price=table["price"].astype(str)).to_parquet(tmp_path / "rows", row_group_size=4)
+    whole = checked_or_refused(tmp_path / "rows", None, on_bad_row=on_bad_row)
+    said = caplog.text
+    caplog.clear()
+    monkeypatch.setattr("mixed_data.readers.table.NUM_ROWS_AT_ONCE", 3)
+    slices = cut_table(tmp_path / "rows")
+    assert [where.num_rows for where in slices] == [3, 3, 3, 1]
+    parts: list[CheckedRows] | str
+    try:
+        how = {"on_bad_row": on_bad_row}
+        reader, checks = check_slices(slices, tmp_path / "rows", SCHEMA, lambda read, items: map(read, items), **how)
+        parts = [reader.read(where) for where in reversed(slices)][::-1]
+        assert (checks.num_rows, checks.num_skipped) == (10, sum(part.is_skipped.sum() for part in parts))
+    except ValueError as error:
+        parts = str(error)
+    assert caplog.text == said
+    assert_same(parts, whole)
 
 
 def test_an_error_in_a_late_part_comes_before_the_first_row(tmp_path):

@@ -250,7 +250,7 @@ def test_every_module_counts_as_code(listings, tmp_path, monkeypatch):
         return describe_run(*read_table(data=listings), main="table", settings={})["versions"]["code of mixed_data"]
 
     assert describe() == describe()
-    monkeypatch.setattr("mixed_data.runs.run_config.__file__", str(tmp_path / "package/runs/run_config.py"))
+    monkeypatch.setattr("mixed_data.files.digests.__file__", str(tmp_path / "package/files/digests.py"))
     (tmp_path / "package/fusion").mkdir(parents=True)
     module = tmp_path / "package/fusion/film.py"
     found = [describe()]
