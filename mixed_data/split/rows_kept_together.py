@@ -141,11 +141,12 @@ def equal_files(paths: Iterable[str]) -> Iterator[list[str]]:
             readable[place] = False
     places = np.flatnonzero(readable)
     _, kinds = np.unique(contents[places].view("S40"), return_inverse=True)
-    order, counts = places[np.argsort(kinds, kind="stable")], np.bincount(kinds)
-    sets = np.split(order, np.cumsum(counts)[:-1]) if len(counts) else []
-    size_numbers = pd.factorize(contents["size"])[0]
-    for equal in sorted(sets, key=lambda equal: (size_numbers[equal[0]], equal[0])):
-        yield [files[place] for place in equal]
+    order = places[np.argsort(kinds, kind="stable")]
+    ends = np.cumsum(np.bincount(kinds))
+    starts = ends - np.bincount(kinds)
+    firsts = order[starts]
+    for kind in np.lexsort((firsts, pd.factorize(contents["size"])[0][firsts])):
+        yield [files[place] for place in order[starts[kind] : ends[kind]]]
 
 
 def _row_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
