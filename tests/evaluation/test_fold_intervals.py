@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from mixed_data.estimator import MixedDataRegressor, StackedRegressor
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits, Fit
 from mixed_data.evaluation.fold_intervals import can_share_folds, predict_held_out, predict_other_folds
 from mixed_data.evaluation.held_out_scores import Splits, evaluate_held_out
+from mixed_data.evaluation.task_runs import run_by_joblib
 from mixed_data.readers import read_table
 from mixed_data.runs.train_run import Plan, run_study
 from mixed_data.split import k_fold
@@ -111,18 +113,24 @@ def test_with_many_rows_some_are_set_aside_and_no_folds_are_shared() -> None:
 
 
 def test_a_run_shares_its_folds_and_the_model_of_all_rows_learns_from_theirs(
-    listings: Any, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    listings: Any, without_training: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, schema = read_table(data=listings)
     options = {"units": 8, "members": 2, "validation_fraction": 0.0}
     monkeypatch.setattr("mixed_data.estimator.mixed_data_regressor.predict_out_of_fold", None)  # no inner folds
     fits = count(monkeypatch)
-    found = run_study(table, schema, Plan(networks=["table"], main="table", options=options, folds=5))
+    plan = Plan(networks=["table"], main="table", options=options, folds=5)
+    found = run_study(table, schema, plan)
     assert (fits.count(False), fits.count(True)) == (10, 6)
     assert (found.main.rows["lower"] < found.main.rows["upper"]).all()
     residuals = found.final.calibrator_.patterns_["all"].scores
     assert len(residuals) == len(table)
-    assert found.main.seconds > 0
+    # Fits that run as tasks, wherever, and are kept in files, come to the same.
+    kept = FinishedFits(tmp_path, "table")
+    again = run_study(table, schema, plan, fits=kept, run_tasks=run_by_joblib)
+    assert (fits.count(False), fits.count(True)) == (20, 12)
+    pd.testing.assert_frame_equal(again.predictions, found.predictions, check_exact=True)
+    np.testing.assert_array_equal(again.final.calibrator_.patterns_["all"].scores, residuals)
 
 
 def test_a_resumed_evaluation_fits_what_is_left_and_gives_the_same_intervals(
