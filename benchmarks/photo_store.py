@@ -151,12 +151,18 @@ def measure_training(folder: Path, num_rows: int, num_steps: int | None) -> None
         regressor = MixedDataRegressor(schema, fusion=fusion, epochs=1).fit(table, table["price"], callbacks=[Stop()])
         seconds = time.process_time() - start
         print(
-            f"  {fusion}: {decoded[0]} photos decoded, {seconds:.0f} CPU s, peak {read_memory('VmHWM')} MB", flush=True
+            f"  {fusion}: {decoded[0]} photos decoded, {seconds:.0f} CPU s, peak {read_memory('VmHWM')} MB, "
+            f"{read_memory('RssFile')} of it libraries",
+            flush=True,
         )
     start, decoded[0] = time.process_time(), 0
     regressor.predict(table)
     seconds = time.process_time() - start
-    print(f"  predicting: {decoded[0]} photos decoded, {seconds:.0f} CPU s, peak {read_memory('VmHWM')} MB", flush=True)
+    print(
+        f"  predicting: {decoded[0]} photos decoded, {seconds:.0f} CPU s, peak {read_memory('VmHWM')} MB, "
+        f"{read_memory('RssFile')} of it libraries",
+        flush=True,
+    )
 
 
 def draw_rows(folder: Path, num_rows: int) -> pd.DataFrame:
@@ -180,7 +186,7 @@ def draw_rows(folder: Path, num_rows: int) -> pd.DataFrame:
 
 
 def read_memory(name: str) -> int:
-    """Return resident memory in MB: "VmRSS" now, "VmHWM" the most there was."""
+    """Return resident memory in MB: "VmRSS" now, "VmHWM" the most there was, "RssFile" of mapped files now."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(name))
 

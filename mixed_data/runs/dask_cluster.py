@@ -118,7 +118,7 @@ class Cluster:
                 elif time.monotonic() > last_seen + NO_WORKER_SECONDS:
                     raise ClusterError(
                         f"the Dask scheduler {self._address} has had no worker for {NO_WORKER_SECONDS} seconds; start "
-                        f"some with: dask worker {self._address}"
+                        f"some with: dask worker {self._address}, in an environment that has mixed_data"
                     ) from None
 
     @contextmanager
@@ -139,11 +139,16 @@ class Cluster:
             raise ClusterError(
                 f"the Dask scheduler {self._address} no longer answers; start it, and this command anew"
             ) from error
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "mixed_data":
+        except (ModuleNotFoundError, RuntimeError) as error:
+            # What the scheduler cannot read comes as a RuntimeError with its cause.
+            lacking = error if isinstance(error, ModuleNotFoundError) else error.__cause__
+            name = (lacking.name or "") if isinstance(lacking, ModuleNotFoundError) else ""
+            if name.partition(".")[0] != "mixed_data":
                 raise
+            place = "a worker" if lacking is error else "the scheduler"
             raise ClusterError(
-                f"a worker of {self._address} has no {error.name}; install mixed_data {__version__} where workers run"
+                f"{place} of {self._address} has no {name}; install mixed_data {__version__} where the scheduler and "
+                "the workers run"
             ) from error
 
 
