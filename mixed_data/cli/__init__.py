@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser, name: str
         if options.debug:
             raise
         if isinstance(error, ModuleNotFoundError):
-            extra = "mlflow" if error.name == "mlflow" else "serve" if name == "serve" else "train"
+            extra = error.name if error.name in ("mlflow", "jax") else "serve" if name == "serve" else "train"
             return _say(1, f"error: {name} needs {error.name}; type: pip install 'mixed_data[{extra}]'", error)
         return _say(2 if isinstance(error, UsageError) else 1, f"error: {error}", error)
     except KeyboardInterrupt as error:

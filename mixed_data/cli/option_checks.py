@@ -58,6 +58,21 @@ def check_study_options(options: argparse.Namespace) -> None:
         _check_backbones(options)
 
 
+def check_distribution(options: argparse.Namespace) -> None:
+    """Check the options of `train --distribute`.
+
+    Raises:
+        UsageError: a network reads the vectors of a frozen backbone, which takes no training on many devices.
+    """
+    if options.distribute and (
+        options.image_branch not in (None, "cnn") or "best" in {options.fusion, *(options.networks or ())}
+    ):
+        raise UsageError(
+            f"--distribute is for --image-branch cnn; with {options.image_branch} photos become vectors once, on which "
+            "a small network is trained: leave --distribute out"
+        )
+
+
 def _check_files(options: argparse.Namespace) -> None:
     """Look for the files that options of the network name; those of the data are errors of the data."""
     files = {
