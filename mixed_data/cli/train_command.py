@@ -49,7 +49,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     study.add_argument(
         "--distribute",
         action="store_true",
-        help="train networks on all devices of this process, or of the processes that KERAS_DISTRIBUTION_JOB_ADDRESSES, "
+        help="train on all devices of this process, or of the processes that KERAS_DISTRIBUTION_JOB_ADDRESSES, "
         "_NUM_PROCESSES and _PROCESS_ID name; needs KERAS_BACKEND=jax and the extra jax",
     )
     study.add_argument(
