@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import re
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +23,7 @@ JOIN_SECONDS = 120
 """So long a process waits for the others when a job begins."""
 
 _VARIABLES = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")
+_LOST = re.compile(r"\b(gloo|nccl|coordination service)\b", re.IGNORECASE)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 _job: ContextVar[Job | None] = ContextVar("job", default=None)
@@ -103,12 +107,13 @@ def joined_job() -> Iterator[Job]:
     ignored), ``KERAS_DISTRIBUTION_NUM_PROCESSES`` how many there are, and ``KERAS_DISTRIBUTION_PROCESS_ID`` the number
     of this one. Without them, the job is this process with all its devices.
 
-    Where a process dies, all others are ended within seconds, see `HEARTBEAT_SECONDS`. So each goes on with the context
-    only as long as all do.
+    Where a process ends before the others, these end too, with an error: at once where they wait for it, else after
+    `HEARTBEAT_SECONDS`. JAX may end a process without an exception.
 
     Raises:
         ValueError: Keras runs on another backend than JAX, the environment names no job, or the processes have unequal
             numbers of devices.
+        ConnectionError: another process has ended.
     """
     backend = keras.backend.backend()
     if backend != "jax":
@@ -138,6 +143,17 @@ def joined_job() -> Iterator[Job]:
     token = _job.set(job)
     try:
         yield job
+    except BaseException as error:
+        if num_processes > 1:
+            # JAX would wait for the others at the end, which may wait for this one.
+            atexit.register(_end_at_once, 130 if isinstance(error, KeyboardInterrupt) else 1)
+        if isinstance(error, ValueError | RuntimeError) and _LOST.search(str(error)):
+            what = str(error).splitlines()[0][:200]
+            raise ConnectionError(
+                f"another process of the job has ended or cannot be reached ({what}); see what it says, and start all "
+                "of them again, with --resume RUN where a run has begun"
+            ) from error
+        raise
     finally:
         _job.reset(token)
 
@@ -155,6 +171,13 @@ def alone() -> Iterator[None]:
         yield
     finally:
         _job.reset(token)
+
+
+def _end_at_once(exit_code: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(exit_code)
 
 
 def _read_environment() -> tuple[int, int, str]:

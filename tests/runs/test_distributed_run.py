@@ -1,0 +1,151 @@
+"""Trainings by several processes: the same result as by one, and an error for all where one is killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from job_helpers import ENVIRONMENT, EPOCHS, Job, fit_rows, run_train, start_job
+from reliability import Case, documented
+
+from mixed_data.files.checked_json import read_json
+from mixed_data.runtime import Predictor
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="JAX cannot join processes on Windows"),
+    pytest.mark.skipif(find_spec("jax") is None, reason="needs jax: pip install -r requirements-jax.txt"),
+]
+
+BATCH_SIZE = 8
+SECONDS = 240.0
+LOST = 60.0
+KILLED = [
+    Case("SIGKILL of one of the processes that train together", "an error in all of them within 60 s", 1),
+    Case("SIGKILL of the first of them", "an error in all of them within 60 s", 0),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _keras_on_jax() -> Iterator[None]:
+    """Set what the process that the others are copies of inherits, when the first one is started."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def fits(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Job]:
+    """The same training by 1, 2 and 4 processes."""
+    folder = tmp_path_factory.mktemp("fits")
+    jobs = {number: start_job(folder / str(number), number, fit_rows) for number in (1, 2, 4)}
+    for number, job in jobs.items():
+        assert job.wait(SECONDS) == [0] * number, job.log(0)
+    return jobs
+
+
+@pytest.fixture(scope="module")
+def killed_fits(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Job, float]]:
+    """The same training by 2 processes, of which one was killed; and the seconds until all had ended."""
+    folder = tmp_path_factory.mktemp("killed")
+    jobs = {number: start_job(folder / str(number), 2, fit_rows, killed=number) for number in (0, 1)}
+    ended = {}
+    for number, job in jobs.items():
+        job.processes[number].join(SECONDS)
+        started = time.monotonic()
+        job.wait(SECONDS)
+        ended[number] = job, time.monotonic() - started
+    return ended
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_several_processes_train_the_network_that_one_trains(number, fits):
+    expected = fits[1].read(0)
+    assert [len(losses) for losses in expected["history"].values()] == [EPOCHS] * 2
+    for process_id in range(number):
+        found = fits[number].read(process_id)
+        for name, losses in expected["history"].items():
+            np.testing.assert_allclose(found["history"][name], losses, rtol=1e-6)
+        for got, weights in zip(found["weights"], expected["weights"], strict=True):
+            np.testing.assert_allclose(got, weights, atol=1e-5)
+        np.testing.assert_allclose(found["predictions"], expected["predictions"], rtol=1e-5)
+        assert found["learned"] == expected["learned"]
+
+
+@documented("Crashes", KILLED)
+def test_where_one_process_is_killed_all_end_with_an_error(case, killed_fits):
+    job, seconds = killed_fits[case.given]
+    survivor = 1 - case.given
+    assert seconds < LOST
+    assert job.processes[case.given].exitcode == -9
+    assert job.processes[survivor].exitcode not in (0, None), job.log(survivor)
+    assert "another process of the job has ended" in job.log(survivor) or "another task died" in job.log(survivor)
+
+
+@pytest.mark.parametrize(("killed", "number"), [(0, 1), (1, 3)])
+def test_a_training_that_was_killed_goes_on_with_another_number_of_processes(
+    killed, number, fits, killed_fits, tmp_path
+):
+    job, _ = killed_fits[killed]
+    shutil.copytree(job.folder, tmp_path / "job", ignore=shutil.ignore_patterns("*.json"))
+    resumed = start_job(tmp_path / "job", number, fit_rows)
+    assert resumed.wait(SECONDS) == [0] * number, resumed.log(0)
+    expected = fits[1].read(0)
+    for process_id in range(number):
+        found = resumed.read(process_id)
+        assert found["epochs"] == [3, 4]
+        for name, losses in expected["history"].items():
+            np.testing.assert_allclose(found["history"][name], losses, rtol=1e-6)
+        for got, weights in zip(found["weights"], expected["weights"], strict=True):
+            np.testing.assert_allclose(got, weights, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def runs(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Job]:
+    """``train --distribute`` by 1 and by 2 processes."""
+    folder = tmp_path_factory.mktemp("runs")
+    arguments = ["--distribute", "--dataset", "table", "--data", str(listings), "--networks", "weighted_sum"]
+    arguments += ["--epochs=2", "--image-size=32", "--units=8", "--no-intervals", f"--batch-size={BATCH_SIZE}", "--quiet"]
+    jobs = {}
+    for number in (1, 2):
+        out = folder / f"run of {number}"
+        jobs[number] = start_job(folder / str(number), number, run_train, arguments=[*arguments, "--out", str(out)])
+    for number, job in jobs.items():
+        assert job.wait(SECONDS) == [0] * number, "".join(map(job.log, range(number)))
+    return jobs
+
+
+def test_a_run_of_two_processes_ends_as_one_of_one_process(runs):
+    one, two = (runs[number].folder.with_name(f"run of {number}") for number in (1, 2))
+    assert sorted(path.name for path in two.iterdir()) == sorted(path.name for path in one.iterdir())
+    history, expected = (
+        read_json(run / "bundle/manifest.json")["regressor"]["history"]["loss"] for run in (two, one)
+    )
+    np.testing.assert_allclose(history, expected, rtol=1e-6)
+    written, alike = (pd.read_csv(run / "predictions.csv") for run in (two, one))
+    np.testing.assert_allclose(written["prediction"], alike["prediction"], rtol=1e-5)
+    predicted = Predictor(two / "bundle").predict(pd.read_csv(two / "held_out.csv"))
+    np.testing.assert_allclose(predicted, written["prediction"], rtol=1e-5)
+
+
+def test_a_process_reads_the_photos_of_its_rows_only(runs, listings):
+    parts = [runs[2].read(process_id)["read"] for process_id in range(2)]
+    assert len(parts[1]) == 1, "process 1 reads photos once, to train on them"
+    held_out = pd.read_csv(runs[2].folder.with_name("run of 2") / "held_out.csv")["listing_id"]
+    training = [row for row in pd.read_csv(listings)["listing_id"] if row not in set(held_out)]
+    own = [[row for place, row in enumerate(training) if place % BATCH_SIZE // 4 == process_id] for process_id in (0, 1)]
+    assert parts[1] == [own[1]]
+    assert own[0] in parts[0]
+
+
+def test_the_processes_that_follow_print_and_write_nothing(runs):
+    assert "train" not in runs[2].log(1)
+    assert not [path for path in runs[2].folder.rglob("*") if "cache of 1" in str(path) and path.suffix == ".csv"]
