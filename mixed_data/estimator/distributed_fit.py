@@ -94,7 +94,7 @@ def train_together(
     inputs = preprocessor.transform_checked(table.iloc[read])
     own_training, own_validation = (np.where(rows == NO_ROW, NO_ROW, np.searchsorted(read, rows)) for rows in dealt)
     shapes = inputs["tabular"].shape[1], inputs["images"].shape[1:]
-    with seeded(seed), job.distribution.scope():
+    with seeded(seed), job.scope():
         network = build_network(*shapes, settings[0])
         training = Training(
             network,

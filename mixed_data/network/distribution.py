@@ -74,6 +74,16 @@ class Job:
         share = -(-batch_size // self.num_devices) * self.num_devices // self.num_processes
         return range(self.process_id * share, (self.process_id + 1) * share)
 
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Make and train networks on all devices."""
+        import jax
+
+        # Without the mesh, JAX takes what was made before a step for something else than what the step gives back, and
+        # compiles the step three times.
+        with self.distribution.scope(), jax.set_mesh(self.distribution.device_mesh.backend_mesh):
+            yield
+
     def share(self, message: Any = None) -> Any:
         """Give all processes what the first one says.
 
@@ -143,6 +153,8 @@ def joined_job() -> Iterator[Job]:
     token = _job.set(job)
     try:
         yield job
+        if num_processes > 1:
+            jax.distributed.shutdown()  # together with the others
     except BaseException as error:
         if num_processes > 1:
             # JAX would wait for the others at the end, which may wait for this one.
