@@ -20,18 +20,22 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from mixed_data.cli import main
-from mixed_data.estimator import MixedDataRegressor
+from mixed_data.estimator import MixedDataRegressor, load
 from mixed_data.network.distribution import joined_job
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
 from mixed_data.preprocessing.photo_reader import PhotoReader
+from mixed_data.readers import read_table
 from mixed_data.schema import Schema
 
 ENVIRONMENT = {
     "KERAS_BACKEND": "jax",
     "JAX_PLATFORMS": "cpu",
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # which take longer than so short a training
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     "OMP_NUM_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
@@ -141,3 +145,14 @@ def run_train(folder: Path, process_id: int, *, arguments: list[str]) -> None:
     exit_code = main(["train", *arguments])
     (folder / f"{process_id}.json").write_text(json.dumps({"read": read}))
     sys.exit(exit_code)
+
+
+def fit_as_in_run(folder: Path, process_id: int, *, run: Path, data: Path) -> None:
+    """Fit the network of a run again, on the rows that it was fitted on, and predict the others."""
+    table, _ = read_table(data=data)
+    is_held_out = table["listing_id"].isin(pd.read_csv(run / "held_out.csv")["listing_id"])
+    rows = table[~is_held_out]
+    with joined_job():
+        regressor = clone(load(run / "bundle")).fit(rows, rows["price"])
+    found = {"history": regressor.history_, "predictions": regressor.predict(table[is_held_out]).tolist()}
+    (folder / f"{process_id}.json").write_text(json.dumps(found))

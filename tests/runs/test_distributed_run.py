@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from job_helpers import ENVIRONMENT, EPOCHS, Job, fit_rows, run_train, start_job
+from job_helpers import ENVIRONMENT, EPOCHS, Job, fit_as_in_run, fit_rows, run_train, start_job
 from reliability import Case, documented
 
 from mixed_data.files.checked_json import read_json
@@ -33,9 +33,10 @@ KILLED = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _keras_on_jax() -> Iterator[None]:
+def _keras_on_jax(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Set what the process that the others are copies of inherits, when the first one is started."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         yield
@@ -108,50 +109,43 @@ def test_a_training_that_was_killed_goes_on_with_another_number_of_processes(
 
 
 @pytest.fixture(scope="module")
-def runs(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Job]:
-    """``train --distribute`` by 1 and by 2 processes."""
+def run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Job]:
+    """The folder of ``train --distribute`` by 2 processes, and these."""
     folder = tmp_path_factory.mktemp("runs")
     arguments = ["--distribute", "--dataset", "table", "--data", str(listings), "--networks", "weighted_sum"]
-    arguments += [
-        "--epochs=2",
-        "--image-size=32",
-        "--units=8",
-        "--no-intervals",
-        f"--batch-size={BATCH_SIZE}",
-        "--quiet",
-    ]
-    jobs = {}
-    for number in (1, 2):
-        out = folder / f"run of {number}"
-        jobs[number] = start_job(folder / str(number), number, run_train, arguments=[*arguments, "--out", str(out)])
-    for number, job in jobs.items():
-        assert job.wait(SECONDS) == [0] * number, "".join(map(job.log, range(number)))
-    return jobs
+    arguments += ["--epochs=2", "--image-size=32", "--units=8", "--no-intervals", f"--batch-size={BATCH_SIZE}"]
+    job = start_job(folder / "job", 2, run_train, arguments=[*arguments, "--out", str(folder / "run")])
+    assert job.wait(SECONDS) == [0, 0], job.log(0) + job.log(1)
+    return folder / "run", job
 
 
-def test_a_run_of_two_processes_ends_as_one_of_one_process(runs):
-    one, two = (runs[number].folder.with_name(f"run of {number}") for number in (1, 2))
-    assert sorted(path.name for path in two.iterdir()) == sorted(path.name for path in one.iterdir())
-    history, expected = (read_json(run / "bundle/manifest.json")["regressor"]["history"]["loss"] for run in (two, one))
-    np.testing.assert_allclose(history, expected, rtol=1e-6)
-    written, alike = (pd.read_csv(run / "predictions.csv") for run in (two, one))
-    np.testing.assert_allclose(written["prediction"], alike["prediction"], rtol=1e-5)
-    predicted = Predictor(two / "bundle").predict(pd.read_csv(two / "held_out.csv", dtype={"zipcode": str}))
-    np.testing.assert_allclose(predicted, written["prediction"], rtol=1e-5)
+def test_a_run_of_two_processes_has_the_network_that_one_process_fits(run, listings, tmp_path):
+    folder, _ = run
+    job = start_job(tmp_path / "job", 1, fit_as_in_run, run=folder, data=listings)
+    assert job.wait(SECONDS) == [0], job.log(0)
+    expected = job.read(0)
+    history = read_json(folder / "bundle/manifest.json")["regressor"]["history"]["loss"]
+    np.testing.assert_allclose(history, expected["history"]["loss"], rtol=1e-6)
+    scored = pd.read_csv(folder / "predictions.csv")["prediction"]
+    np.testing.assert_allclose(scored, expected["predictions"], rtol=1e-5)
+    predicted = Predictor(folder / "bundle").predict(pd.read_csv(folder / "held_out.csv", dtype={"zipcode": str}))
+    np.testing.assert_allclose(predicted, scored, rtol=1e-5)
 
 
-def test_a_process_reads_the_photos_of_its_rows_only(runs, listings):
-    parts = [runs[2].read(process_id)["read"] for process_id in range(2)]
-    assert len(parts[1]) == 1, "process 1 reads photos once, to train on them"
-    held_out = pd.read_csv(runs[2].folder.with_name("run of 2") / "held_out.csv")["listing_id"]
-    training = [row for row in pd.read_csv(listings)["listing_id"] if row not in set(held_out)]
+def test_a_process_reads_the_photos_of_its_rows_only(run, listings):
+    folder, job = run
+    held_out = set(pd.read_csv(folder / "held_out.csv")["listing_id"])
+    training = [row for row in pd.read_csv(listings)["listing_id"] if row not in held_out]
     own = [
         [row for place, row in enumerate(training) if place % BATCH_SIZE // 4 == process_id] for process_id in (0, 1)
     ]
-    assert parts[1] == [own[1]]
-    assert own[0] in parts[0]
+    assert len(training) % BATCH_SIZE, "the last batch is short"
+    assert job.read(1)["read"] == [own[1]]
+    assert own[0] in job.read(0)["read"]
 
 
-def test_the_processes_that_follow_print_and_write_nothing(runs):
-    assert "train" not in runs[2].log(1)
-    assert not [path for path in runs[2].folder.rglob("*") if "cache of 1" in str(path) and path.suffix == ".csv"]
+def test_only_process_0_prints_the_results(run):
+    folder, job = run
+    assert str(folder / "bundle") in job.log(0)
+    assert str(folder) not in job.log(1)
+    assert "MAPE" not in job.log(1)
