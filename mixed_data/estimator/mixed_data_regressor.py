@@ -38,7 +38,7 @@ from mixed_data.estimator.settings import (
     set_aside,
 )
 from mixed_data.intervals import IntervalCalibrator
-from mixed_data.network.distribution import alone, current_job
+from mixed_data.network.distribution import current_job, fitted_by
 from mixed_data.network.member_predictions import predict_members, read_member_weights
 from mixed_data.network.training import JIT_COMPILE
 from mixed_data.prediction.member_spread import describe_members
@@ -224,7 +224,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         reading = (preprocessor, transformer, embedder)
         self.set_parts(NetworkParts(trained.model, *reading, trained.history, typical))
         if self.intervals and (job is None or job.is_first):
-            with alone():
+            with fitted_by(None):
                 self.calibrator_ = self._calibrate(X, target, schema, trained)
         return self
 

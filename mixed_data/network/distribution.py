@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import keras
@@ -21,6 +22,9 @@ HEARTBEAT_SECONDS = 20
 
 JOIN_SECONDS = 120
 """So long a process waits for the others when a job begins."""
+
+MOST_SECONDS = 7 * 24 * 3600
+"""So long a process waits for what another one does alone, such as the audit."""
 
 _VARIABLES = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")
 _LOST = re.compile(r"\b(gloo|nccl|coordination service)\b", re.IGNORECASE)
@@ -44,6 +48,7 @@ class Job:
     distribution: keras.distribution.DataParallel
     num_processes: int = 1
     process_id: int = 0
+    _number: Iterator[int] = field(default_factory=count, repr=False, compare=False)
 
     @property
     def is_first(self) -> bool:
@@ -99,8 +104,12 @@ class Job:
         """Give all processes what the first one has."""
         if self.num_processes == 1:
             return content
+        from jax._src.distributed import global_state
         from jax.experimental.multihost_utils import broadcast_one_to_all
 
+        # Processor networks give up after 30 minutes; only the service that watches over the processes waits longer.
+        client: Any = global_state.client
+        client.wait_at_barrier(f"mixed_data {next(self._number)}", MOST_SECONDS * 1000)
         num_bytes = int(broadcast_one_to_all(np.uint32(len(content))))
         # In a buffer of one of a few sizes, because JAX compiles a program for each.
         buffer = np.zeros(1 << num_bytes.bit_length(), np.uint8)
@@ -150,9 +159,9 @@ def joined_job() -> Iterator[Job]:
     job = Job(keras.distribution.DataParallel(auto_shard_dataset=False), num_processes, process_id)
     if job.num_devices % num_processes:
         raise ValueError(f"expected as many devices in each of {num_processes} processes, got {job.num_devices} in all")
-    token = _job.set(job)
     try:
-        yield job
+        with fitted_by(job):
+            yield job
         if num_processes > 1:
             jax.distributed.shutdown()  # together with the others
     except BaseException as error:
@@ -166,8 +175,6 @@ def joined_job() -> Iterator[Job]:
                 "of them again, with --resume RUN where a run has begun"
             ) from error
         raise
-    finally:
-        _job.reset(token)
 
 
 def current_job() -> Job | None:
@@ -176,9 +183,9 @@ def current_job() -> Job | None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Fit networks by this process, whatever job it is of."""
-    token = _job.set(None)
+def fitted_by(job: Job | None) -> Iterator[None]:
+    """Fit networks by a job here, or with None by this process alone."""
+    token = _job.set(job)
     try:
         yield
     finally:
