@@ -1,4 +1,4 @@
-"""Jobs of several processes for tests, with Keras on JAX; run by `test_distributed_run`.
+"""Jobs of several processes for tests, with Keras on JAX; run by `test_several_processes`.
 
 The processes begin as copies of one that has imported everything, which saves seconds for each.
 """

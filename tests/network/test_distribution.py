@@ -1,4 +1,4 @@
-"""What is wrong before processes can train together; `tests/runs/test_distributed_run.py` has them train."""
+"""What is wrong before processes can train together; `tests/runs/test_several_processes.py` has them train."""
 
 from __future__ import annotations
 
