@@ -1,4 +1,4 @@
-"""What a step of a training by several processes on this machine costs, each of them on one processor.
+"""What a step of a training by several processes on this machine costs; each computes with one thread.
 
     KERAS_BACKEND=jax python -m benchmarks.distributed_step [--processes 1 2 4] [--batch-size 32]
 
@@ -68,9 +68,6 @@ def train() -> None:
     from mixed_data.network.fused_network import NetworkSettings, build_network
     from mixed_data.network.training import Training, TrainingSettings
 
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[int(os.environ["KERAS_DISTRIBUTION_PROCESS_ID"]) % len(cores)]})
     size = int(sys.argv[1])
     random, num_rows = np.random.default_rng(0), STEPS * size
     rows = {
