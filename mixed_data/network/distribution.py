@@ -160,6 +160,8 @@ def joined_job() -> Iterator[Job]:
     if job.num_devices % num_processes:
         raise ValueError(f"expected as many devices in each of {num_processes} processes, got {job.num_devices} in all")
     try:
+        with _without_standard_output():  # where Gloo would say whom it has met
+            job.share()
         with fitted_by(job):
             yield job
         if num_processes > 1:
@@ -190,6 +192,18 @@ def fitted_by(job: Job | None) -> Iterator[None]:
         yield
     finally:
         _job.reset(token)
+
+
+@contextmanager
+def _without_standard_output() -> Iterator[None]:
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _end_at_once(exit_code: int) -> None:
