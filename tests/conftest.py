@@ -252,7 +252,7 @@ def without_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str,
         def losses(self, history: None) -> dict[str, list[float]]:
             return {"loss": [], "val_loss": []}
 
-    monkeypatch.setattr("mixed_data.estimator.mixed_data_regressor.Training", Untrained)
+    monkeypatch.setattr("mixed_data.estimator.network_fit.Training", Untrained)
     with eagerly():
         yield calls
 

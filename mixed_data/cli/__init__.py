@@ -32,7 +32,7 @@ from mixed_data.cli.terminal_bars import bars_for_loops
 _Command = tuple[Callable[[argparse.Namespace], Results | None], Callable[[argparse.ArgumentParser], None]]
 """What runs a command and returns what it found, and what adds its options to a parser."""
 
-_EXTRAS = {"dask": "dask", "distributed": "dask", "mlflow": "mlflow"}
+_EXTRAS = {"dask": "dask", "distributed": "dask", "jax": "jax", "mlflow": "mlflow"}
 """Missing module -> the extra that brings it, where that is not told by the command."""
 
 INTERRUPTED_EXIT_CODE, TERMINATED_EXIT_CODE = 130, 143

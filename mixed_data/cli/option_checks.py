@@ -70,6 +70,23 @@ def _check_dask(options: argparse.Namespace) -> None:
         raise UsageError("--tensorboard is for fits on this machine; leave it out with --dask")
 
 
+def check_distribution(options: argparse.Namespace) -> None:
+    """Check the options of `train --distribute`.
+
+    Raises:
+        UsageError: a network reads the vectors of a frozen backbone, which takes no training on many devices.
+    """
+    if options.distribute and options.dask is not None:
+        raise UsageError("--distribute trains on the devices of these processes; leave it out with --dask")
+    if options.distribute and (
+        options.image_branch not in (None, "cnn") or "best" in {options.fusion, *(options.networks or ())}
+    ):
+        raise UsageError(
+            f"--distribute is for --image-branch cnn; with {options.image_branch} photos become vectors once, on which "
+            "a small network is trained: leave --distribute out"
+        )
+
+
 def _check_files(options: argparse.Namespace) -> None:
     """Look for the files that options of the network name; those of the data are errors of the data."""
     files = {

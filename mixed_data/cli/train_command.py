@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixed_data.cli.command_output import Results
-from mixed_data.cli.option_checks import check_study_options
+from mixed_data.cli.option_checks import check_distribution, check_study_options
 from mixed_data.cli.option_lists import DASK_OPTION, add_data_arguments, add_study_arguments
 from mixed_data.cli.option_values import FOLDS_OR_NONE, INNER_SHARE, JOBS, UsageError
 from mixed_data.cli.process_start import fits_as_asked, start_keras
@@ -19,6 +19,7 @@ from mixed_data.cli.terminal_bars import show_status
 
 if TYPE_CHECKING:
     from mixed_data.evaluation.held_out_scores import HeldOut
+    from mixed_data.network.distribution import Job
     from mixed_data.runs.train_run import Plan, Study
     from mixed_data.schema import Schema
 
@@ -47,6 +48,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     study.add_argument("--dask", **{**DASK_OPTION, "help": f"with --folds: {DASK_OPTION['help']}"})
     study.add_argument(
+        "--distribute",
+        action="store_true",
+        help="train on all devices of this process, or of the processes that KERAS_DISTRIBUTION_JOB_ADDRESSES, "
+        "_NUM_PROCESSES and _PROCESS_ID name; needs KERAS_BACKEND=jax and the extra jax",
+    )
+    study.add_argument(
         "--comparables",
         action="store_true",
         help="keep the training rows in the bundle, with ids, columns and target, without photos, so that it can show "
@@ -62,13 +69,31 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def train(options: argparse.Namespace) -> Results:
     """Train and compare the networks, print one table, write the run's folder; or do what is left of that."""
-    started = time.perf_counter()
     if options.preset == "best":
         options.fusion, options.networks = "best", options.networks or ["table"]
         options.image_branch = options.image_branch or "pretrained"
     check_study_options(options)
+    check_distribution(options)
     if options.tensorboard and not find_spec("tensorboard"):
         raise UsageError("--tensorboard needs the package tensorboard; type: pip install 'mixed_data[tensorboard]'")
+    if not options.distribute:
+        return _train(options)
+    with show_status("starting Keras"):
+        start_keras()
+    from mixed_data.estimator.saved_onnx import check_onnx_writer
+    from mixed_data.network.distribution import joined_job
+
+    check_onnx_writer()
+    with joined_job() as job:
+        if not job.is_first:
+            return _follow(options, job)
+        results = _train(options, job)
+        job.share(None)  # the others end, and not before
+        return results
+
+
+def _train(options: argparse.Namespace, job: Job | None = None) -> Results:
+    started = time.perf_counter()
     from mixed_data.cli.command_inputs import check_photos_of, describe_start, network_options, read_data
     from mixed_data.cli.resumed_options import open_folder
 
@@ -91,6 +116,8 @@ def train(options: argparse.Namespace) -> Results:
     if options.dataset == "table":
         console.print(schema.explain(), highlight=False)
     config = describe_run(table, schema, main=plan.main, settings=plan.settings, started=describe_start(options, data))
+    if job is not None:
+        job.share(config)
     claim = resume_run if options.resume else begin_run
     with (
         claim(folder, config, whole=plan.main) as fits,
@@ -134,6 +161,21 @@ def train(options: argparse.Namespace) -> Results:
         "tensorboard": options.tensorboard,
         "seconds": seconds,
     }
+
+
+def _follow(options: argparse.Namespace, job: Job) -> Results:
+    """Do what process 0 of a job asks for, which writes and prints; the data are read behind it."""
+    from mixed_data.cli.command_inputs import network_options, read_data
+    from mixed_data.runs.followed_run import follow_run
+    from mixed_data.runs.run_config import describe_run
+
+    config = job.share()
+    if config is not None:
+        data = read_data(options)
+        plan = _make_plan(options, data.schema, network_options(options, data.schema))
+        own = describe_run(data.table, data.schema, main=plan.main, settings=plan.settings, reads_photos=False)
+        follow_run(job, data.table, data.schema, plan, own=own, first=config)
+    return {"process": job.process_id}
 
 
 def _make_plan(options: argparse.Namespace, schema: Schema, arguments: dict[str, Any]) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.bundle import Backbones
-from mixed_data.estimator.network_fit import build_for
-from mixed_data.estimator.out_of_fold import (
-    LEVEL,
-    SPREAD,
-    calibrate,
-    inner_splits,
-    predict_out_of_fold,
-    predict_patterns,
-)
+from mixed_data.estimator.distributed_fit import Learned, learn_once, split_once, train_together
+from mixed_data.estimator.network_fit import train_alone
+from mixed_data.estimator.out_of_fold import calibrate_network, inner_splits, predict_out_of_fold, predict_patterns
 from mixed_data.estimator.photo_backbones import learn_embedder, load_embedder
 from mixed_data.estimator.saved_network import NetworkParts, check_entry, read_network, write_network
 from mixed_data.estimator.saved_regressor import SavedRegressor
@@ -34,14 +29,12 @@ from mixed_data.estimator.settings import (
     read_training_rows,
     resolve_settings,
     set_aside,
-    share_aside,
 )
-from mixed_data.network.fused_network import inner_network
-from mixed_data.network.member_predictions import measure_fusion, predict_members, read_member_weights
-from mixed_data.network.training import JIT_COMPILE, Training, seeded
+from mixed_data.network.distribution import current_job, fitted_by
+from mixed_data.network.member_predictions import predict_members, read_member_weights
+from mixed_data.network.training import JIT_COMPILE
 from mixed_data.prediction.member_spread import describe_members
 from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
-from mixed_data.prediction.rare_levels import RARITY
 from mixed_data.prediction.typical_photos import TypicalPhotos
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.backbone_options import Names, resolve_backbones
@@ -211,36 +204,38 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         check_options(options)
         check_callbacks(callbacks)
         schema, X, target = read_training_rows(self.schema, self.modalities, X, y)
-        network_settings, training_settings = resolve_settings(options, len(X))
-        training_rows, validation_rows = set_aside(self.validation_fraction, X, target, schema, self.random_state)
-        preprocessor, embedder = self.make_reading(schema, X.iloc[training_rows])
-        transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
-        inputs = preprocessor.transform_checked(X, embedder)
-        warn_of_lost_photos(inputs.row_warnings, X, schema.images)
-        scaled = transformer.transform(target)
-        rows: dict[str, Any] = {"training_rows": training_rows, "callbacks": callbacks}
-        with seeded(self.random_state):
-            model, components, arrays = build_for(inputs, network_settings, training_settings, embedder, training_rows)
-            network = inner_network(model)
-            training = Training(network, arrays, scaled, training_settings, validation_rows=validation_rows, **rows)
-            history = training.losses(network.fit(**training.arguments))
-        measure_fusion(network, components, inputs, training_rows)
-        typical = TypicalPhotos.learn(inputs, training_rows) if preprocessor.views_ else None
-        self.set_parts(NetworkParts(model, preprocessor, transformer, embedder, history, typical))
-        if self.intervals:
-            if len(validation_rows):
-                out_of_fold = predict_patterns(self, inputs.take(validation_rows))
-                out_of_fold["row"] = validation_rows[out_of_fold["row"]]
+        settings = resolve_settings(options, len(X))
+        job = current_job()
+        split = partial(set_aside, self.validation_fraction, X, target, schema, self.random_state)
+        training_rows, validation_rows = split() if job is None else split_once(job, split)
+        learn = partial(self._learn, schema, X.iloc[training_rows], target[training_rows])
+        how: dict[str, Any] = {"training_rows": training_rows, "validation_rows": validation_rows}
+        if job is None:
+            preprocessor, embedder, transformer = learn()
+            inputs = preprocessor.transform_checked(X, embedder)
+            warn_of_lost_photos(inputs.row_warnings, X, schema.images)
+            trained = train_alone(inputs, transformer.transform(target), settings, embedder, callbacks=callbacks, **how)
+        else:
+            preprocessor, embedder, transformer = learn_once(job, learn)
+            scaled = transformer.transform(target)
+            trained = train_together(job, preprocessor, X, scaled, settings, callbacks=callbacks, **how)
+        typical = TypicalPhotos.learn(trained.inputs, trained.training) if preprocessor.views_ else None
+        reading = (preprocessor, transformer, embedder)
+        self.set_parts(NetworkParts(trained.model, *reading, trained.history, typical))
+        if self.intervals and (job is None or job.is_first):
+            if len(trained.validation):  # they decided only when to stop
+                out_of_fold = predict_patterns(self, trained.inputs.take(trained.validation))
+                out_of_fold["row"] = trained.rows[trained.validation][out_of_fold["row"]]
             elif out_of_fold is None:
                 splits = inner_splits(group_rows(X, target, schema), self.random_state)
-                out_of_fold = predict_out_of_fold(self, X, target, schema, splits)
-            told = (LEVEL, SPREAD, RARITY)
-            self.calibrator_ = calibrate(target, out_of_fold, transformer, inputs=told, seed=self.random_state)
+                with fitted_by(None):
+                    out_of_fold = predict_out_of_fold(self, X, target, schema, splits)
+            self.calibrator_ = calibrate_network(target, out_of_fold, transformer, seed=self.random_state)
         return self
 
-    def needs_inner_folds(self, num_rows: int) -> bool:
-        """Tell whether intervals of a fit on so many rows come from inner folds, because no rows are set aside."""
-        return share_aside(self.validation_fraction, num_rows) == 0
+    def _learn(self, schema: Schema, rows: pd.DataFrame, target: np.ndarray) -> Learned:
+        """Learn from training rows and their target how cells, photos and targets are read."""
+        return *self.make_reading(schema, rows), TargetTransformer(self.target_transform).fit(target)
 
     def embed_photos(self, table: pd.DataFrame, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Have a pretrained backbone read all photos before anything is fitted; later fits find the vectors kept.

@@ -3,20 +3,77 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import keras
 import numpy as np
 
 from mixed_data.network import PrincipalComponents
 from mixed_data.network.fused_network import NetworkSettings, build_network, inner_network, make_predictor
+from mixed_data.network.member_predictions import measure_fusion
 from mixed_data.network.spare_networks import copy_variables, name_recipe, take_spare
-from mixed_data.network.training import TrainingSettings
+from mixed_data.network.training import Training, TrainingSettings, seeded
 from mixed_data.preprocessing import Inputs
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 NUM_COMPONENTS = 64
 """Principal components per view of what a pretrained backbone saw."""
+
+History = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network, and rows that more is learned from.
+
+    Attributes:
+        model: from `make_predictor`.
+        history: losses per epoch.
+        inputs: of some rows of the table.
+        rows: positions of these rows in the table.
+        training: positions in ``inputs`` of the rows that were trained on.
+        validation: positions in ``inputs`` of those that told when to stop.
+    """
+
+    model: keras.Model
+    history: History
+    inputs: Inputs
+    rows: np.ndarray
+    training: np.ndarray
+    validation: np.ndarray
+
+
+def train_alone(
+    inputs: Inputs,
+    target: np.ndarray,
+    settings: tuple[NetworkSettings, TrainingSettings],
+    embedder: PhotoEmbedder | None,
+    *,
+    training_rows: np.ndarray,
+    validation_rows: np.ndarray,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> Trained:
+    """Train a network by this process alone.
+
+    Args:
+        inputs: of all rows.
+        target: float ``(n,)``, transformed.
+        settings: of the network and of its training.
+        embedder: what made vectors of the photos, if anything did.
+        training_rows: positions of the rows to train on.
+        validation_rows: positions of the rows that tell when to stop.
+        callbacks: of Keras.
+    """
+    how: dict[str, Any] = {"validation_rows": validation_rows, "callbacks": callbacks}
+    with seeded(settings[1].random_state):
+        model, components, arrays = build_for(inputs, *settings, embedder, training_rows)
+        network = inner_network(model)
+        training = Training(network, arrays, target, settings[1], training_rows=training_rows, **how)
+        history = training.losses(network.fit(**training.arguments))
+    measure_fusion(network, components, inputs, training_rows)
+    return Trained(model, history, inputs, np.arange(len(target)), training_rows, validation_rows)
 
 
 def build_for(

@@ -119,6 +119,13 @@ def calibrate(
     )
 
 
+def calibrate_network(
+    target: np.ndarray, predicted: pd.DataFrame, transformer: TargetTransformer, *, seed: int
+) -> IntervalCalibrator:
+    """Calibrate as `calibrate` does, by what `predict_patterns` tells of a network's rows."""
+    return calibrate(target, predicted, transformer, inputs=(LEVEL, SPREAD, RARITY), seed=seed)
+
+
 def fit_and_predict(
     regressor: NetworkRegressor,
     X: pd.DataFrame,

@@ -14,8 +14,8 @@ from typing import Any
 import keras
 
 from mixed_data.bundle import Backbones
-from mixed_data.bundle.bundle_folder import NETWORK_FILE
-from mixed_data.estimator.saved_backbones import read_backbones, write_backbones, write_photo_reader
+from mixed_data.estimator.saved_backbones import read_backbones, write_backbones
+from mixed_data.estimator.saved_onnx import write_onnx
 from mixed_data.files.checked_json import (
     NUMBER,
     OBJECT,
@@ -30,7 +30,7 @@ from mixed_data.files.checked_json import (
     write_json,
 )
 from mixed_data.network.checked_keras_files import read_keras, write_keras
-from mixed_data.network.onnx_export import export_predictor, split_predictor
+from mixed_data.network.onnx_export import split_predictor
 from mixed_data.prediction.missing_patterns import INPUT_NAMES
 from mixed_data.prediction.typical_photos import TYPICAL_FILE, TypicalPhotos
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
@@ -95,9 +95,7 @@ def write_network(
     write_keras(network, folder / _NETWORK_FILE)
     encoder, predictor = split_predictor(network)
     if for_runtime:
-        export_predictor(predictor, folder / NETWORK_FILE)
-        if encoder is not None:
-            readers = [write_photo_reader(encoder, folder / "backbone_0.onnx")]
+        readers = write_onnx(encoder, predictor, folder / _NETWORK_FILE) or readers
     if parts.typical is not None:
         _to_vectors(parts.typical, encoder).write(folder / TYPICAL_FILE)
     parts.preprocessor.save(folder / "preprocessing.json")

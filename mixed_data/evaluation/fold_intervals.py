@@ -20,9 +20,11 @@ from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor
 from mixed_data.estimator.out_of_fold import NUM_FOLDS, Splits, fit_and_predict, predict_patterns
+from mixed_data.estimator.settings import share_aside
 from mixed_data.evaluation.finished_fits import FinishedFits
 from mixed_data.evaluation.task_runs import RunTasks, run_by_joblib
 from mixed_data.files.progress import track
+from mixed_data.network.distribution import fitted_by
 from mixed_data.schema import Schema
 
 FEWEST_FOLDS = 5
@@ -41,7 +43,7 @@ def can_share_folds(model: Any, splits: Splits) -> bool:
     """
     is_asked = isinstance(model, MixedDataRegressor) and model.intervals
     few = FEWEST_FOLDS <= len(splits) <= MOST_FOLDS
-    return is_asked and few and all(model.needs_inner_folds(len(training_rows)) for training_rows, _ in splits)
+    return is_asked and few and all(share_aside(model.validation_fraction, len(rows)) == 0 for rows, _ in splits)
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def _predict_two(
 ) -> tuple[tuple[int, int], pd.DataFrame]:
     """Fit a clone without two folds and predict them; in whatever process."""
     pair, rows = task
-    return pair, fit_and_predict(clone(model), table, target, np.setdiff1d(np.arange(len(table)), rows), rows)
+    with fitted_by(None):  # the other processes of a job take no part in fits for intervals
+        return pair, fit_and_predict(clone(model), table, target, np.setdiff1d(np.arange(len(table)), rows), rows)
 
 
 def predict_held_out(models: Sequence[MixedDataRegressor], table: pd.DataFrame, splits: Splits) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import time
@@ -14,6 +15,7 @@ import keras
 import numpy as np
 
 from mixed_data.files.whole_files import replacing
+from mixed_data.network.distribution import Job
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,8 @@ class EpochCheckpoint(keras.callbacks.Callback):
     each training gets a file of its own; so make a new object for every fit.
 
     Args:
-        path: of the files, without their ending; the folder exists.
+        path: of the files, without their ending; the folder exists. None keeps nothing, which is for the processes of a
+            job that do not write: they take up what process 0 has kept.
 
     Attributes:
         seconds_between: two writes, at least; shorter epochs are not each worth a file.
@@ -41,30 +44,35 @@ class EpochCheckpoint(keras.callbacks.Callback):
 
     seconds_between = 1.0
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         super().__init__()
         self._path = path
         self._num_trainings = 0
 
-    def restore(self, model: keras.Model, stop: keras.callbacks.EarlyStopping | None, epochs: int) -> int:
+    def restore(
+        self, model: keras.Model, stop: keras.callbacks.EarlyStopping | None, epochs: int, job: Job | None = None
+    ) -> int:
         """Put a compiled network where the file of an earlier process says; without one, leave it as it is.
 
         Args:
             model: compiled, with the optimizer built.
             stop: of this training, if it has one.
             epochs: of the whole training.
+            job: whose processes train together; all of them read the file of process 0.
 
         Returns:
             The epoch to go on with; ``epochs`` where the training had been stopped early.
         """
-        self._file = self._path.with_name(f"{self._path.name}-{self._num_trainings}.npz")
+        self._file = None
+        if self._path is not None:
+            self._file = self._path.with_name(f"{self._path.name}-{self._num_trainings}.npz")
         self._num_trainings += 1
         self._stop = stop
         self._written = time.monotonic()
         self._seen: dict[str, Any] = {}
         self.losses: dict[str, list[float]] = {}
         variables = _variables_of(model)
-        arrays = _read(self._file)
+        arrays = _read(self._file, job)
         kept = _numbered(arrays, "variable")
         if [values.shape for values in kept] != [tuple(variable.shape) for variable in variables]:
             return 0
@@ -84,7 +92,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         """Write the file, if the last one is old enough."""
         for name, value in (logs or {}).items():
             self.losses.setdefault(name, []).append(float(value))
-        if time.monotonic() - self._written < self.seconds_between:
+        if self._file is None or time.monotonic() - self._written < self.seconds_between:
             return
         arrays = _number([keras.ops.convert_to_numpy(variable) for variable in _variables_of(self.model)], "variable")
         seen = {}
@@ -99,8 +107,9 @@ class EpochCheckpoint(keras.callbacks.Callback):
 
     def remove(self) -> None:
         """Remove the files: the fit is finished, and kept elsewhere."""
-        for file in self._path.parent.glob(f"{self._path.name}-*.npz"):
-            file.unlink()
+        if self._path is not None:
+            for file in self._path.parent.glob(f"{self._path.name}-*.npz"):
+                file.unlink()
 
 
 def _variables_of(model: keras.Model) -> list[keras.Variable]:
@@ -117,13 +126,16 @@ def _numbered(arrays: Arrays, name: str) -> list[np.ndarray]:
     return [arrays[key] for key in (f"{name} {number}" for number in range(len(arrays))) if key in arrays]
 
 
-def _read(file: Path) -> Arrays:
+def _read(file: Path | None, job: Job | None) -> Arrays:
     """Read a file; without one, or with one that a crash of the machine has spoiled, training begins anew."""
     try:
-        with open(file, "rb") as opened, np.load(opened, allow_pickle=False) as found:
+        content = None if file is None or not file.exists() else file.read_bytes()
+        if job is not None:
+            content = job.share_bytes(content or b"") or None
+        if content is None:
+            return {}
+        with np.load(io.BytesIO(content), allow_pickle=False) as found:
             return dict(found)
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         logger.warning("%s cannot be read (%s); that training begins anew.", file, error)
         return {}

@@ -61,4 +61,4 @@ def copy_variables(source: keras.Model, target: keras.Model) -> None:
     for ours, theirs in zip(target.variables, source.variables, strict=True):
         ours.assign(theirs)
     for variable in target.optimizer.variables:
-        variable.assign(keras.ops.zeros_like(variable))
+        variable.assign(keras.ops.zeros(variable.shape, variable.dtype))

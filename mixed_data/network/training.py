@@ -13,7 +13,10 @@ import keras
 import numpy as np
 from keras.src.random import seed_generator  # no public name says where layers take their seeds from
 
+from mixed_data.network.dealt_batches import DealtBatches, compile_for_dealt
+from mixed_data.network.distribution import Job
 from mixed_data.network.epoch_checkpoint import EpochCheckpoint
+from mixed_data.network.training_batches import Batches
 
 JIT_COMPILE = keras.backend.backend() == "jax"
 """Whether steps are compiled with XLA. JAX is slow without it; TensorFlow needs 3 to 10 s per network for it and saves
@@ -38,65 +41,6 @@ def seeded(seed: int) -> Iterator[None]:
         seed_generator.python_random = source
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
-
-
-class Batches(keras.utils.PyDataset):
-    """Rows of preprocessed inputs in batches, in a new order each epoch that depends on the seed only.
-
-    Each member of a packed ensemble gets an order of its own: a batch holds ``batch_size`` rows for every member.
-
-    Args:
-        inputs: what `MixedDataPreprocessor.transform` gave, or the like; never copied as a whole.
-        target: float ``(n,)``, transformed.
-        rows: positions of the rows to use.
-        network: from `build_network`; says which inputs are taken, and how many orders.
-        batch_size: rows per batch; the last one may be smaller, none is dropped.
-        seed: of the order of the rows; None keeps the order.
-    """
-
-    def __init__(
-        self,
-        inputs: Mapping[str, np.ndarray],
-        target: np.ndarray,
-        rows: np.ndarray,
-        *,
-        network: keras.Model,
-        batch_size: int,
-        seed: int | None,
-    ) -> None:
-        super().__init__()
-        self._inputs = {name: inputs[name] for name in network.input}
-        self._target = np.asarray(target, dtype="float32")
-        self._batch_size = batch_size
-        self._generator = None if seed is None else np.random.default_rng(seed)
-        num_orders = next(iter(network.input.values())).shape[1]
-        self._num_members = network.output.shape[1]
-        self._orders = np.tile(rows, (num_orders, 1))
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        """Enumerate of batches."""
-        return math.ceil(self._orders.shape[1] / self._batch_size)
-
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Return one batch: inputs ``(b, orders, ...)`` and the target ``(b, members)``."""
-        rows = self._orders[:, index * self._batch_size : (index + 1) * self._batch_size].T
-        target = np.broadcast_to(self._target[rows], (len(rows), self._num_members))
-        return {name: array[rows] for name, array in self._inputs.items()}, target
-
-    def on_epoch_end(self) -> None:
-        """Shuffle."""
-        if self._generator is not None:
-            self._orders = self._generator.permuted(self._orders, axis=1)
-
-    def release(self) -> None:
-        """Let go of the inputs, when the training is over: TensorFlow keeps every dataset that it ever trained on."""
-        self._inputs = {}
-
-    def skip(self, num_epochs: int) -> None:
-        """Shuffle as often as in so many epochs."""
-        for _ in range(num_epochs):
-            self.on_epoch_end()
 
 
 class _StopAtNaN(keras.callbacks.Callback):
@@ -163,6 +107,9 @@ class Training:
             last weights stay.
         callbacks: more Keras callbacks, e.g. a progress bar. With an `EpochCheckpoint` among them, a training that was
             stopped goes on after its last kept epoch, and ends as it would have.
+        job: whose processes train together, or None. ``inputs`` and ``target`` are then of the rows that this process
+            reads, ``training_rows`` and ``validation_rows`` what `mixed_data.network.dealt_batches.deal_rows` dealt it,
+            and the checkpoint is that of process 0.
 
     Attributes:
         arguments: of `keras.Model.fit`.
@@ -178,22 +125,30 @@ class Training:
         training_rows: np.ndarray,
         validation_rows: np.ndarray,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        job: Job | None = None,
     ) -> None:
         size, epochs = settings.batch_size, settings.epochs
-        batches = Batches(inputs, target, training_rows, network=model, batch_size=size, seed=settings.random_state)
+        make: Any = Batches if job is None else DealtBatches
+        how = {"network": model} | ({"batch_size": size} if job is None else {"places": job.places(size)})
+        batches = make(inputs, target, training_rows, seed=settings.random_state, **how)
         rate, decay = settings.learning_rate, settings.weight_decay
         if not model.compiled:  # one from `take_spare` is
             optimizer = make_optimizer(learning_rate=rate, weight_decay=decay, num_steps=epochs * len(batches))
             optimizer.build(model.trainable_variables)  # Otherwise TensorFlow traces the training step a second time.
-            model.compile(optimizer, settings.loss, jit_compile=JIT_COMPILE)
+            if job is None:
+                model.compile(optimizer, settings.loss, jit_compile=JIT_COMPILE)
+            else:
+                compile_for_dealt(model, optimizer, settings.loss)
         validation = stop = None
         if len(validation_rows):
-            validation = Batches(inputs, target, validation_rows, network=model, batch_size=size, seed=None)
+            validation = make(inputs, target, validation_rows, seed=None, **how)
             patience = settings.patience
             stop = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=patience, restore_best_weights=True)
         checkpoint = next((callback for callback in callbacks if isinstance(callback, EpochCheckpoint)), None)
         others = [callback for callback in callbacks if callback is not checkpoint]
-        num_finished = 0 if checkpoint is None else checkpoint.restore(model, stop, epochs)
+        if job is not None and checkpoint is None:
+            checkpoint = EpochCheckpoint(None)
+        num_finished = 0 if checkpoint is None else checkpoint.restore(model, stop, epochs, job)
         batches.skip(num_finished)
         self._checkpoint, self._learning_rate = checkpoint, rate
         self.arguments: dict[str, Any] = {

@@ -7,7 +7,7 @@ import logging
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -113,7 +113,7 @@ def resume_run(folder: RunFolder, config: Mapping[str, Any], *, whole: str | Non
     from mixed_data.evaluation.finished_fits import FinishedFits  # starts Keras
 
     found, config = read_config(folder), json.loads(json.dumps(config))  # as it was written: tuples are lists
-    if changed := [name for part in _MUST_BE_EQUAL for name in _find_changes(part, found.get(part), config[part])]:
+    if changed := find_changes(found, config, _MUST_BE_EQUAL):
         raise ValueError(
             f"{folder.path} cannot be resumed, because these are not what they were when it began: "
             f"{', '.join(changed)}. Bring them back, or start the run anew in another folder"
@@ -132,8 +132,18 @@ def resume_run(folder: RunFolder, config: Mapping[str, Any], *, whole: str | Non
             yield FinishedFits(folder.checkpoints, whole)
 
 
+def find_changes(before: Mapping[str, Any], now: Mapping[str, Any], parts: Sequence[str]) -> list[str]:
+    """Name what differs between two configs of a run; of the settings and versions, each by itself.
+
+    Args:
+        before: as it was read.
+        now: the other one, likewise.
+        parts: to be compared.
+    """
+    return [name for part in parts for name in _find_changes(part, before.get(part), now[part])]
+
+
 def _find_changes(part: str, before: Any, now: Any) -> list[str]:
-    """Name what has changed; of the settings and versions, each by itself."""
     if part in ("settings", "versions") and isinstance(before, dict):
         return [name for name in {**before, **now} if before.get(name) != now.get(name)]
     return [part] if before != now else []

@@ -17,6 +17,7 @@ from mixed_data.evaluation.held_out_scores import Splits, Watch, fit_fold, no_ca
 from mixed_data.evaluation.task_runs import RunTasks
 from mixed_data.files.progress import track
 from mixed_data.preprocessing.lost_photos import without_photo_warnings
+from mixed_data.runs.followed_run import ALL_ROWS
 from mixed_data.schema import Schema
 
 
@@ -93,7 +94,7 @@ def fit_on_all_rows(
     fit = fits.read(name, fold, ())
     if fit is None:
         started = time.perf_counter()
-        callbacks = [*watch(f"{name}, all rows", 0), *fits.watch_epochs(name, fold)]
+        callbacks = [*watch(f"{name}{ALL_ROWS}", 0), *fits.watch_epochs(name, fold)]
         known = {} if folds is None else {"out_of_fold": predict_held_out(folds[0], table, folds[1])}
         with without_photo_warnings():
             fitted = clone(model).fit(table, table[schema.target], callbacks=callbacks, **known)

@@ -28,6 +28,7 @@ def describe_run(
     main: str,
     settings: Mapping[str, Any],
     started: Mapping[str, Any] | None = None,
+    reads_photos: bool = True,
 ) -> dict[str, Any]:
     """Return the content of ``config.json``.
 
@@ -38,6 +39,7 @@ def describe_run(
         settings: all that its fits depend on, but for data and versions.
         started: how it was started, where that was the command line: ``command``, ``options``, ``unit`` (of the
             target, such as "US dollars") and ``bad_rows`` (how many were left out, in words).
+        reads_photos: whether it is to tell the photos, all of which are read for that.
     """
     versions = {name: version(name) for name in LIBRARIES}
     return {
@@ -58,7 +60,7 @@ def describe_run(
         "directory": os.getcwd(),
         "processors": joblib.cpu_count(),
         "table": _digest_table(table, schema),
-        "photos": _digest_photos(table, schema),
+        "photos": _digest_photos(table, schema) if reads_photos else None,
     }
 
 

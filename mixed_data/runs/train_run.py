@@ -33,11 +33,13 @@ from mixed_data.evaluation.task_runs import RunTasks
 from mixed_data.files.checked_json import make_plain, write_json
 from mixed_data.files.whole_files import write_csv
 from mixed_data.metrics import bootstrap_intervals, regression_metrics
+from mixed_data.network.distribution import current_job
 from mixed_data.preprocessing.lost_photos import check_photos
 from mixed_data.report import write_card, write_report
 from mixed_data.report.run_contents import Run
 from mixed_data.runs.bundle_scores import FOLD_COLUMN
 from mixed_data.runs.fold_fits import fit_elsewhere, fit_on_all_rows
+from mixed_data.runs.followed_run import announce_fits
 from mixed_data.runtime.saved_models import SAVED_MODELS
 from mixed_data.schema import Schema
 from mixed_data.schema.column_formats import check_and_read
@@ -145,6 +147,8 @@ def run_study(
 ) -> Study:
     """Fit and score every model of the plan on the same held-out rows, and fit the model for the bundle.
 
+    Of a job, see `mixed_data.network.distribution`, this is for process 0; the others call `follow_run`.
+
     Args:
         table: all rows, with the target.
         schema: roles of the columns.
@@ -171,6 +175,9 @@ def run_study(
         splits = k_fold(groups, plan.folds, random_state=plan.random_state)
     else:
         splits = [hold_out(groups, test_size=plan.test_size, random_state=plan.random_state)]
+    job = current_job()
+    if job is not None:
+        watch = announce_fits(job, watch, splits)
     options = {"random_state": plan.random_state, **plan.options}
     networks = make_networks(schema, list(dict.fromkeys([*plan.networks, plan.main])), options)
     networks[plan.main].set_params(intervals=plan.intervals)

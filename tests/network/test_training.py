@@ -12,7 +12,8 @@ from network_helpers import fit, make_network, read
 
 from mixed_data.fusion import AttentionPooling, Film, LateFusion, LowRankBilinear, WeightedSum
 from mixed_data.members import MemberDense
-from mixed_data.network.training import Batches, TrainingSettings, make_optimizer, seeded
+from mixed_data.network.training import TrainingSettings, make_optimizer, seeded
+from mixed_data.network.training_batches import Batches
 from mixed_data.preprocessing import Inputs
 
 NAMES = ["tabular", "images", "image_mask"]
