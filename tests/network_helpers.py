@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from mixed_data.network.fused_network import INPUT_NAMES, NetworkSettings, build_network
-from mixed_data.network.training import Training
+from mixed_data.network.training import Training, seeded
 
 Arrays = dict[str, np.ndarray]
 NUM_FEATURES, UNITS, NUM_ROWS = 5, 6, 8
@@ -33,9 +33,9 @@ class Stopper(keras.callbacks.Callback):
 def make_network(
     *, num_features: int = NUM_FEATURES, image_shape: tuple[int, ...] = (), image_branch: str = "cnn", **options: Any
 ) -> keras.Model:
-    keras.utils.set_random_seed(0)
     settings = NetworkSettings(**{"units": UNITS, "image_branch": image_branch, **options})
-    return build_network(num_features, image_shape or IMAGE_SHAPES.get(image_branch, ()), settings)
+    with seeded(0):
+        return build_network(num_features, image_shape or IMAGE_SHAPES.get(image_branch, ()), settings)
 
 
 def make_rows(image_branch: str = "cnn", modalities: str = "both", num_rows: int = NUM_ROWS) -> Arrays:
