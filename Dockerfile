@@ -7,7 +7,7 @@ WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
 COPY requirements.txt requirements-runtime.txt requirements-serve.txt ./
 COPY requirements-completion.txt requirements-dask.txt requirements-docs.txt requirements-heic.txt requirements-mlflow.txt ./
-COPY requirements-parquet.txt requirements-tensorboard.txt ./
+COPY requirements-jax.txt requirements-parquet.txt requirements-tensorboard.txt ./
 COPY mixed_data mixed_data
 RUN pip install --no-cache-dir ".[serve]" && rm -rf /build
 

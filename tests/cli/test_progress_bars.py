@@ -139,7 +139,7 @@ def bar_lines(text, bar):
 
 
 def test_fits_for_intervals_say_how_far_they_are(monkeypatch):
-    monkeypatch.setattr(out_of_fold, "_fit_and_predict", lambda *_: pd.DataFrame({"row": [0]}))
+    monkeypatch.setattr(out_of_fold, "fit_and_predict", lambda *_: pd.DataFrame({"row": [0]}))
     heard = []
     regressor = MixedDataRegressor(intervals=False)
     with listening(lambda *said: heard.append(said)):
