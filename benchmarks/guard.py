@@ -86,6 +86,7 @@ def measure(bare: Path | None) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         imported = statistics.median(run(_IMPORT)[0] for _ in range(3))
+        print(f"import of Keras: {imported:.1f} processor seconds", flush=True)
         read_sample("datasets/sample", rows=200)
         starts = [run(_START.format(out=str(folder / f"start{number}")))[0] for number in range(3)]
         found["cold start ÷ import of Keras"] = statistics.median(starts) / imported
