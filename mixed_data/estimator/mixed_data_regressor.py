@@ -188,9 +188,10 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
                 the target, which may be absent) are ignored.
             y: target ``(n,)`` or ``(n, 1)``, in target units: finite numbers, or texts of them as in a column.
             callbacks: Keras callbacks, e.g. a progress bar.
-            out_of_fold: predictions of the rows by models that had not seen them, where there are some: intervals are
-                then learned from them, and not by fits of inner folds. As
-                `mixed_data.evaluation.fold_intervals.predict_other_folds` gives it.
+            out_of_fold: what models that had not seen the rows predict for them, where there are such: intervals are
+                then learned from it, and not by fits of inner folds. The columns of
+                `mixed_data.estimator.out_of_fold.predict_patterns`, with ``row`` as the position in ``X``; ignored
+                where rows are set aside.
 
         Returns:
             self.

@@ -18,13 +18,7 @@ from mixed_data.bundle import load_bundle, save_bundle
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits
 from mixed_data.evaluation.fold_intervals import can_share_folds
-from mixed_data.evaluation.held_out_scores import (
-    HeldOut,
-    Watch,
-    evaluate_held_out,
-    make_networks,
-    no_callbacks,
-)
+from mixed_data.evaluation.held_out_scores import HeldOut, Watch, evaluate_held_out, make_networks, no_callbacks
 from mixed_data.evaluation.hidden_modality_scores import score_hidden
 from mixed_data.evaluation.model_names import TABLE
 from mixed_data.evaluation.permutation_importance import measure_importance

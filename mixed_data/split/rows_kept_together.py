@@ -98,17 +98,14 @@ def find_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
 
 def _photo_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
     numbers: dict[str, int] = {}
-    named = (
-        array("q"),
-        array("q"),
-    )  # the row and the number of each photo that is named; a set per photo takes 200 bytes
+    in_row, photo = array("q"), array("q")  # of each naming of a photo; a set of rows per photo would take 200 bytes
     for column in schema.images:
         for row, cell in enumerate(table[column]):
             for path in split_paths(cell):
-                named[0].append(row)
-                named[1].append(numbers.setdefault(path, len(numbers)))
-    rows, photos = (np.frombuffer(values, np.int64) if values else np.empty(0, np.int64) for values in named)
-    rows_of = rows[np.argsort(photos, kind="stable")]
+                in_row.append(row)
+                photo.append(numbers.setdefault(path, len(numbers)))
+    photos = np.array(photo, dtype=np.int64)
+    rows_of = np.array(in_row, dtype=np.int64)[np.argsort(photos, kind="stable")]
     starts = np.concatenate([[0], np.cumsum(np.bincount(photos, minlength=len(numbers)))])
     links = []
     for paths in equal_files(numbers):
@@ -141,9 +138,9 @@ def equal_files(paths: Iterable[str]) -> Iterator[list[str]]:
             readable[place] = False
     places = np.flatnonzero(readable)
     _, kinds = np.unique(contents[places].view("S40"), return_inverse=True)
-    order = places[np.argsort(kinds, kind="stable")]
-    ends = np.cumsum(np.bincount(kinds))
-    starts = ends - np.bincount(kinds)
+    order, counts = places[np.argsort(kinds, kind="stable")], np.bincount(kinds)
+    ends = np.cumsum(counts)
+    starts = ends - counts
     firsts = order[starts]
     for kind in np.lexsort((firsts, pd.factorize(contents["size"])[0][firsts])):
         yield [files[place] for place in order[starts[kind] : ends[kind]]]

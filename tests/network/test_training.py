@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from typing import Any
 
 import keras
@@ -286,6 +288,17 @@ def test_training_without_validation_rows_trains_all_epochs() -> None:
     history, _ = train_linear_model(make_linear_model(), validation_rows=np.arange(0), epochs=3, callbacks=[count])
     assert list(history) == ["loss"]
     assert calls == [0, 1, 2]
+
+
+def test_the_inputs_of_a_training_that_is_over_do_not_stay_in_memory() -> None:
+    features, model = np.ones((24, 8), dtype="float32"), make_linear_model()
+    watched = weakref.ref(features)
+    settings = TrainingSettings(2, 8, learning_rate=0.1, weight_decay=0.0, loss="mse", patience=3, random_state=0)
+    rows = {"training_rows": np.arange(16), "validation_rows": np.arange(16, 24)}
+    fit(model, Inputs({"tabular": features}, [[]] * 24), np.zeros(24), settings, **rows)
+    del features
+    gc.collect()
+    assert watched() is None
 
 
 def test_training_depends_on_its_seed_and_not_on_the_state_of_the_caller() -> None:

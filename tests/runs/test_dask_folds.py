@@ -116,6 +116,7 @@ def lose_the_scheduler(*arguments: object, **options: object) -> None:
     [
         ("train", [], "--dask does the fits of folds; give --folds too"),
         ("train", ["--folds", "2", "--tensorboard", "logs"], "--tensorboard is for fits on this machine"),
+        ("train", ["--folds", "2", "--distribute"], "--distribute trains on the devices of these processes"),
         ("compare", ["--jobs", "2"], "--jobs is for fits on this machine"),
     ],
 )

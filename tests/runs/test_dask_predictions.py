@@ -15,15 +15,12 @@ from pathlib import Path
 
 import dask
 import pandas as pd
-import pyarrow as pa
 import pytest
 from distributed import Client, LocalCluster, versions
-from pyarrow import parquet
 from reliability import Case, documented
 
 from mixed_data.cli import main
 from mixed_data.readers import table as table_reader
-from mixed_data.readers.parquet_rows import list_slices, read_slices
 from mixed_data.readers.table import open_checked_rows
 from mixed_data.runs import dask_cluster, dask_predictions
 from mixed_data.runs.bundle_scores import open_lines
@@ -298,6 +295,17 @@ def test_a_missing_dask_is_named_with_the_extra_that_brings_it(saved_bundle, dat
     assert capsys.readouterr().err == "error: predict needs dask; type: pip install 'mixed_data[dask]'\n"
 
 
+def test_a_scheduler_that_cannot_read_tasks_is_one_without_mixed_data_and_other_errors_stay_what_they_are(address):
+    with connect(address, ()) as workers:
+        with (
+            pytest.raises(ClusterError, match=r"the scheduler of tcp://\S+ has no mixed_data\.x; install"),
+            workers._errors(),
+        ):
+            raise RuntimeError("of Dask") from ModuleNotFoundError("no", name="mixed_data.x")
+        with pytest.raises(RuntimeError, match="of a task"), workers._errors():
+            raise RuntimeError("of a task")
+
+
 @pytest.fixture
 def no_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
     """A scheduler that has no worker, and lets none end."""
@@ -333,30 +341,3 @@ def test_a_task_that_ends_workers_is_an_error_that_names_the_last_one(no_worker,
         list(workers.map_in_order(os._exit, [1]))
     assert "1 workers of tcp://" in str(found.value)
     assert "give each worker more (--memory-limit)" in str(found.value)
-
-
-# --- Parquet --------------------------------------------------------------------------------------------------------
-
-
-def test_parts_of_columns_with_a_dictionary_in_each_row_group_are_as_long_as_others(tmp_path):
-    frames = [pd.DataFrame({"kind": pd.Categorical([f"{group}"] * 7)}) for group in range(6)]
-    with parquet.ParquetWriter(tmp_path / "rows.parquet", pa.Schema.from_pandas(frames[0])) as writer:
-        for frame in frames:
-            writer.write_table(pa.Table.from_pandas(frame))
-    slices = list_slices(tmp_path / "rows.parquet", 10)
-    found = [part for _, part in read_slices(slices)]
-    assert [len(part) for part in found] == [10, 10, 10, 10, 2]
-    assert pd.concat([part.astype(str) for part in found])["kind"].tolist() == [str(row // 7) for row in range(42)]
-    for where, expected in zip(slices, found, strict=True):
-        ((_, alone),) = read_slices([where])
-        pd.testing.assert_frame_equal(alone, expected)
-
-
-def test_files_of_a_folder_with_different_columns_are_refused(rows, tmp_path):
-    rows.to_parquet(tmp_path / "a.parquet")
-    rows.drop(columns="area").to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(ValueError, match=r"b\.parquet and .*a\.parquet have not the same columns: 'area'; write"):
-        list_slices(tmp_path, 10)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="there is no Parquet file in the folder"):
-        list_slices(tmp_path / "empty", 10)
