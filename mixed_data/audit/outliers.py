@@ -106,12 +106,15 @@ def _find_far_targets(subject: Subject) -> Iterator[Case]:
     folds = _limit(k_fold(subject.groups, _NUM_FOLDS, random_state=_SEED))
     # Each is far off in its own way where it fits badly; a mistake in the target is far off for both.
     ridge = make_pipeline(TabularPreprocessor(subject.schema), RidgeCV(_RIDGE_STRENGTHS))
+    by_ridge, _ = _find_far(scaled, cross_val_predict(ridge, subject.table, scaled, cv=folds))
+    if not len(by_ridge):
+        return
     trees = make_pipeline(make_features(subject.schema, TabularPreprocessor(), _SEED), make_boosting(_SEED))
     # Of few rows, the threads of the trees only wait for each other, on a busy machine for long.
     with threadpool_limits(1 if len(scaled) < _ROWS_FOR_THREADS else None, user_api="openmp"):
-        predicted = [cross_val_predict(model, subject.table, scaled, cv=folds) for model in (ridge, trees)]
-    (by_ridge, _), (by_trees, unit) = (_find_far(scaled, values) for values in predicted)
-    expected = transformer.inverse_transform(predicted[1])
+        predicted = cross_val_predict(trees, subject.table, scaled, cv=folds)
+    by_trees, unit = _find_far(scaled, predicted)
+    expected = transformer.inverse_transform(predicted)
     spread = unit * transformer.std_ if transformer.log_ else 0.0
     for row in by_trees[np.isin(by_trees, by_ridge)]:
         yield subject.case([row], _describe(subject.target[row], expected[row], spread))

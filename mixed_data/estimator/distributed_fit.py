@@ -12,7 +12,7 @@ from mixed_data.estimator.network_fit import Trained
 from mixed_data.network.dealt_batches import NO_ROW, deal_rows
 from mixed_data.network.distribution import Job
 from mixed_data.network.fused_network import NetworkSettings, build_network, make_predictor
-from mixed_data.network.member_predictions import NUM_ROWS_TO_MEASURE, measure_fusion
+from mixed_data.network.member_predictions import NUM_ROWS_TO_MEASURE
 from mixed_data.network.training import Training, TrainingSettings, seeded
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
@@ -117,5 +117,4 @@ def train_together(
     kept = np.concatenate([training_rows[some], validation_rows])
     inputs = preprocessor.transform_checked(table.iloc[kept])
     first, rest = np.split(np.arange(len(kept)), [len(some)])
-    measure_fusion(local, None, inputs, first)
     return Trained(make_predictor(local), history, inputs, kept, first, rest)

@@ -17,21 +17,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.bundle import Backbones
 from mixed_data.estimator.distributed_fit import Learned, learn_once, split_once, train_together
-from mixed_data.estimator.network_fit import train_alone
-from mixed_data.estimator.out_of_fold import calibrate_network, inner_splits, predict_out_of_fold, predict_patterns
+from mixed_data.estimator.network_fit import Trained, train_alone
+from mixed_data.estimator.out_of_fold import calibrate_network, predict_unseen
 from mixed_data.estimator.photo_backbones import learn_embedder, load_embedder
 from mixed_data.estimator.saved_network import NetworkParts, check_entry, read_network, write_network
 from mixed_data.estimator.saved_regressor import SavedRegressor
 from mixed_data.estimator.settings import (
     check_callbacks,
     check_options,
-    group_rows,
     read_training_rows,
     resolve_settings,
     set_aside,
 )
-from mixed_data.network.distribution import current_job, fitted_by
-from mixed_data.network.member_predictions import predict_members, read_member_weights
+from mixed_data.network.distribution import Job, current_job
+from mixed_data.network.member_predictions import measure_fusion, predict_members, read_member_weights
 from mixed_data.network.training import JIT_COMPILE
 from mixed_data.prediction.member_spread import describe_members
 from mixed_data.prediction.predicted_rows import NUM_ROWS_AT_ONCE
@@ -104,7 +103,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         fusion_weights_: branch -> learned weight, summing to 1; empty where the fusion has none. On one scale: the
             share of what moves the fused vector over the training rows; see `mixed_data.fusion.WeightedSum`.
         history_: ``loss`` and ``val_loss`` per epoch.
-        typical_photos_: the mean photo of each view, a `TypicalPhotos`, or None; explanations use it.
+        typical_photos_: `TypicalPhotos`, the mean photo of each view, or None.
         feature_names_in_: the columns that are read.
         n_features_in_: how many they are.
 
@@ -201,38 +200,45 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
                 option is out of range. Without a schema, also where a column of ``X`` has the values of ``y`` under
                 another name, or its name with other values.
         """
-        options = self.get_params(deep=False)
-        check_options(options)
+        job = current_job()
+        schema, X, target, trained = self._train(X, y, callbacks, job)
+        if job is not None and not job.is_first:
+            return self
+        measure_fusion(self.model_, trained.inputs, trained.training)
+        if self.intervals:
+            if out_of_fold is None or len(trained.validation):
+                out_of_fold = predict_unseen(self, X, target, schema, trained)
+            self.calibrator_ = calibrate_network(target, out_of_fold, self.target_transformer_, seed=self.random_state)
+        return self
+
+    def fit_to_predict(self, X: pd.DataFrame, y: ArrayLike) -> MixedDataRegressor:
+        """Learn from the training rows as `fit` does, but not how far off predictions are, nor what a fusion weighs."""
+        self._train(X, y, (), current_job())
+        return self
+
+    def _train(
+        self, X: pd.DataFrame, y: ArrayLike, callbacks: Sequence[keras.callbacks.Callback], job: Job | None
+    ) -> tuple[Schema, pd.DataFrame, np.ndarray, Trained]:
+        """Train the network, and return the schema, the rows and their target as they were read, and what is left."""
+        check_options(self.get_params(deep=False))
         check_callbacks(callbacks)
         schema, X, target = read_training_rows(self.schema, self.modalities, X, y)
-        settings = resolve_settings(options, len(X))
-        job = current_job()
+        settings = resolve_settings(self.get_params(deep=False), len(X))
         split = partial(set_aside, self.validation_fraction, X, target, schema, self.random_state)
         training_rows, validation_rows = split() if job is None else split_once(job, split)
         learn = partial(self._learn, schema, X.iloc[training_rows], target[training_rows])
+        preprocessor, embedder, transformer = learn() if job is None else learn_once(job, learn)
+        scaled = transformer.transform(target)
         how: dict[str, Any] = {"training_rows": training_rows, "validation_rows": validation_rows}
         if job is None:
-            preprocessor, embedder, transformer = learn()
             inputs = preprocessor.transform_checked(X, embedder)
             warn_of_lost_photos(inputs.row_warnings, X, schema.images)
-            trained = train_alone(inputs, transformer.transform(target), settings, embedder, callbacks=callbacks, **how)
+            trained = train_alone(inputs, scaled, settings, embedder, callbacks=callbacks, **how)
         else:
-            preprocessor, embedder, transformer = learn_once(job, learn)
-            scaled = transformer.transform(target)
             trained = train_together(job, preprocessor, X, scaled, settings, callbacks=callbacks, **how)
         typical = TypicalPhotos.learn(trained.inputs, trained.training) if preprocessor.views_ else None
-        reading = (preprocessor, transformer, embedder)
-        self.set_parts(NetworkParts(trained.model, *reading, trained.history, typical))
-        if self.intervals and (job is None or job.is_first):
-            if len(trained.validation):  # they decided only when to stop
-                out_of_fold = predict_patterns(self, trained.inputs.take(trained.validation))
-                out_of_fold["row"] = trained.rows[trained.validation][out_of_fold["row"]]
-            elif out_of_fold is None:
-                splits = inner_splits(group_rows(X, target, schema), self.random_state)
-                with fitted_by(None):
-                    out_of_fold = predict_out_of_fold(self, X, target, schema, splits)
-            self.calibrator_ = calibrate_network(target, out_of_fold, transformer, seed=self.random_state)
-        return self
+        self.set_parts(NetworkParts(trained.model, preprocessor, transformer, embedder, trained.history, typical))
+        return schema, X, target, trained
 
     def _learn(self, schema: Schema, rows: pd.DataFrame, target: np.ndarray) -> Learned:
         """Learn from training rows and their target how cells, photos and targets are read."""

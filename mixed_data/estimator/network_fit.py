@@ -12,7 +12,6 @@ import numpy as np
 
 from mixed_data.network import PrincipalComponents
 from mixed_data.network.fused_network import NetworkSettings, build_network, inner_network, make_predictor
-from mixed_data.network.member_predictions import measure_fusion
 from mixed_data.network.spare_networks import copy_variables, name_recipe, take_spare
 from mixed_data.network.training import Training, TrainingSettings, seeded
 from mixed_data.preprocessing import Inputs
@@ -68,11 +67,10 @@ def train_alone(
     """
     how: dict[str, Any] = {"validation_rows": validation_rows, "callbacks": callbacks}
     with seeded(settings[1].random_state):
-        model, components, arrays = build_for(inputs, *settings, embedder, training_rows)
+        model, arrays = build_for(inputs, *settings, embedder, training_rows)
         network = inner_network(model)
         training = Training(network, arrays, target, settings[1], training_rows=training_rows, **how)
         history = training.losses(network.fit(**training.arguments))
-    measure_fusion(network, components, inputs, training_rows)
     return Trained(model, history, inputs, np.arange(len(target)), training_rows, validation_rows)
 
 
@@ -82,7 +80,7 @@ def build_for(
     training_settings: TrainingSettings,
     embedder: PhotoEmbedder | None,
     training_rows: np.ndarray,
-) -> tuple[keras.Model, PrincipalComponents | None, dict[str, np.ndarray]]:
+) -> tuple[keras.Model, dict[str, np.ndarray]]:
     """Build the network for some rows, or take a spare one of the same kind and give it the weights of a new one.
 
     Args:
@@ -93,9 +91,8 @@ def build_for(
         training_rows: positions of the rows that components are learned from.
 
     Returns:
-        The predictor, whose network, see `inner_network`, is untrained; the components that stand before that if there
-        is an embedder; and what the network reads: the inputs, with the components in place of the vectors, once for
-        all epochs instead of in every step.
+        The predictor, whose network, see `inner_network`, is untrained; and what the network reads: the inputs, where
+        there is an embedder with the components in place of the vectors, once for all epochs instead of in every step.
     """
     components, arrays = None, dict(inputs)
     if embedder is not None:
@@ -118,4 +115,4 @@ def build_for(
             spare.mean.assign(components.mean)
             spare.kernel.assign(components.kernel)
     name_recipe(model, recipe)
-    return model, components, arrays
+    return model, arrays

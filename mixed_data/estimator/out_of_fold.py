@@ -12,8 +12,11 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 from sklearn.base import clone
 
+from mixed_data.estimator.network_fit import Trained
+from mixed_data.estimator.settings import group_rows
 from mixed_data.files.progress import track
 from mixed_data.intervals import IntervalCalibrator
+from mixed_data.network.distribution import fitted_by
 from mixed_data.network.spare_networks import give_back
 from mixed_data.prediction.missing_patterns import PATTERNS, hide, name_patterns
 from mixed_data.prediction.rare_levels import RARITY
@@ -32,10 +35,11 @@ class NetworkRegressor(Protocol):
     """What is needed of a regressor here: scikit-learn's contract, and these."""
 
     modalities: str
+    random_state: int
     target_transformer_: TargetTransformer
     model_: keras.Model
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> NetworkRegressor:
+    def fit_to_predict(self, X: pd.DataFrame, y: np.ndarray) -> NetworkRegressor:
         """Learn from rows."""
 
     def read_rows(self, table: pd.DataFrame) -> Inputs:
@@ -73,6 +77,29 @@ def predict_patterns(regressor: NetworkRegressor, inputs: Inputs) -> pd.DataFram
             columns |= dict(zip((LEVEL, SPREAD, RARITY), difficulty.T, strict=True))
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
+
+
+def predict_unseen(
+    regressor: NetworkRegressor, X: pd.DataFrame, target: np.ndarray, schema: Schema, trained: Trained
+) -> pd.DataFrame:
+    """Predict rows by models that have not seen them: those that were set aside, or else all, by fits of folds.
+
+    Args:
+        regressor: fitted.
+        X: the rows that it was given.
+        target: ``(n,)``, target units.
+        schema: of its modality.
+        trained: what its training left.
+
+    Returns:
+        As `predict_patterns`, with the row's position in ``X``.
+    """
+    if len(trained.validation):  # they decided only when to stop
+        predicted = predict_patterns(regressor, trained.inputs.take(trained.validation))
+        return predicted.assign(row=trained.rows[trained.validation][predicted["row"]])
+    splits = inner_splits(group_rows(X, target, schema), regressor.random_state)
+    with fitted_by(None):  # the other processes of a job take no part
+        return predict_out_of_fold(regressor, X, target, schema, splits)
 
 
 def predict_out_of_fold(
@@ -135,7 +162,7 @@ def fit_and_predict(
 ) -> pd.DataFrame:
     """Fit on some rows and predict others, as `predict_patterns` does; the network is left to the next fit."""
     with without_photo_warnings():  # the fit on all rows has spoken of them
-        regressor.fit(X.iloc[training_rows], target[training_rows])
+        regressor.fit_to_predict(X.iloc[training_rows], target[training_rows])
     predicted = predict_patterns(regressor, regressor.read_rows(X.iloc[held_out_rows]))
     give_back(regressor.model_)
     return predicted.assign(row=held_out_rows[predicted["row"]])

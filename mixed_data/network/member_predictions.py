@@ -9,7 +9,7 @@ import numpy as np
 
 from mixed_data.fusion import WeightedFusion
 from mixed_data.network import PrincipalComponents
-from mixed_data.network.fused_network import make_predictor
+from mixed_data.network.fused_network import inner_network, make_predictor
 
 NUM_ROWS_PER_STEP = 32
 """Rows that the network sees at once while predicting, never more and never fewer."""
@@ -41,20 +41,19 @@ def predict_members(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.
     return scaled
 
 
-def measure_fusion(
-    network: keras.Model, components: PrincipalComponents | None, inputs: Mapping[str, np.ndarray], rows: np.ndarray
-) -> None:
+def measure_fusion(model: keras.Model, inputs: Mapping[str, np.ndarray], rows: np.ndarray) -> None:
     """Have a fusion with learned weights measure its branches, so that these weights are reported on one scale.
 
     Args:
-        network: from `build_network`, trained; predicts the same afterwards.
-        components: that stand before it, or None.
-        inputs: arrays of all rows, as the model of `make_predictor` takes them.
+        model: from `mixed_data.network.fused_network.make_predictor`, trained; predicts the same afterwards.
+        inputs: arrays of all rows, by the names of the model's inputs.
         rows: positions of the training rows; of many, `NUM_ROWS_TO_MEASURE` are looked at.
     """
+    network = inner_network(model)
     fusion = next((layer for layer in network.layers if isinstance(layer, WeightedFusion)), None)
     if fusion is None or not fusion.learnable:
         return
+    components = next((layer for layer in model.layers if isinstance(layer, PrincipalComponents)), None)
     branches = make_predictor(keras.Model(network.input, fusion.input), components)
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), NUM_ROWS_TO_MEASURE)).astype(int)]
     parts = []

@@ -117,7 +117,7 @@ def test_a_run_shares_its_folds_and_the_model_of_all_rows_learns_from_theirs(
 ) -> None:
     table, schema = read_table(data=listings)
     options = {"units": 8, "members": 2, "validation_fraction": 0.0}
-    monkeypatch.setattr("mixed_data.estimator.mixed_data_regressor.predict_out_of_fold", None)  # no inner folds
+    monkeypatch.setattr("mixed_data.estimator.out_of_fold.predict_out_of_fold", None)  # no inner folds
     fits = count(monkeypatch)
     plan = Plan(networks=["table"], main="table", options=options, folds=5)
     found = run_study(table, schema, plan)

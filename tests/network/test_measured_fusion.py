@@ -20,7 +20,7 @@ def test_weights_are_shares_of_the_spread_over_the_training_rows(fusion: str, im
     model = make_predictor(network)
     before, training = run(model, rows), np.arange(0, 50, 2)
     plain = read_member_weights(model)
-    measure_fusion(network, None, rows, training)
+    measure_fusion(model, rows, training)
     np.testing.assert_array_equal(run(model, rows), before)
     layer = network.get_layer("fusion")
     some = {name: array[training] for name, array in rows.items()}
@@ -40,5 +40,6 @@ def run_dense(layer: keras.Layer, array: np.ndarray) -> np.ndarray:
 
 def test_a_fusion_without_learned_weights_is_left_alone() -> None:
     network = make_network(fusion="concat", image_branch="pretrained", members=2)
-    measure_fusion(network, None, make_rows("pretrained"), np.arange(4))
-    assert read_member_weights(make_predictor(network)) is None
+    model = make_predictor(network)
+    measure_fusion(model, make_rows("pretrained"), np.arange(4))
+    assert read_member_weights(model) is None
