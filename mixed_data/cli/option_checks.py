@@ -48,6 +48,8 @@ def check_study_options(options: argparse.Namespace) -> None:
     check_data_options(options)
     _check_files(options)
     _check_dask(options)
+    if options.jobs != 1 and getattr(options, "tensorboard", None):
+        raise UsageError("--tensorboard watches the epochs of fits in this process; leave it out with --jobs")
     networks = {options.fusion, *(options.networks or ())}
     if "best" in networks and options.image_branch not in STACK_BRANCH_NAMES:
         raise UsageError(f"the network 'best' needs --image-branch {' or '.join(STACK_BRANCH_NAMES)}")
@@ -78,6 +80,8 @@ def check_distribution(options: argparse.Namespace) -> None:
     """
     if options.distribute and options.dask is not None:
         raise UsageError("--distribute trains on the devices of these processes; leave it out with --dask")
+    if options.distribute and options.jobs != 1:
+        raise UsageError("--distribute trains one network after the other; leave it out with --jobs")
     if options.distribute and (
         options.image_branch not in (None, "cnn") or "best" in {options.fusion, *(options.networks or ())}
     ):

@@ -44,7 +44,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=JOBS,
         default=1,
-        help="inner fits at the same time, of intervals; default: %(default)s",
+        help="fits at the same time, each in a process with one thread; -1: one per core; default: %(default)s",
     )
     study.add_argument("--dask", **{**DASK_OPTION, "help": f"with --folds: {DASK_OPTION['help']}"})
     study.add_argument(
@@ -134,7 +134,7 @@ def _train(options: argparse.Namespace, job: Job | None = None) -> Results:
             watch=watch,
             fits=fits,
             places=data.places,
-            run_tasks=run_tasks if options.dask else None,
+            run_tasks=run_tasks if options.dask or _has_fits_for_jobs(options, plan) else None,
         )
         with show_status("writing the bundle and the report"):
             write_run(folder, found, config)
@@ -161,6 +161,11 @@ def _train(options: argparse.Namespace, job: Job | None = None) -> Results:
         "tensorboard": options.tensorboard,
         "seconds": seconds,
     }
+
+
+def _has_fits_for_jobs(options: argparse.Namespace, plan: Plan) -> bool:
+    """Tell whether ``--jobs`` is for fits of networks and folds; of a single network it is for those of intervals."""
+    return options.jobs != 1 and (plan.folds > 0 or len({*plan.networks, plan.main}) > 1)
 
 
 def _follow(options: argparse.Namespace, job: Job) -> Results:

@@ -232,7 +232,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         how: dict[str, Any] = {"training_rows": training_rows, "validation_rows": validation_rows}
         if job is None:
             inputs = preprocessor.transform_checked(X, embedder)
-            warn_of_lost_photos(inputs.row_warnings, X, schema.images)
+            warn_of_lost_photos(inputs.row_warnings, X, schema.images, depth=3)
             trained = train_alone(inputs, scaled, settings, embedder, callbacks=callbacks, **how)
         else:
             trained = train_together(job, preprocessor, X, scaled, settings, callbacks=callbacks, **how)

@@ -106,19 +106,22 @@ def check_photos(table: pd.DataFrame, columns: Sequence[str], *, allow_missing_p
     return list(sentences.values())
 
 
-def warn_of_lost_photos(row_warnings: Iterable[Iterable[str]], table: pd.DataFrame, needed: Sequence[str] = ()) -> None:
-    """Warn the caller's caller where photos cannot be used: one sentence per column; empty cells are no reason.
+def warn_of_lost_photos(
+    row_warnings: Iterable[Iterable[str]], table: pd.DataFrame, needed: Sequence[str] = (), *, depth: int = 2
+) -> None:
+    """Warn a caller's caller where photos cannot be used: one sentence per column; empty cells are no reason.
 
     Args:
         row_warnings: of each row, see `Inputs`.
         table: the rows.
         needed: columns of which not every cell may be empty.
+        depth: how many callers up the one stands whose line the warning names.
     """
     lost = [warning for row in row_warnings for warning in row if isinstance(warning, LostPhoto)]
     sentences = describe_lost_photos(lost, table)
     sentences += [_NONE_NAMED.format(column) for column in needed if not any(map(split_photos, table[column]))]
     if sentences:
-        warnings.warn("; ".join(sentences), PhotoWarning, stacklevel=3)
+        warnings.warn("; ".join(sentences), PhotoWarning, stacklevel=depth + 1)
 
 
 @contextmanager

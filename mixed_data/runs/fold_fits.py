@@ -1,4 +1,4 @@
-"""The fits of a cross-validated run, in whatever process: one for each model and fold, and one on all rows."""
+"""The fits of a run, in whatever process: one for each model and split, and with folds one on all rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mixed_data.schema import Schema
 
 @dataclass(frozen=True)
 class _FoldTask:
-    """One fit of a cross-validated run: on the training rows of a fold, or, without a split, on all rows."""
+    """One fit of a run: on the training rows of a split, or, without one, on all rows."""
 
     name: str
     model: BaseEstimator
@@ -44,6 +44,7 @@ def fit_elsewhere(
     fits: FinishedFits,
     *,
     share_folds: bool,
+    on_all_rows: bool,
 ) -> None:
     """Have all fits made that are not finished; those of the main model, which take longest, first."""
     known: dict[int, OutOfFold] = {}
@@ -56,11 +57,11 @@ def fit_elsewhere(
         if fits.read(name, fold, split[1]) is None
     ]
     on_all = []
-    if fits.read(main, len(splits), ()) is None:
+    if on_all_rows and fits.read(main, len(splits), ()) is None:
         on_all = [_FoldTask(main, models[main], len(splits), None, False, shared=splits if share_folds else ())]
     # The model of all rows needs those of the folds where folds are shared.
     for some in (tasks, on_all) if share_folds else ([*on_all, *tasks],):
-        for _ in track(run_tasks(_fit_and_keep, some, table, schema, fits), "fits of folds", len(some)):
+        for _ in track(run_tasks(_fit_and_keep, some, table, schema, fits), "fits", len(some)):
             pass
 
 

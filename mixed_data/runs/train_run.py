@@ -151,7 +151,7 @@ def run_study(
         watch: called before each fit; returns Keras callbacks.
         fits: where finished fits are taken from and put.
         places: where the rows stand in their file, such as "line 7"; the audit names them so.
-        run_tasks: runs the fits of the folds, and leaves them in ``fits``; None for one after the other, here.
+        run_tasks: runs the fits, and leaves them in ``fits``; None for one after the other, here.
 
     Raises:
         ValueError: the table does not fit the schema, there are too few rows to split, or an option is out of range.
@@ -178,8 +178,9 @@ def run_study(
     models = {**make_baselines(schema, options), **networks}
     findings = audit_table(table, schema, links=links, places=places, checked=True).sentences
     share_folds = plan.folds > 0 and can_share_folds(networks[plan.main], splits)
-    if plan.folds and run_tasks is not None:
-        fit_elsewhere(run_tasks, models, plan.main, table, schema, splits, fits, share_folds=share_folds)
+    if run_tasks is not None:
+        how = {"share_folds": share_folds, "on_all_rows": plan.folds > 0}
+        fit_elsewhere(run_tasks, models, plan.main, table, schema, splits, fits, **how)
     results = []
     for name, model in models.items():
         of_main = {"hide": True, "share_folds": share_folds} if name == plan.main else {}

@@ -157,11 +157,11 @@ def test_a_resumed_evaluation_fits_what_is_left_and_gives_the_same_intervals(
 def count(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Note of each fit of a network whether it was to learn intervals."""
     fits: list[bool] = []
-    fit = MixedDataRegressor.fit
+    train = MixedDataRegressor._train
 
-    def noted(self: MixedDataRegressor, *arguments: Any, **more: Any) -> MixedDataRegressor:
+    def noted(self: MixedDataRegressor, *arguments: Any) -> Any:
         fits.append(self.intervals)
-        return fit(self, *arguments, **more)
+        return train(self, *arguments)
 
-    monkeypatch.setattr(MixedDataRegressor, "fit", noted)
+    monkeypatch.setattr(MixedDataRegressor, "_train", noted)
     return fits
