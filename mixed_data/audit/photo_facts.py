@@ -89,7 +89,8 @@ def _describe_photo(path: str, pixels: np.ndarray | PhotoError) -> PhotoFile:
     if isinstance(pixels, PhotoError):
         return PhotoFile(problem=str(pixels))
     facts = _read_facts(path)
-    if pixels.std(axis=(0, 1)).max() < _MIN_CONTRAST:
+    # One row per colour: to add up along the short axis takes NumPy ten times as long.
+    if pixels.reshape(-1, pixels.shape[-1]).T.astype("float64", order="C").std(axis=1).max() < _MIN_CONTRAST:
         return PhotoFile(is_blank=True, facts=facts)
     pictures = (Image.fromarray(pixels), Image.fromarray(pixels[:, ::-1]))
     hashes = np.stack([imagehash.phash(picture, hash_size=_HASH_SIZE).hash.ravel() for picture in pictures])
