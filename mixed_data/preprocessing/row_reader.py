@@ -182,9 +182,10 @@ class RowReader(Learned):
     def transform_checked(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Inputs:
         """Read as `transform` does, each cell once, rows that are known to fit the schema."""
         self.check_fitted()
-        arrays, tabular_warnings = self.encode_table(table)
+        arrays, row_warnings = self.encode_table(table)
         images, image_mask, image_warnings = self.images_.transform(table, embedder)
-        row_warnings = [a + b for a, b in zip(tabular_warnings, image_warnings, strict=True)]
+        for warnings, of_photos in zip(row_warnings, image_warnings, strict=True):
+            warnings += of_photos
         return Inputs({**arrays, "images": images, "image_mask": image_mask}, row_warnings)
 
     def encode_table(self, table: pd.DataFrame) -> tuple[dict[str, np.ndarray], list[list[str]]]:
