@@ -39,7 +39,7 @@ class Inputs(dict[str, np.ndarray]):
       photo;
     - "image_mask": bool (n, V), False where a photo is missing or unreadable.
 
-    Photos of more than 128 MB that are files stay on disk: "images" is then `StoredPhotos`, which reads rows when they
+    Photos of more than 32 MB that are files stay on disk: "images" is then `StoredPhotos`, which reads rows when they
     are indexed, and all of them in `numpy.asarray`.
 
     All five are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only, and wants

@@ -32,6 +32,7 @@ from mixed_data.schema.written_numbers import parse_numbers
 _KEY_BYTES = 16  # of a digest, which tell any two files apart
 _NUM_DIGESTS = 4096
 
+
 @dataclass(frozen=True)
 class Link:
     """Rows that belong together, and why.
