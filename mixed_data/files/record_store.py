@@ -185,7 +185,7 @@ class RecordStore:
                 raise OSError(f"a file of {self._folder} has become shorter while it was read")
 
     def _load(self) -> None:
-        """Read all indexes: the first bytes of digests in order, of equal ones the newest last, and what goes with them.
+        """Read all indexes: the first bytes of digests in order, of equal ones the newest last, and what is theirs.
 
         The checksum is of the whole digest, so that 20 bytes for each record are enough to know it again.
         """
