@@ -190,8 +190,7 @@ class RecordStore:
         The checksum is of the whole digest, so that 20 bytes for each record are enough to know it again.
         """
         self._sizes = self._measure()
-        self._firsts, self._checksums = np.empty(0, "<u8"), np.empty(0, "<u4")
-        self._places = np.empty(0, np.int64)
+        self._firsts, self._checksums, self._places = np.empty(0, "<u8"), np.empty(0, "<u4"), np.empty(0, np.int64)
         firsts, checksums, places = [self._firsts], [self._checksums], [self._places]
         for index in sorted(self._list_indexes()):
             try:
@@ -204,11 +203,10 @@ class RecordStore:
             firsts.append(np.ndarray(len(entries), "<u8", entries, strides=(ENTRY.itemsize,)).copy())
             checksums.append(entries["checksum"].copy())
             places.append((number << _RECORD_BITS) + np.arange(len(entries)))
-        self._firsts, self._checksums, self._places = map(np.concatenate, (firsts, checksums, places))
-        order = np.argsort(self._firsts, kind="stable")
-        self._firsts, self._checksums, self._places = (
-            found[order] for found in (self._firsts, self._checksums, self._places)
-        )
+        order = np.argsort(np.concatenate(firsts), kind="stable")
+        self._firsts = np.concatenate(firsts)[order]
+        self._checksums = np.concatenate(checksums)[order]
+        self._places = np.concatenate(places)[order]
         self._recent = {}
 
     def _look_up(self, digest: bytes) -> tuple[int, int]:
