@@ -233,7 +233,7 @@ def _decode(photo: str | bytes, height: int, width: int, resize: str, max_pixels
             raise PhotoError("too many pixels", f"{size} are more than max_pixels={max_pixels:,} allows")
         if isinstance(image, JpegImagePlugin.JpegImageFile):
             # After zeros in place of the rest, as a broken download leaves them, the decoder would paint some colour.
-            if stream.read().rfind(_END_OF_JPEG) < 0:  # from behind, where it mostly is
+            if not _has_end(stream):
                 raise PhotoError("cannot be decoded", "image file is truncated (its end mark is missing)")
             # The same for both sides, because the photo may still have to be turned. (HEIC would give a thumbnail.)
             side = int(_REDUCING_GAP * max(height, width))
@@ -276,6 +276,16 @@ def _open_image(stream: BinaryIO) -> ImageFile.ImageFile:
                 raise explain_raw()
             return reader(stream)
     raise explain_content(start)
+
+
+def _has_end(stream: BinaryIO) -> bool:
+    """Tell whether the end mark of a JPEG comes after what was read of it, its header."""
+    start, end = stream.tell(), stream.seek(0, os.SEEK_END)
+    stream.seek(max(start, end - len(_END_OF_JPEG)))
+    if stream.read() == _END_OF_JPEG:  # as mostly
+        return True
+    stream.seek(start)
+    return stream.read().rfind(_END_OF_JPEG) >= 0  # from behind, for few bytes are added
 
 
 def _open_heic(stream: BinaryIO, start: bytes) -> ImageFile.ImageFile:
