@@ -135,7 +135,8 @@ class RowRegressor(Learned):
                 )
             columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
             rare = find_rare_levels(inputs, self.preprocessor_)
-            found = [of_photos + of_levels for of_photos, of_levels in zip(inputs.row_warnings, rare, strict=True)]
+            pairs = zip(inputs.row_warnings, rare, strict=True)
+            found = [of_row + of_levels if of_levels else of_row for of_row, of_levels in pairs]
             columns["warnings"] = ["; ".join(texts) for texts in found]
             if inputs["level_counts"].shape[1]:
                 columns["level_rows"] = pd.array(inputs["level_counts"].min(axis=1), dtype="Int64")

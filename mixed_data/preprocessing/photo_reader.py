@@ -179,15 +179,17 @@ class PhotoReader(Learned):
     ) -> Loaded:
         """Fill the images, row by row, with what is prepared for some rows at a time."""
         mask = np.zeros(images.shape[:2], dtype=bool)
+        nothing: list[str] = []  # of all rows in order
         if images.shape[1] == 0:
-            return images, mask, [[] for _ in images]
+            return images, mask, [nothing] * len(images)
         row_warnings: list[list[str]] = []
         num_rows = max(1, num_photos // images.shape[1])
         for start in range(0, len(images), num_rows):
             rows = slice(start, start + num_rows)
             some = [column.iloc[rows].tolist() for column in cells]
             fetch = repeat(prepare(some))
-            row_warnings += pool.map(self._fill_row, zip(*some, strict=True), images[rows], mask[rows], fetch)
+            found = pool.map(self._fill_row, zip(*some, strict=True), images[rows], mask[rows], fetch)
+            row_warnings += (warnings or nothing for warnings in found)
         return images, mask, row_warnings
 
     def list_photos(self, table: pd.DataFrame) -> list[dict[str, str | bytes]]:

@@ -47,7 +47,7 @@ class Inputs(dict[str, np.ndarray]):
 
     Args:
         arrays: the five arrays.
-        row_warnings: for each row, what was doubtful in it; empty lists for rows in order.
+        row_warnings: for each row, what was doubtful in it; empty lists for rows in order, which may be one list.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], row_warnings: Sequence[list[str]] = ()) -> None:
@@ -182,10 +182,9 @@ class RowReader(Learned):
     def transform_checked(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Inputs:
         """Read as `transform` does, each cell once, rows that are known to fit the schema."""
         self.check_fitted()
-        arrays, row_warnings = self.encode_table(table)
+        arrays, tabular_warnings = self.encode_table(table)
         images, image_mask, image_warnings = self.images_.transform(table, embedder)
-        for warnings, of_photos in zip(row_warnings, image_warnings, strict=True):
-            warnings += of_photos
+        row_warnings = [a + b if b else a for a, b in zip(tabular_warnings, image_warnings, strict=True)]
         return Inputs({**arrays, "images": images, "image_mask": image_mask}, row_warnings)
 
     def encode_table(self, table: pd.DataFrame) -> tuple[dict[str, np.ndarray], list[list[str]]]:
