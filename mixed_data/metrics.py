@@ -166,12 +166,12 @@ def regression_metrics(target: ArrayLike, prediction: ArrayLike) -> dict[str, fl
             f"target and prediction must score the same rows, got {len(target)} targets and "
             f"{len(prediction)} predictions"
         )
-    losses = {name: metric.loss(target, prediction) for name, metric in METRICS.items() if metric.loss}
+    means = {name: np.mean(metric.loss(target, prediction)) for name, metric in METRICS.items() if metric.loss}
     unexplained = np.sum((prediction - target) ** 2)
     scores = {
         "n": len(target),
-        **{name: float(METRICS[name].of_mean(np.mean(loss))) for name, loss in losses.items()},
-        **_score_shares(losses["mape"]),
+        **{name: float(METRICS[name].of_mean(mean)) for name, mean in means.items()},
+        **_score_shares(_relative_error(target, prediction)),
         "r2": float(1 - unexplained / np.sum((target - target.mean()) ** 2)) if np.ptp(target) else np.nan,
         **_ratio_statistics(target, prediction),
     }

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from mixed_data.audit.findings import KEPT_TOGETHER, LOOK, Case, Finding, Subject, report
@@ -14,7 +13,7 @@ from mixed_data.audit.lookalikes import describe_recall, label_alike
 from mixed_data.audit.photo_facts import PhotoFile
 from mixed_data.files.first_few import cut
 from mixed_data.schema.photo_paths import is_picture, show_path
-from mixed_data.split.rows_kept_together import equal_files
+from mixed_data.split.rows_kept_together import number_files
 
 MANY_ROWS = 10
 """A photo in more rows than this is taken for a placeholder."""
@@ -26,11 +25,10 @@ def label_photos(photos: pd.DataFrame, files: Mapping[str, PhotoFile]) -> pd.Dat
     Of the lines of `list_photos`, those whose bytes can be read are returned, with ``same`` (equal bytes, equal number)
     and ``alike`` (equal or similar looks; a file that is no picture is like no other).
     """
-    equal = list(equal_files(photos["path"].unique()))
-    same = {path: number for number, paths in enumerate(equal) for path in paths}
-    alike = label_alike([paths[0] for paths in equal], files)
-    known = photos[photos["path"].isin(same.keys())].copy()
-    known["same"] = known["path"].map(same).astype(np.int64)
+    same = number_files(lambda: photos["path"])
+    known = photos[same >= 0].copy()
+    known["same"] = same[same >= 0]
+    alike = label_alike(known.drop_duplicates("same")["path"].tolist(), files)
     known["alike"] = alike[known["same"]]
     return known
 

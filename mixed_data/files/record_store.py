@@ -185,10 +185,13 @@ class RecordStore:
                 raise OSError(f"a file of {self._folder} has become shorter while it was read")
 
     def _load(self) -> None:
-        """Read all indexes: digests in the order of their first bytes, of equal ones the newest last."""
+        """Read all indexes: the first bytes of digests in order, of equal ones the newest last, and what is theirs.
+
+        The checksum is of the whole digest, so that 20 bytes for each record are enough to know it again.
+        """
         self._sizes = self._measure()
-        self._entries = np.empty(0, ENTRY)  # one table of many entries at a time
-        parts, places = [self._entries], [np.empty(0, np.int64)]
+        self._firsts, self._checksums, self._places = np.empty(0, "<u8"), np.empty(0, "<u4"), np.empty(0, np.int64)
+        firsts, checksums, places = [self._firsts], [self._checksums], [self._places]
         for index in sorted(self._list_indexes()):
             try:
                 content = index.read_bytes()
@@ -196,20 +199,22 @@ class RecordStore:
                 os.utime(index)
             except OSError:  # removed by another process in this moment
                 continue
-            parts.append(np.frombuffer(content, ENTRY, len(content) // ENTRY.itemsize))
-            places.append((number << _RECORD_BITS) + np.arange(len(parts[-1])))
-        self._entries, self._places = np.concatenate(parts), np.concatenate(places)
-        firsts = np.ndarray(len(self._entries), "<u8", self._entries, strides=(ENTRY.itemsize,))
-        self._order = np.argsort(firsts, kind="stable")
-        self._firsts = firsts[self._order]
+            entries = np.frombuffer(content, ENTRY, len(content) // ENTRY.itemsize)
+            firsts.append(np.ndarray(len(entries), "<u8", entries, strides=(ENTRY.itemsize,)).copy())
+            checksums.append(entries["checksum"].copy())
+            places.append((number << _RECORD_BITS) + np.arange(len(entries)))
+        order = np.argsort(np.concatenate(firsts), kind="stable")
+        self._firsts = np.concatenate(firsts)[order]
+        self._checksums = np.concatenate(checksums)[order]
+        self._places = np.concatenate(places)[order]
         self._recent = {}
 
     def _look_up(self, digest: bytes) -> tuple[int, int]:
-        end = int(np.searchsorted(self._firsts, np.frombuffer(digest, "<u8", 1)[0], "right"))
-        position = self._order[end - 1] if end else -1
-        if position < 0 or self._entries["digest"][position].tobytes() != digest:
+        first = np.frombuffer(digest, "<u8", 1)[0]
+        last = int(np.searchsorted(self._firsts, first, "right")) - 1
+        if last < 0 or self._firsts[last] != first:
             return NOWHERE, 0
-        return int(self._places[position]), int(self._entries["checksum"][position])
+        return int(self._places[last]), int(self._checksums[last])
 
     def _measure(self) -> dict[str, int]:
         """Return the size of each index."""

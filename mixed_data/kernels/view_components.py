@@ -41,6 +41,7 @@ def learn_components(
         scales = np.ones(width)
         for start, end in pairwise(edges):
             scales[start:end] = 1 / max(np.sqrt(np.mean(np.sum(rows[:, start:end] ** 2, axis=1))), 1e-12)
-        pca = PCA(found, random_state=0).fit(rows * scales)
+        rows *= scales
+        pca = PCA(found, copy=False, random_state=0).fit(rows)  # of many rows, a copy takes gigabytes
         kernel[view, :, :found] = scales[:, None] * pca.components_.T
     return mean, kernel

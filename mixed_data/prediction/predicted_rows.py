@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Any
 
@@ -119,8 +120,10 @@ class RowRegressor(Learned):
         schema.validate(table, needs_target=False)
         table = read_cells(schema, table)
         parts, row_warnings = [], []
-        for start in range(0, max(len(table), 1), NUM_ROWS_AT_ONCE):
-            rows = table.iloc[start : start + NUM_ROWS_AT_ONCE]
+        num_rows = max(len(table), 1)
+        size = math.ceil(num_rows / math.ceil(num_rows / NUM_ROWS_AT_ONCE))  # of parts that take the same memory
+        for start in range(0, num_rows, size):
+            rows = table.iloc[start : start + size]
             inputs, scaled, difficulty = self.describe_rows(rows)
             columns: dict[str, Any] = {"prediction": self.target_transformer_.inverse_transform(scaled)}
             if coverage is not None and self.calibrator_ is not None:
@@ -132,7 +135,8 @@ class RowRegressor(Learned):
                 )
             columns["images_used"] = inputs["image_mask"].sum(axis=1).astype("int64")
             rare = find_rare_levels(inputs, self.preprocessor_)
-            found = [of_photos + of_levels for of_photos, of_levels in zip(inputs.row_warnings, rare, strict=True)]
+            pairs = zip(inputs.row_warnings, rare, strict=True)
+            found = [of_row + of_levels if of_levels else of_row for of_row, of_levels in pairs]
             columns["warnings"] = ["; ".join(texts) for texts in found]
             if inputs["level_counts"].shape[1]:
                 columns["level_rows"] = pd.array(inputs["level_counts"].min(axis=1), dtype="Int64")

@@ -232,8 +232,7 @@ def _decode(photo: str | bytes, height: int, width: int, resize: str, max_pixels
             size = f"{image.width:,} x {image.height:,}"
             raise PhotoError("too many pixels", f"{size} are more than max_pixels={max_pixels:,} allows")
         if isinstance(image, JpegImagePlugin.JpegImageFile):
-            # After zeros in place of the rest, as a broken download leaves them, the decoder would paint some colour.
-            if stream.read().rfind(_END_OF_JPEG) < 0:  # from behind, where it mostly is
+            if not _has_end(stream):  # of zeros in place of the rest, as after a download, it would paint some colour
                 raise PhotoError("cannot be decoded", "image file is truncated (its end mark is missing)")
             # The same for both sides, because the photo may still have to be turned. (HEIC would give a thumbnail.)
             side = int(_REDUCING_GAP * max(height, width))
@@ -267,7 +266,11 @@ def _open_image(stream: BinaryIO) -> ImageFile.ImageFile:
     if not start:
         raise PhotoError("the file is empty")
     if (brand := find_brand(start)) in HEIC_BRANDS:
-        return _open_heic(stream, start)
+        try:
+            from pillow_heif import HeifImageFile
+        except ImportError:
+            raise explain_content(start) from None
+        return HeifImageFile(stream)
     if brand in AVIF_BRANDS:
         return AvifImagePlugin.AvifImageFile(stream)
     for signature, reader in _READERS.items():
@@ -278,12 +281,14 @@ def _open_image(stream: BinaryIO) -> ImageFile.ImageFile:
     raise explain_content(start)
 
 
-def _open_heic(stream: BinaryIO, start: bytes) -> ImageFile.ImageFile:
-    try:
-        from pillow_heif import HeifImageFile
-    except ImportError:
-        raise explain_content(start) from None
-    return HeifImageFile(stream)
+def _has_end(stream: BinaryIO) -> bool:
+    """Tell whether the end mark of a JPEG comes after what was read of it, its header."""
+    start, end = stream.tell(), stream.seek(0, os.SEEK_END)
+    for place in (max(start, end - len(_END_OF_JPEG)), start):  # mostly the very end
+        stream.seek(place)
+        if stream.read().rfind(_END_OF_JPEG) >= 0:
+            return True
+    return False
 
 
 def _is_raw(stream: BinaryIO) -> bool:

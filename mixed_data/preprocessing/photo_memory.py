@@ -10,7 +10,7 @@ import numpy as np
 from mixed_data.files.array_memory import ArrayMemory
 from mixed_data.preprocessing.photo_problems import PhotoError, explain_path
 
-CACHE_BYTES = 64 * 2**20
+CACHE_BYTES = 32 * 2**20
 
 _memory = ArrayMemory(CACHE_BYTES)
 

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import repeat
 from typing import Any, Self, cast
 from warnings import catch_warnings, filterwarnings
@@ -41,6 +42,7 @@ _FIELDS = {
     "num_photos": INTEGERS,
 }
 _MAX_PHOTOS = 1000
+_NUM_VECTORS_AT_ONCE = 4096
 _MAX_THREADS = 8
 
 _Fetch = Callable[[str | bytes, np.ndarray], None]  # puts a photo into its place, or raises `PhotoError`
@@ -146,7 +148,7 @@ class PhotoReader(Learned):
             return self._transform(table, embedder)
 
     def _transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None) -> Loaded:
-        cells = [table[column].tolist() for column in self.columns]
+        cells = [table[column] for column in self.columns]
         num_rows, num_views = len(table), len(self.views_)
         photo = (*height_and_width(self.size), 3)
         # Pillow decodes without holding Python's lock. Each row has its own part of the arrays, so that the
@@ -154,7 +156,7 @@ class PhotoReader(Learned):
         with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
             if embedder is not None:
                 vectors = np.zeros((num_rows, num_views, embedder.num_features), dtype=np.float32)
-                return self._fill(cells, vectors, pool, lambda _: self._embed(embedder, cells))
+                return self._fill(cells, vectors, pool, partial(self._embed, embedder), _NUM_VECTORS_AT_ONCE)
             if self._may_be_stored(cells, num_rows * num_views * math.prod(photo)):
                 store = self._store()
                 places = np.full((num_rows, num_views, 1), NOWHERE)
@@ -169,22 +171,25 @@ class PhotoReader(Learned):
 
     def _fill(
         self,
-        cells: list[list[object]],
+        cells: list[pd.Series],
         images: np.ndarray,
         pool: ThreadPoolExecutor,
         prepare: Callable[[list[list[object]]], _Fetch],
+        num_photos: int = NUM_PHOTOS_AT_ONCE,
     ) -> Loaded:
         """Fill the images, row by row, with what is prepared for some rows at a time."""
         mask = np.zeros(images.shape[:2], dtype=bool)
+        nothing: list[str] = []  # of all rows in order
         if images.shape[1] == 0:
-            return images, mask, [[] for _ in images]
+            return images, mask, [nothing] * len(images)
         row_warnings: list[list[str]] = []
-        num_rows = max(1, NUM_PHOTOS_AT_ONCE // images.shape[1])
+        num_rows = max(1, num_photos // images.shape[1])
         for start in range(0, len(images), num_rows):
             rows = slice(start, start + num_rows)
-            some = [column[rows] for column in cells]
+            some = [column.iloc[rows].tolist() for column in cells]
             fetch = repeat(prepare(some))
-            row_warnings += pool.map(self._fill_row, zip(*some, strict=True), images[rows], mask[rows], fetch)
+            found = pool.map(self._fill_row, zip(*some, strict=True), images[rows], mask[rows], fetch)
+            row_warnings += (warnings or nothing for warnings in found)
         return images, mask, row_warnings
 
     def list_photos(self, table: pd.DataFrame) -> list[dict[str, str | bytes]]:
@@ -265,12 +270,12 @@ class PhotoReader(Learned):
             height, width = _tiles(np.empty((height, width, 0)), sum(self.num_photos_))[0].shape[:2]
         return PhotoStore(height, width, resize=self.resize, max_pixels=self.max_pixels)
 
-    def _may_be_stored(self, cells: list[list[object]], num_bytes: int) -> bool:
+    def _may_be_stored(self, cells: Iterable[Iterable[object]], num_bytes: int) -> bool:
         """Tell whether photos stay on disk: many that are files; of what came as bytes nothing is written."""
         may_be = self.remember and not self.montage and num_bytes > stored_photos.STORED_ABOVE_BYTES
         return may_be and all(isinstance(photo, str) for photo in self._photos_of(cells))
 
-    def _photos_of(self, cells: list[list[object]]) -> Iterator[str | bytes]:
+    def _photos_of(self, cells: Iterable[Iterable[object]]) -> Iterator[str | bytes]:
         for count, column in zip(self.num_photos_, cells, strict=True):
             for cell in column:
                 yield from _read_paths(cell)[0][:count]
@@ -284,7 +289,7 @@ class PhotoReader(Learned):
         return _hand_out(self._store().load(self._photos_of(cells), pool, remember=self.remember))
 
     def _embed(self, embedder: PhotoEmbedder, cells: list[list[object]]) -> _Fetch:
-        """Have all photos of the table turned into vectors at once, and return what hands them out."""
+        """Have photos turned into vectors, and return what hands them out."""
         paths = [path for column in cells for cell in column for path in _read_paths(cell)[0]]
         return _hand_out(embedder.embed(paths, resize=self.resize, max_pixels=self.max_pixels))
 

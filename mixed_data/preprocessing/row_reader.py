@@ -39,7 +39,7 @@ class Inputs(dict[str, np.ndarray]):
       photo;
     - "image_mask": bool (n, V), False where a photo is missing or unreadable.
 
-    Photos of more than 128 MB that are files stay on disk: "images" is then `StoredPhotos`, which reads rows when they
+    Photos of more than 32 MB that are files stay on disk: "images" is then `StoredPhotos`, which reads rows when they
     are indexed, and all of them in `numpy.asarray`.
 
     All five are always there: without photos V is 0, without features d is 0. Keras knows plain dicts only, and wants
@@ -47,7 +47,7 @@ class Inputs(dict[str, np.ndarray]):
 
     Args:
         arrays: the five arrays.
-        row_warnings: for each row, what was doubtful in it; empty lists for rows in order.
+        row_warnings: for each row, what was doubtful in it; empty lists for rows in order, which may be one list.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], row_warnings: Sequence[list[str]] = ()) -> None:
@@ -184,7 +184,7 @@ class RowReader(Learned):
         self.check_fitted()
         arrays, tabular_warnings = self.encode_table(table)
         images, image_mask, image_warnings = self.images_.transform(table, embedder)
-        row_warnings = [a + b for a, b in zip(tabular_warnings, image_warnings, strict=True)]
+        row_warnings = [a + b if b else a for a, b in zip(tabular_warnings, image_warnings, strict=True)]
         return Inputs({**arrays, "images": images, "image_mask": image_mask}, row_warnings)
 
     def encode_table(self, table: pd.DataFrame) -> tuple[dict[str, np.ndarray], list[list[str]]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mixed_data.files.record_store import NOWHERE, RecordStore
 
-STORED_ABOVE_BYTES = 128 * 2**20
+STORED_ABOVE_BYTES = 32 * 2**20
 """Photos of a table that take more are `StoredPhotos`, those of smaller ones a plain array."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,13 +99,13 @@ def evaluate_bundle(path: Path, data: Path, **how: Any) -> tuple[dict[str, float
         ValueError: the table does not fit the schema.
     """
     warnings = RowWarnings()
-    targets, predictions = [], []
+    targets, predictions = array("d"), array("d")
     with open_scored_rows(path, data, **how) as (target, parts):
         for checked, rows in parts:
             warnings.add(rows)
-            targets.append(checked.usable[target].to_numpy())
-            predictions.append(rows["prediction"].to_numpy()[~checked.is_skipped])
-    return regression_metrics(np.concatenate(targets), np.concatenate(predictions)), warnings
+            targets.frombytes(checked.usable[target].to_numpy(np.float64).tobytes())
+            predictions.frombytes(rows["prediction"].to_numpy(np.float64)[~checked.is_skipped].tobytes())
+    return regression_metrics(np.asarray(targets), np.asarray(predictions)), warnings
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
-from array import array
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,9 @@ from mixed_data.schema.cell_values import canonical_text
 from mixed_data.schema.photo_paths import split_paths
 from mixed_data.schema.written_dates import parse_dates
 from mixed_data.schema.written_numbers import parse_numbers
+
+_KEY_BYTES = 16  # of a digest, which tell any two files apart
+_NUM_DIGESTS = 4096
 
 
 @dataclass(frozen=True)
@@ -97,53 +100,66 @@ def find_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
 
 
 def _photo_links(table: pd.DataFrame, schema: Schema) -> list[Link]:
-    numbers: dict[str, int] = {}
-    in_row, photo = array("q"), array("q")  # of each naming of a photo; a set of rows per photo would take 200 bytes
-    for column in schema.images:
-        for row, cell in enumerate(table[column]):
-            for path in split_paths(cell):
-                in_row.append(row)
-                photo.append(numbers.setdefault(path, len(numbers)))
-    photos = np.array(photo, dtype=np.int64)
-    rows_of = np.array(in_row, dtype=np.int64)[np.argsort(photos, kind="stable")]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(photos, minlength=len(numbers)))])
-    links = []
-    for paths in equal_files(numbers):
-        parts = [rows_of[starts[number] : starts[number + 1]] for number in map(numbers.__getitem__, paths)]
-        if sum(map(len, parts)) > 1 and len(together := np.unique(np.concatenate(parts))) > 1:
-            links.append(Link("photo", tuple(together.tolist()), Path(paths[0]).name))
+    def name_photos() -> Iterator[tuple[int, str]]:
+        for column in schema.images:
+            for row, cell in enumerate(table[column]):
+                for path in split_paths(cell):
+                    yield row, path
+
+    numbers = number_files(lambda: (path for _, path in name_photos()))
+    is_repeated = pd.Series(numbers).duplicated(keep=False).to_numpy() & (numbers >= 0)
+    rows_of: dict[int, set[int]] = {}
+    names: dict[int, str] = {}
+    repeated = compress(name_photos(), is_repeated) if is_repeated.any() else ()
+    for number, (row, path) in zip(numbers[is_repeated].tolist(), repeated, strict=True):
+        rows_of.setdefault(number, set()).add(row)
+        names.setdefault(number, Path(path).name)
+    links = [Link("photo", tuple(sorted(rows)), names[number]) for number, rows in rows_of.items() if len(rows) > 1]
     return sorted(links, key=lambda link: link.rows)
 
 
-def equal_files(paths: Iterable[str]) -> Iterator[list[str]]:
-    """Sort readable files, each named once, into lists of equal bytes; only files of equal size need to be read.
+def number_files(list_paths: Callable[[], Iterable[str]]) -> NDArray[np.int64]:
+    """Enumerate files by their bytes; only those of a size that comes twice are read.
 
-    A file like no other has a list of its own; a missing, unreadable or empty file is in none.
+    Args:
+        list_paths: names the files, some perhaps several times. It is called twice, because all paths at once would
+            take 100 bytes each.
+
+    Returns:
+        for each path a number, equal for equal bytes, from 0 in the order of first appearance; -1 for a file that is
+        missing, unreadable or empty.
     """
-    files, sizes = [], array("q")
-    for path in paths:
-        with suppress(OSError, ValueError):  # ValueError: a null character in the path
-            status = os.stat(path)
-            # Pipes and devices, which reading would not end, have no size; a folder has one.
-            if status.st_size and stat.S_ISREG(status.st_mode):
-                files.append(path)
-                sizes.append(status.st_size)
-    contents = np.zeros(len(files), [("size", "<i8"), ("digest", "V32")])  # 100 bytes less than a text in a dict
-    contents["size"] = sizes
-    readable = np.ones(len(files), dtype=bool)
-    for place in np.flatnonzero(pd.Series(contents["size"]).duplicated(keep=False)):
-        try:
-            contents["digest"][place] = np.void(bytes.fromhex(digest_file(files[place])))
-        except OSError:
-            readable[place] = False
-    places = np.flatnonzero(readable)
-    _, kinds = np.unique(contents[places].view("S40"), return_inverse=True)
-    order, counts = places[np.argsort(kinds, kind="stable")], np.bincount(kinds)
-    ends = np.cumsum(counts)
-    starts = ends - counts
-    firsts = order[starts]
-    for kind in np.lexsort((firsts, pd.factorize(contents["size"])[0][firsts])):
-        yield [files[place] for place in order[starts[kind] : ends[kind]]]
+    files = np.fromiter(map(_look_at_file, list_paths()), [("size", "<i8"), ("key", f"S{_KEY_BYTES}")])
+    is_read = pd.Series(files["size"]).duplicated(keep=False).to_numpy() & (files["size"] > 0)
+    keys = files["key"].copy()
+    del files
+    if is_read.any():
+        digest = lru_cache(_NUM_DIGESTS)(_digest_content)  # one file may be named in row after row
+        for place, path in zip(np.flatnonzero(is_read), compress(list_paths(), is_read), strict=True):
+            keys[place] = digest(path)
+    _, firsts, kinds = np.unique(keys, return_index=True, return_inverse=True)
+    firsts = firsts[kinds]
+    is_known = keys != b""
+    return np.where(is_known, np.cumsum(is_known & (firsts == np.arange(len(keys))))[firsts] - 1, -1)
+
+
+def _look_at_file(path: str) -> tuple[int, bytes]:
+    """Return the size of a file and, for the time being, a digest of its path; nothing of one that holds no photo."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a null character in the path
+        return 0, b""
+    # Pipes and devices, which reading would not end, have no size; a folder has one.
+    if not status.st_size or not stat.S_ISREG(status.st_mode):
+        return 0, b""
+    return status.st_size, blake2b(os.fsencode(path), digest_size=_KEY_BYTES).digest()
+
+
+def _digest_content(path: str) -> bytes:
+    try:
+        return bytes.fromhex(digest_file(path))[:_KEY_BYTES]
+    except OSError:
+        return b""
 
 
 def _row_links(table: pd.DataFrame, schema: Schema) -> list[Link]:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from mixed_data.readers.houses import read_houses
 from mixed_data.schema import Schema
-from mixed_data.split.rows_kept_together import Link, find_groups, find_links, join_links
+from mixed_data.split import rows_kept_together
+from mixed_data.split.rows_kept_together import Link, find_groups, find_links, join_links, number_files
 
 
 @pytest.fixture
@@ -68,6 +69,15 @@ def test_only_files_of_equal_size_are_read(write, monkeypatch):
     paths = write(a=b"1", b=b"22", c=b"333", d=b"444")
     assert photo_groups(paths) == [0, 1, 2, 3]
     assert sorted(read) == paths[2:]
+
+
+def test_files_are_numbered_in_the_order_of_their_first_bytes_and_read_once_each(write, monkeypatch):
+    read = []
+    digest = rows_kept_together.digest_file
+    monkeypatch.setattr(rows_kept_together, "digest_file", lambda path: read.append(path) or digest(path))
+    a, b, c, d, empty = write(a=b"zz", b=b"yy", c=b"zz", d=b"longer", e=b"")
+    assert number_files(lambda: iter([b, "missing", a, d, b, c, empty, a, d])).tolist() == [0, -1, 1, 2, 0, 1, -1, 1, 2]
+    assert sorted(read) == [a, b, c, d]
 
 
 def row_groups(schema: Schema, **columns: list) -> list[int]:

@@ -81,6 +81,19 @@ def test_the_answer_is_the_same_when_a_large_table_is_read_in_parts(
     pd.testing.assert_frame_equal(quick_regressor.predict_rows(sales), together)
 
 
+def test_the_parts_of_a_large_table_are_of_equal_size(
+    quick_regressor: MixedDataRegressor, sales: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    describe = MixedDataRegressor.describe_rows
+    monkeypatch.setattr(
+        MixedDataRegressor, "describe_rows", lambda self, rows: describe(self, sizes.append(len(rows)) or rows)
+    )
+    monkeypatch.setattr(predicted_rows, "NUM_ROWS_AT_ONCE", 20)
+    quick_regressor.predict(sales[:41])
+    assert sizes == [14, 14, 13]
+
+
 def test_a_loaded_bundle_predicts_the_same_to_the_last_bit(
     fitted_regressor: MixedDataRegressor, sales: pd.DataFrame, tmp_path: Path
 ) -> None:

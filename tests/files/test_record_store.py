@@ -99,6 +99,15 @@ def test_a_damaged_record_is_not_found_and_written_anew(suffix):
     assert has(make(), 1)
 
 
+def test_a_digest_that_only_begins_like_another_is_not_found():
+    store = make()
+    write(store, 1)
+    other = digest_of(1)[:8] + digest_of(2)[8:]
+    for each in (store, make()):
+        assert each.find(other, memoryview(bytearray(NUM_BYTES))) == NOWHERE
+        assert has(each, 1)
+
+
 def test_a_shorter_file_is_an_error_and_nothing_is_found_in_it():
     store = make()
     places = np.array(write(store, 1, 2))

@@ -31,6 +31,7 @@ from benchmarks.photo_files import damage_picture, make_pictures
 from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, photo_decoding
 from mixed_data.preprocessing.photo_decoding import load_photo
 from mixed_data.preprocessing.photo_memory import clear_photo_memory
+from mixed_data.preprocessing.photo_problems import PhotoError
 from mixed_data.schema import Schema
 from mixed_data.schema.photo_paths import show_path
 
@@ -201,6 +202,16 @@ def test_a_jpeg_with_something_after_its_end_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(encode("JPEG") + bytes(4096))
     check_colours(load_photo(str(path), SIZE, SIZE), Shows(quarters(2), 4))
+
+
+def test_an_end_mark_in_the_header_is_not_the_end_of_a_jpeg(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    content = encode("JPEG", comment=b"\xff\xd9")
+    path.write_bytes(content)
+    check_colours(load_photo(str(path), SIZE, SIZE), Shows(quarters(2), 4))
+    path.write_bytes(content[:-100] + bytes(4096))
+    with pytest.raises(PhotoError, match="end mark is missing"):
+        load_photo(str(path), SIZE, SIZE)
 
 
 # --- memory, in processes of their own -----------------------------------------------------------
