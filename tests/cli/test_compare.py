@@ -201,21 +201,6 @@ def test_a_spread_is_printed_where_there_is_one(capsys):
 # --- workers --------------------------------------------------------------------------------------------------------
 
 
-def look_around() -> tuple[int, list[str | None]]:
-    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return os.getpid(), [os.environ.get(name) for name in names]
-
-
-def test_each_worker_has_one_thread_and_starts_quietly(capfd):
-    before = dict(os.environ)
-    with worker_processes(2):
-        seen = joblib.Parallel()(joblib.delayed(look_around)() for _ in range(2))
-    assert all(process != os.getpid() for process, _ in seen)
-    assert [threads for _, threads in seen] == [["1", "1", "1"]] * 2
-    assert dict(os.environ) == before
-    assert capfd.readouterr().err == ""
-
-
 def test_one_job_runs_in_this_process():
     with worker_processes(1):
         assert joblib.Parallel()([joblib.delayed(os.getpid)()]) == [os.getpid()]

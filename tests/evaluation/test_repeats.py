@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import joblib
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
+from mixed_data.cli.process_start import worker_processes
 from mixed_data.estimator.out_of_fold import predict_out_of_fold
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.compared_models import Candidate, make_candidates
@@ -27,6 +29,7 @@ from mixed_data.readers import READERS
 from mixed_data.split import find_groups, k_fold
 
 PROTOCOL = Protocol(repeats=2, folds=3, random_state=5)
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 @pytest.fixture
@@ -160,14 +163,29 @@ def test_predictions_do_not_depend_on_the_thread_that_fits(table, candidates, tm
     pd.testing.assert_frame_equal(together.evidence.predictions, alone.evidence.predictions)
 
 
-def test_predictions_do_not_depend_on_the_process_that_fits(table, candidates, sales, tmp_path):
-    """Those of a comparison, and those of networks without a fold, whose processes are the same: they start slowly."""
+def look_around() -> tuple[int, list[str | None]]:
+    return os.getpid(), [os.environ.get(name) for name in THREADS]
+
+
+def test_workers_have_one_thread_start_quietly_and_predict_what_this_process_does(
+    table, candidates, sales, tmp_path, monkeypatch, capfd
+):
+    """A comparison, and networks without a fold; all in one test, because such processes start slowly."""
     few = {name: candidates[name] for name in ("ridge", "boosting")}
     network = make_regressor(validation_fraction=0, modalities="tabular", members=2, epochs=1)
     splits = [(np.arange(8), np.arange(8, 16)), (np.arange(8, 16), np.arange(8))]
     arguments = (network, sales[:16], sales["price"][:16].to_numpy(), SCHEMA.without_images(), splits)
-    with joblib.parallel_config("loky", n_jobs=2):
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    before = dict(os.environ)
+    capfd.readouterr()
+    with worker_processes(2):
+        seen = joblib.Parallel()(joblib.delayed(look_around)() for _ in range(2))
         compared, out_of_fold = run(table, few, tmp_path), predict_out_of_fold(*arguments)
+    assert all(process != os.getpid() for process, _ in seen)
+    assert [threads for _, threads in seen] == [["1", "1", "1"]] * 2
+    assert dict(os.environ) == before
+    assert capfd.readouterr().err == ""
     pd.testing.assert_frame_equal(compared.evidence.predictions, run(table, few).evidence.predictions)
     pd.testing.assert_frame_equal(out_of_fold, predict_out_of_fold(*arguments), check_exact=True)
 
