@@ -29,7 +29,7 @@ docs:
 	$(PYTHON) -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
 
 # The Keras layers and models under the other two backends, without TensorFlow; not part of `make check`.
-BACKEND_TESTS = $(wildcard tests/fusion/test_*.py tests/network/test_members.py tests/network/test_branch*.py tests/network/test_model*.py tests/network/test_training.py)
+BACKEND_TESTS = $(wildcard tests/fusion/test_*.py tests/network/test_members.py tests/network/test_branch*.py tests/network/test_model*.py tests/network/test_patch_backbone.py tests/network/test_training.py)
 
 .PHONY: backends
 backends: $(BACKENDS_VENV)/installed

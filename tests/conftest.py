@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import gc
+import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from run_helpers import TINY_NETWORK, CommandRun, FoldsRun, make_once, run_command, run_folds, write_listings
 from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
@@ -32,11 +33,35 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 hypothesis.settings.register_profile("mixed_data", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("mixed_data")
 
+# On a few rows threads only wait for each other, and there is a worker for each core.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays to the end: modules, all of TensorFlow, and the tests."""
+    gc.collect()
+    gc.freeze()
+
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread_for_trees() -> Iterator[None]:
-    """On tables of a few rows, the threads of scikit-learn's trees only wait for each other on a busy machine."""
-    with threadpool_limits(1, user_api="openmp"):
+def _one_thread() -> Iterator[None]:
+    """Hold also libraries to it that were imported before."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_copies_for_onnx() -> Iterator[None]:
+    """Let tf2onnx fail where one of its passes does: to go on without that, it copies the graph before each."""
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    from tf2onnx import optimizer
+
+    optimize = optimizer.optimize_graph
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optimizer, "optimize_graph", lambda graph, *_, **__: optimize(graph, catch_errors=False))
         yield
 
 
@@ -85,112 +110,29 @@ def find_shared(variable: str, default: Path, *, holds: str) -> Path:
     pytest.skip(f"needs {path / holds}, or {variable} with another place")
 
 
-# TensorFlow needs seconds to compile a network, so that these runs are made once per session. Tests must leave their
-# folders as they are: copy what is to be changed.
-
-NUM_LISTINGS = 40
-TINY_NETWORK = {"epochs": 1, "image_size": 32, "units": 8, "target_transform": "log"}
+# TensorFlow needs seconds to compile a network, so that these runs are made once per session, see run_helpers.py, and
+# what is but files once for all workers. Tests must leave their folders as they are: copy what is to be changed.
 
 
 @pytest.fixture(scope="session")
 def listings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV as people have them, beside its photos: a missing cell, a missing file, one photo in two rows."""
-    folder = tmp_path_factory.mktemp("listings")
-    random = np.random.default_rng(0)
-    rows = range(NUM_LISTINGS)
-    for row in rows:
-        for view in ("front", "kitchen"):
-            pixels = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-            Image.fromarray(pixels).resize((32, 32)).save(folder / f"{row}_{view}.png")
-    (folder / "8_front.png").write_bytes((folder / "7_front.png").read_bytes())
-    (folder / "5_kitchen.png").unlink()
-    area = random.uniform(60.0, 260.0, NUM_LISTINGS).round(2)
-    table = pd.DataFrame(
-        {
-            "listing_id": [f"L{row}" for row in rows],
-            "area [m2]": area,
-            "rooms": random.integers(1, 7, NUM_LISTINGS),
-            "zipcode": random.choice(["02139", "85255", "10001"], NUM_LISTINGS),
-            "style": random.choice(["loft", "ranch"], NUM_LISTINGS),
-            "front": [f"{row}_front.png" for row in rows],
-            "kitchen": [f"{row}_kitchen.png" for row in rows],
-            "price": (3_000.0 * area * np.exp(random.normal(0.0, 0.8, NUM_LISTINGS))).round(2),
-        }
-    )
-    table.loc[3, "front"] = None
-    table.loc[4, "area [m2]"] = None
-    table.to_csv(folder / "listings.csv", index=False)
-    return folder / "listings.csv"
-
-
-@dataclass(frozen=True)
-class CommandRun:
-    """A run of the command line: how it was typed, its folder, and what it printed."""
-
-    arguments: list[str]
-    folder: Path
-    output: str
-    errors: str
+    return make_once(tmp_path_factory, "listings", write_listings) / "listings.csv"
 
 
 @pytest.fixture(scope="session")
 def hold_out_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> CommandRun:
     """``train`` with one held-out part, the networks "table" and "weighted_sum"."""
-    from mixed_data.cli import main
-
-    folder = tmp_path_factory.mktemp("runs") / "hold out"
     arguments = ["train", "--dataset", "table", "--data", str(listings), "--networks", "table,weighted_sum"]
     arguments += [f"--{name.replace('_', '-')}={value}" for name, value in TINY_NETWORK.items()]
-    output, errors = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), two_inner_folds():
-        assert main([*arguments, "--out", str(folder)]) == 0, errors.getvalue()
-    return CommandRun(arguments, folder, output.getvalue(), errors.getvalue())
-
-
-@contextlib.contextmanager
-def two_inner_folds() -> Iterator[None]:
-    """Calibrate intervals by two further fits instead of five."""
-    from mixed_data.estimator import out_of_fold
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(out_of_fold, "NUM_FOLDS", 2)
-        yield
-
-
-@dataclass(frozen=True)
-class FoldsRun:
-    """A cross-validated study with its folder, and the (network, fold) pairs that were announced before each fit."""
-
-    study: Any
-    table: pd.DataFrame
-    folder: Path
-    watched: list[tuple[str, int]]
+    folder = make_once(tmp_path_factory, "hold-out run", partial(run_command, arguments))
+    return CommandRun(arguments, folder / "run", *json.loads((folder / "printed.json").read_text()))
 
 
 @pytest.fixture(scope="session")
 def folds_run(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> FoldsRun:
     """Two folds of "weighted_sum" only, without intervals, with reference predictions that are 1 % too high."""
-    from mixed_data.evaluation.run_folder import RunFolder
-    from mixed_data.files.checked_json import write_json
-    from mixed_data.preprocessing import MixedDataPreprocessor
-    from mixed_data.readers import read_table
-    from mixed_data.runs.train_run import Plan, run_study, write_run
-
-    table, schema = read_table(data=listings)
-    network = {**TINY_NETWORK}
-    network["preprocessor"] = MixedDataPreprocessor(schema, image_size=network.pop("image_size"))
-    plan = Plan(networks=["weighted_sum"], options=network, folds=2, intervals=False)
-    watched = []
-    references = pd.DataFrame({"oracle": table["price"] * 1.01})
-    found = run_study(
-        table, schema, plan, references=references, watch=lambda name, fold: watched.append((name, fold)) or ()
-    )
-    folder = tmp_path_factory.mktemp("runs") / "folds"
-    folder.mkdir()
-    config = {"main": "weighted_sum", "schema": schema.to_dict()}
-    write_json(folder / "config.json", config)
-    write_run(RunFolder(folder), found, config)
-    return FoldsRun(found, table, folder, watched)
+    return run_folds(listings, tmp_path_factory.mktemp("folds"))
 
 
 # What the tests of the regressor share, see estimator_helpers.py.

@@ -68,7 +68,6 @@ class Job:
 def start_job(folder: Path, num_processes: int, work: Callable[..., None], **arguments: Any) -> Job:
     """Start the processes of a job on this machine, without waiting for them."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tensorflow", "job_helpers"])  # JAX imports TensorFlow where it finds it
     folder.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

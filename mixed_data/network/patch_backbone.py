@@ -37,7 +37,7 @@ class MirroredGrid(keras.layers.Layer):
         """Pool what exceeds the threshold."""
         x = ops.relu(ops.concatenate([answers, -answers], axis=-1) - self.threshold)
         cells = tuple(-(-side // self.grid) for side in x.shape[1:3])
-        x = ops.average_pool(x, cells, padding="same", data_format=_LAYOUT)
+        x = ops.average_pool(x, cells, cells, padding="same", data_format=_LAYOUT)  # JAX's takes strides only if given
         return ops.sqrt((x + ops.flip(x, axis=2))[:, :, : (x.shape[2] + 1) // 2] / 2)
 
     def get_config(self) -> dict[str, Any]:

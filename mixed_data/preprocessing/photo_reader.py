@@ -290,8 +290,7 @@ class PhotoReader(Learned):
 
     def _embed(self, embedder: PhotoEmbedder, cells: list[list[object]]) -> _Fetch:
         """Have photos turned into vectors, and return what hands them out."""
-        paths = [path for column in cells for cell in column for path in _read_paths(cell)[0]]
-        return _hand_out(embedder.embed(paths, resize=self.resize, max_pixels=self.max_pixels))
+        return _hand_out(embedder.embed(self._photos_of(cells), resize=self.resize, max_pixels=self.max_pixels))
 
     def _fill_row(self, cells: Iterable[object], images: np.ndarray, mask: np.ndarray, fetch: _Fetch) -> list[str]:
         """Fetch one row's photos into its (V, ...) part of the images and return its warnings."""

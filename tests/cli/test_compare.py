@@ -8,19 +8,21 @@ import io
 import json
 import os
 import shlex
+import shutil
 from pathlib import Path
 
 import joblib
 import pandas as pd
 import pytest
 from comparison_helpers import COLUMNS
-from conftest import CommandRun, two_inner_folds
+from run_helpers import CommandRun, two_inner_folds
 
 from mixed_data.cli import main, make_parser
 from mixed_data.cli.option_lists import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
 from mixed_data.cli.printed_tables import print_models
 from mixed_data.cli.process_start import worker_processes
 from mixed_data.evaluation.repeated_folds import Protocol
+from mixed_data.runs import compare_run
 from mixed_data.runs.compare_run import compare_models
 
 FILES = ["ablation.json", "comparison.json", "config.json", "findings.json", "held_out.csv"]
@@ -37,14 +39,20 @@ def call(arguments: list[str]) -> tuple[int, str, str]:
 
 @pytest.fixture(scope="module")
 def compared(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> CommandRun:
-    """A comparison of the smallest networks, two folds, no views."""
+    """A comparison of the smallest networks, two folds, no views; beside it, in "stopped", as it was after its fits."""
     folder = tmp_path_factory.mktemp("runs") / "compared"
     arguments = ["compare", "--dataset", "table", "--data", str(listings), "--networks", "table", "--no-views"]
     arguments += ["--epochs=1", "--image-size=16", "--units=4", "--target-transform=log"]
     arguments += ["--repeats=1", "--folds=2", "--out", str(folder)]
     from estimator_helpers import eagerly
 
-    with eagerly(), two_inner_folds():
+    def keep_and_go_on(*given, **options):
+        shutil.copytree(folder, folder.with_name("stopped"))
+        return reach_verdict(*given, **options)
+
+    reach_verdict = compare_run.reach_verdict
+    with eagerly(), two_inner_folds(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compare_run, "reach_verdict", keep_and_go_on)
         code, output, errors = call(arguments)
     assert code == 0, errors
     return CommandRun(arguments, folder, output, errors)
@@ -127,15 +135,15 @@ def stop(*arguments: object, **options: object) -> None:
 
 
 def test_a_stopped_comparison_is_resumed_by_the_printed_command(compared, tmp_path, monkeypatch):
-    from estimator_helpers import eagerly
-
     from mixed_data.evaluation import repeated_folds
 
     arguments = [*compared.arguments[:-1], str(tmp_path / "run")]
-    with eagerly(), two_inner_folds():
+    shutil.copytree(compared.folder.with_name("stopped"), tmp_path / "run")
+    monkeypatch.setattr(repeated_folds, "evaluate_held_out", lambda *_, **__: pytest.fail("something was fitted"))
+    with two_inner_folds():
         with monkeypatch.context() as patch:
             patch.setattr("mixed_data.runs.compare_run.reach_verdict", stop)
-            code, _, errors = call(arguments)
+            code, _, errors = call(["compare", "--resume", str(tmp_path / "run")])
         assert code == 130
         assert sorted(os.listdir(tmp_path / "run")) == ["checkpoints", "config.json"]
         assert len(list(tmp_path.rglob("*-fold0.json"))) == 2 * len(MODELS)
@@ -147,7 +155,6 @@ def test_a_stopped_comparison_is_resumed_by_the_printed_command(compared, tmp_pa
         assert "was begun by `python -m mixed_data compare`" in refused
         advice = shlex.split(errors.splitlines()[-1])
         assert advice == ["next:", "python", "-m", "mixed_data", "compare", "--resume", str(tmp_path / "run")]
-        monkeypatch.setattr(repeated_folds, "evaluate_held_out", lambda *_, **__: pytest.fail("something was fitted"))
         code, _, errors = call(advice[4:])
     assert (code, errors) == (0, "")
     assert sorted(os.listdir(tmp_path / "run")) == FILES
@@ -192,21 +199,6 @@ def test_a_spread_is_printed_where_there_is_one(capsys):
 
 
 # --- workers --------------------------------------------------------------------------------------------------------
-
-
-def look_around() -> tuple[int, list[str | None]]:
-    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return os.getpid(), [os.environ.get(name) for name in names]
-
-
-def test_each_worker_has_one_thread_and_starts_quietly(capfd):
-    before = dict(os.environ)
-    with worker_processes(2):
-        seen = joblib.Parallel()(joblib.delayed(look_around)() for _ in range(2))
-    assert all(process != os.getpid() for process, _ in seen)
-    assert [threads for _, threads in seen] == [["1", "1", "1"]] * 2
-    assert dict(os.environ) == before
-    assert capfd.readouterr().err == ""
 
 
 def test_one_job_runs_in_this_process():

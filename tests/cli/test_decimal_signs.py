@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from estimator_helpers import eagerly
 
 from mixed_data.cli import main
 
@@ -42,7 +43,8 @@ def trained(tmp_path_factory):
     }
     pd.DataFrame(texts).to_csv(folder / "listings.csv", sep=";", index=False)
     options = ["--dataset", "table", "--data", str(folder / "listings.csv"), *OPTIONS, "--out", str(folder / "run")]
-    assert main(["train", *options]) == 0
+    with eagerly():
+        assert main(["train", *options]) == 0
     return rows, folder / "listings.csv", folder / "run"
 
 

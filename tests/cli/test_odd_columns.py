@@ -9,6 +9,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from estimator_helpers import eagerly
 from PIL import Image
 from reliability import Case, documented
 
@@ -46,7 +47,8 @@ def run(tmp_path_factory):
     table.to_csv(folder / "listings.csv", index=False, quoting=csv.QUOTE_ALL)
     options = ["--dataset", "table", "--data", str(folder / "listings.csv"), "--images", "photo, street"]
     options += ["--id", "warnings", "--epochs", "1", "--image-size", "8", "--no-intervals", "--networks", "table"]
-    assert main(["train", *options, "--out", str(folder / "run")]) == 0
+    with eagerly():
+        assert main(["train", *options, "--out", str(folder / "run")]) == 0
     return folder / "listings.csv", folder / "run"
 
 

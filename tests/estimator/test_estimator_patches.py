@@ -17,8 +17,7 @@ from mixed_data.network.pretrained_backbones import digest_backbone
 
 @pytest.fixture(scope="module")
 def regressor(sales: pd.DataFrame) -> MixedDataRegressor:
-    with eagerly():
-        return fit(make_regressor(image_branch="patches", members=2, epochs=12, learning_rate=0.01), sales)
+    return fit(make_regressor(image_branch="patches", members=2, epochs=12, learning_rate=0.01), sales)
 
 
 def test_it_learns_what_only_photos_show_without_a_target(regressor: MixedDataRegressor, sales: pd.DataFrame) -> None:

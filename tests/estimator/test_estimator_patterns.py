@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -184,16 +183,6 @@ def test_out_of_fold_predictions_are_those_of_a_model_fitted_on_the_other_rows(
         alone.fit(rows.iloc[training_rows], target[training_rows])
         found = predicted.set_index("row")["prediction"].loc[held_out_rows]
         np.testing.assert_allclose(found, alone.predict(rows.iloc[held_out_rows]), rtol=1e-6)
-
-
-def test_out_of_fold_predictions_are_the_same_where_other_processes_fit(sales: pd.DataFrame) -> None:
-    rows = sales[:16]
-    splits = [(np.arange(8), np.arange(8, 16)), (np.arange(8, 16), np.arange(8))]
-    regressor = make_regressor(validation_fraction=0, modalities="tabular", members=2, epochs=1)
-    arguments = (regressor, rows, rows["price"].to_numpy(), SCHEMA.without_images(), splits)
-    with joblib.parallel_config("loky", n_jobs=2):
-        together = predict_out_of_fold(*arguments)
-    pd.testing.assert_frame_equal(together, predict_out_of_fold(*arguments), check_exact=True)
 
 
 def test_there_are_no_more_folds_than_groups(sales: pd.DataFrame) -> None:

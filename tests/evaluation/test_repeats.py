@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from comparison_helpers import HOUSE_SCHEMA, NUM_HOUSES, Counter, make_table
-from estimator_helpers import eagerly
+from estimator_helpers import SCHEMA, eagerly, make_regressor
 from joblib._parallel_backends import ThreadingBackend
+from run_helpers import two_inner_folds
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
+from mixed_data.cli.process_start import worker_processes
+from mixed_data.estimator.out_of_fold import predict_out_of_fold
 from mixed_data.evaluation.baselines import make_baselines
 from mixed_data.evaluation.compared_models import Candidate, make_candidates
 from mixed_data.evaluation.finished_fits import KEEP_NOTHING, FinishedFits
@@ -25,6 +29,7 @@ from mixed_data.readers import READERS
 from mixed_data.split import find_groups, k_fold
 
 PROTOCOL = Protocol(repeats=2, folds=3, random_state=5)
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 @pytest.fixture
@@ -151,12 +156,38 @@ def test_what_cannot_be_repeated_is_refused(table, candidates, tmp_path):
 # --- in parallel ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_predictions_do_not_depend_on_where_the_fits_run(table, candidates, tmp_path, backend):
+def test_predictions_do_not_depend_on_the_thread_that_fits(table, candidates, tmp_path):
     alone = run(table, candidates)
-    with joblib.parallel_config(backend, n_jobs=2):
+    with joblib.parallel_config("threading", n_jobs=2):
         together = run(table, candidates, tmp_path)
     pd.testing.assert_frame_equal(together.evidence.predictions, alone.evidence.predictions)
+
+
+def look_around() -> tuple[int, list[str | None]]:
+    return os.getpid(), [os.environ.get(name) for name in THREADS]
+
+
+def test_workers_have_one_thread_start_quietly_and_predict_what_this_process_does(
+    table, candidates, sales, tmp_path, monkeypatch, capfd
+):
+    """A comparison, and networks without a fold; all in one test, because such processes start slowly."""
+    few = {name: candidates[name] for name in ("ridge", "boosting")}
+    network = make_regressor(validation_fraction=0, modalities="tabular", members=2, epochs=1)
+    splits = [(np.arange(8), np.arange(8, 16)), (np.arange(8, 16), np.arange(8))]
+    arguments = (network, sales[:16], sales["price"][:16].to_numpy(), SCHEMA.without_images(), splits)
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    before = dict(os.environ)
+    capfd.readouterr()
+    with worker_processes(2):
+        seen = joblib.Parallel()(joblib.delayed(look_around)() for _ in range(2))
+        compared, out_of_fold = run(table, few, tmp_path), predict_out_of_fold(*arguments)
+    assert all(process != os.getpid() for process, _ in seen)
+    assert [threads for _, threads in seen] == [["1", "1", "1"]] * 2
+    assert dict(os.environ) == before
+    assert capfd.readouterr().err == ""
+    pd.testing.assert_frame_equal(compared.evidence.predictions, run(table, few).evidence.predictions)
+    pd.testing.assert_frame_equal(out_of_fold, predict_out_of_fold(*arguments), check_exact=True)
 
 
 class AllAtOnce(ThreadingBackend):
@@ -255,7 +286,7 @@ def test_networks_run_with_a_placebo_that_is_another_network_than_the_main_one(t
     options = {"preprocessor": MixedDataPreprocessor(schema, image_size=16), "epochs": 1, "units": 4}
     everything = make_candidates(schema, options, networks=[], main="weighted_sum", views=False)
     candidates = {name: everything[name] for name in ("weighted_sum", "placebo")}
-    with eagerly():
+    with eagerly(), two_inner_folds():
         found = run_repeats(table, schema, candidates, Protocol(1, 2))
     main, placebo = (
         part["prediction"].to_numpy() for _, part in found.evidence.predictions.groupby("model", sort=False)

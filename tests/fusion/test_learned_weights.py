@@ -17,7 +17,7 @@ from keras import ops
 from mixed_data.fusion import WeightedFusion, WeightedProduct, WeightedSum
 
 NUM_ROWS, WIDTH, BATCH_SIZE, EPOCHS = 4096, 16, 32, 1
-SEEDS = range(10)
+SEEDS = range(5)
 CORRELATIONS = (0.0, 0.2)
 DEVIATIONS = {2: [0.5, 1.0], 5: [0.6, 0.7, 0.8, 1.0, 1.2]}
 STARTS = {2: [0.0, 1.0, 0.37], 5: [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1], [0, 0.4, 0.1, 0.5, 0]]}

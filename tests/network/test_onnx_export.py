@@ -21,7 +21,7 @@ def check(options: dict, tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
     model = make_predictor(make_network(**options))
     randomize(model)
-    rows = make_rows(modalities=options.get("modalities", "both"))
+    rows = make_rows(options.get("image_branch", "cnn"), options.get("modalities", "both"))
     expected = model.predict_on_batch(rows)
     encoder, predictor = split_predictor(model)
     export_predictor(predictor, tmp_path / "network.onnx")
@@ -40,7 +40,9 @@ def check(options: dict, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_every_fusion_predicts_as_keras_does_with_packed_members(fusion: str, tmp_path: Path) -> None:
-    check({"fusion": fusion, "members": 3}, tmp_path)
+    """From the photos' pixels where a fusion takes views, and once where it does not; else from their vectors."""
+    reads_pixels = FUSIONS[fusion].takes_views or fusion == "weighted_sum"
+    check({"fusion": fusion, "members": 3, "image_branch": "cnn" if reads_pixels else "pretrained"}, tmp_path)
 
 
 @pytest.mark.parametrize("modalities", ["tabular", "image"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,8 @@ from preprocessing_helpers import noise, write
 
 from mixed_data.audit.photo_facts import read_photos
 from mixed_data.files.user_cache import user_cache
-from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, photo_decoding, stored_photos
+from mixed_data.prediction.missing_patterns import PATTERNS, hide
+from mixed_data.preprocessing import Inputs, MixedDataPreprocessor, photo_decoding, photo_store, stored_photos
 from mixed_data.preprocessing.photo_memory import clear_photo_memory
 from mixed_data.preprocessing.photo_reader import PhotoReader
 from mixed_data.preprocessing.stored_photos import StoredPhotos, take_rows, zeros_like
@@ -100,7 +103,7 @@ def test_indexing_gives_what_an_array_gives(table, monkeypatch, rows):
 
 
 def test_rows_are_taken_and_hidden_without_reading_them(table, monkeypatch):
-    images = read(table)[0]
+    images, mask, _ = read(table)
     on_disk = read_from_disk(table, monkeypatch)
     rows = np.array([4, 29, 6])
     reads: list[int] = []
@@ -109,12 +112,37 @@ def test_rows_are_taken_and_hidden_without_reading_them(table, monkeypatch):
         on_disk._store, "read", lambda places, into: reads.append(len(places)) or read_records(places, into)
     )
     taken, hidden = take_rows(on_disk, rows), zeros_like(on_disk)
+    cells = dict.fromkeys(("tabular", "tabular_mask", "level_counts"), np.ones((NUM_ROWS, 1)))
+    inputs = Inputs({**cells, "images": on_disk, "image_mask": mask}, [[] for _ in range(NUM_ROWS)])
+    of_rows = inputs.take(rows)
+    variants = {pattern: hide(inputs, pattern).take(rows) for pattern in PATTERNS}
     assert reads == []
     np.testing.assert_array_equal(np.asarray(taken), images[rows])
     np.testing.assert_array_equal(np.asarray(hidden), np.zeros_like(images))
-    inputs = Inputs({"images": on_disk}, [[] for _ in range(NUM_ROWS)]).take(rows)
-    assert isinstance(inputs["images"], StoredPhotos)
-    np.testing.assert_array_equal(inputs["images"][1:], images[rows[1:]])
+    assert isinstance(of_rows["images"], StoredPhotos)
+    np.testing.assert_array_equal(of_rows["images"][1:], images[rows[1:]])
+    for pattern, variant in variants.items():
+        expected = 0 if "image" in PATTERNS[pattern] else images[rows]
+        np.testing.assert_array_equal(np.asarray(variant["images"]), np.broadcast_to(expected, images[rows].shape))
+
+
+@pytest.mark.parametrize("kept", ["in memory", "on disk", "as vectors"])
+def test_photos_beyond_those_of_training_are_not_read(tmp_path, monkeypatch, kept):
+    first, second = (write(tmp_path / f"{number}.png", noise(12, 16, number)) for number in (1, 2))
+    reader = PhotoReader(["front"], size=8).fit(pd.DataFrame({"front": [first]}))
+    monkeypatch.setattr(stored_photos, "STORED_ABOVE_BYTES", 0 if kept == "on disk" else 10**9)
+    opened: list[str] = []
+    read_file = photo_store.read_photo_file
+    monkeypatch.setattr(photo_store, "read_photo_file", lambda path, *how: opened.append(path) or read_file(path, *how))
+
+    def embed(photos: Iterable[str], **how: object) -> dict[str, np.ndarray]:
+        opened.extend(photos)
+        return {photo: np.ones(1, "float32") for photo in opened}
+
+    embedder = SimpleNamespace(num_features=1, embed=embed) if kept == "as vectors" else None
+    images = reader.transform(pd.DataFrame({"front": [f"{first};{second}"]}), embedder)[0]
+    assert isinstance(images, StoredPhotos) == (kept == "on disk")
+    assert opened == [first]
 
 
 def test_a_photo_is_decoded_once_for_all_that_read_it(table, monkeypatch, decoded):

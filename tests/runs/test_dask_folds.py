@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
+from run_helpers import fork_server
 
 from mixed_data.cli import main
 from mixed_data.files.checked_json import read_json
@@ -30,9 +32,14 @@ NETWORK = ["--networks=table", "--fusion=table", "--epochs=2", "--units=8", "--t
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
-    """Two processes, each of which starts Keras, in which another thread draws from Python's random generator."""
+    """Two processes, which begin as copies of one that has imported Keras; in each, a thread draws random numbers."""
     how = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": ":0", "silence_logs": 50}
-    with LocalCluster(**how) as local, Client(local, set_as_default=False) as client:
+    with (
+        fork_server("tensorflow", "keras", "distributed"),
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
+        LocalCluster(**how) as local,
+        Client(local, set_as_default=False) as client,
+    ):
         client.run(draw_in_a_thread)
         yield client
 

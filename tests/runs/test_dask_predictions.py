@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from distributed import Client, LocalCluster, versions
 from reliability import Case, documented
+from run_helpers import fork_server
 
 from mixed_data.cli import main
 from mixed_data.readers import table as table_reader
@@ -40,9 +41,14 @@ NUM_WORKERS, NUM_THREADS = 4, 2
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
-    """Four processes with two threads each."""
+    """Four processes with two threads each, which begin as copies of one that has imported what they need."""
     how = {"n_workers": NUM_WORKERS, "threads_per_worker": NUM_THREADS, "dashboard_address": ":0"}
-    with LocalCluster(**how, silence_logs=50) as local, Client(local, set_as_default=False) as client:
+    with (
+        fork_server("distributed", "mixed_data.runtime"),
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
+        LocalCluster(**how, silence_logs=50) as local,
+        Client(local, set_as_default=False) as client,
+    ):
         yield client
 
 

@@ -6,8 +6,8 @@ import random
 import shutil
 
 import pytest
-from conftest import TINY_NETWORK
 from reliability import Case, documented
+from run_helpers import TINY_NETWORK
 
 from benchmarks.kill_runs import MOMENTS, Life, find_broken, find_differences
 from mixed_data.cli import main
@@ -21,7 +21,7 @@ KILLED = Case(
 
 
 @documented("Crashes", [KILLED])
-def test_a_killed_run_leaves_nothing_broken_and_ends_as_it_would_have(case, listings, tmp_path):
+def test_a_killed_run_leaves_nothing_broken_and_ends_as_it_would_have(case, listings, tmp_path, monkeypatch):
     arguments = ["--dataset", "table", "--data", str(listings), "--networks", "table", "--no-intervals"]
     arguments += [f"--{name.replace('_', '-')}={value}" for name, value in TINY_NETWORK.items()]
     assert main(["train", *arguments, "--out", str(tmp_path / "whole")]) == 0
@@ -30,7 +30,9 @@ def test_a_killed_run_leaves_nothing_broken_and_ends_as_it_would_have(case, list
         elapsed = life.kill(seconds, moment)
         assert elapsed is not None or not moment, "the run ended before it wrote a model"
         assert list(find_broken(life.folder)) == [], f"killed after {elapsed} s"
-    life.finish()
+    monkeypatch.setenv("MIXED_DATA_CACHE", str(life.folder / "cache"))
+    has_begun = (life.run / "config.json").is_file()
+    assert main(["train", *(["--resume", str(life.run)] if has_begun else [*arguments, "--out", str(life.run)])]) == 0
     assert list(find_differences(tmp_path / "whole", life.run)) == []
 
 

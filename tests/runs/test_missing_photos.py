@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from comparison_helpers import HOUSE_SCHEMA, Counter, make_table
-from conftest import TINY_NETWORK
+from estimator_helpers import eagerly
 from reliability import Case, documented
+from run_helpers import TINY_NETWORK
 from sklearn.dummy import DummyRegressor
 
 from mixed_data.cli import main
@@ -97,7 +98,8 @@ def test_what_is_allowed_is_trained(case: Case, lost, tmp_path, capsys, caplog) 
         command = ["train", "--dataset", "table", "--data", str(lost), "--no-intervals", "--networks=table", *options]
         if "--fusion=table" not in case.given:
             command += ["--fusion=weighted_sum"]
-        assert main([*command, *case.given, "--out", str(tmp_path / "run")]) == 0, capsys.readouterr().err
+        with eagerly():
+            assert main([*command, *case.given, "--out", str(tmp_path / "run")]) == 0, capsys.readouterr().err
     first = show_path(f"{tmp_path}/0_kitchen.png")
     assert all(f"{REFUSED}{first}" in text for text in said)
     assert caplog.text.count("40 of 40 photos") == 1

@@ -10,15 +10,19 @@ from pathlib import Path
 from reliability import Case, documented
 
 ROOT = Path(__file__).resolve().parents[2]
-TWO_INNER_FOLDS = "from mixed_data.estimator import out_of_fold; out_of_fold.NUM_FOLDS = 2"  # as conftest.py
-RUN = f"import sys; from mixed_data.cli import main; {TWO_INNER_FOLDS}; sys.exit(main(sys.argv[1:]))"
+AS_IN_RUN_HELPERS = "from estimator_helpers import eagerly; from run_helpers import two_inner_folds"
+RUN = f"""
+import sys; from mixed_data.cli import main; {AS_IN_RUN_HELPERS}
+with two_inner_folds(), eagerly():
+    sys.exit(main(sys.argv[1:]))
+"""
 ELSEWHERE = {
     "TZ": "Pacific/Kiritimati",
     "LC_ALL": "C",
     "PYTHONUTF8": "0",
     "PYTHONCOERCECLOCALE": "0",
     "PYTHONHASHSEED": "4242",
-    "PYTHONPATH": str(ROOT),
+    "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
 }
 SAME_AGAIN = Case(
     "the same run from another folder, in another time zone and locale (ASCII), with another PYTHONHASHSEED",
@@ -32,5 +36,5 @@ def test_a_run_does_not_depend_on_where_and_when_it_is_started(case, hold_out_ru
     command = [sys.executable, "-c", RUN, *words, "--out", str(tmp_path / "run")]
     done = subprocess.run(command, cwd=listings.parent, env={**os.environ, **ELSEWHERE}, capture_output=True)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
-    for name in ("metrics.json", "predictions.csv", "model_predictions.csv", "missing.json"):
+    for name in ("metrics.json", "predictions.csv", "model_predictions.csv", "held_out.csv", "missing.json"):
         assert (tmp_path / "run" / name).read_bytes() == (hold_out_run.folder / name).read_bytes()

@@ -12,9 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_NETWORK
+from estimator_helpers import eagerly
 from network_helpers import Stopper
 from reliability import Case, documented
+from run_helpers import TINY_NETWORK
 
 from mixed_data.cli import main
 from mixed_data.evaluation.run_folder import RunFolder
@@ -31,7 +32,10 @@ COMMAND = "python -m mixed_data train --dataset table"
 
 @pytest.fixture(autouse=True)
 def _every_epoch(monkeypatch):
+    """Write a checkpoint after each epoch; few steps are quicker without graphs, which test_kill.py has."""
     monkeypatch.setattr(EpochCheckpoint, "seconds_between", 0.0)
+    with eagerly():
+        yield
 
 
 # --- a whole run ----------------------------------------------------------------------------------------------------

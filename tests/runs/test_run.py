@@ -8,9 +8,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import two_inner_folds
 
-from mixed_data.cli import main
 from mixed_data.metrics import regression_metrics
 from mixed_data.report import read_run, write_card
 from mixed_data.runs.bundle_scores import evaluate_bundle, open_scored_rows
@@ -173,13 +171,6 @@ def test_a_column_that_is_named_like_the_fold_is_refused_with_folds_only(folds_r
         run_study(table, schema, Plan(folds=2))
     with pytest.raises(ValueError, match="no image column"):
         run_study(table, schema, Plan())
-
-
-def test_the_same_command_again_gives_the_same_numbers(hold_out_run, tmp_path):
-    with two_inner_folds():
-        assert main([*hold_out_run.arguments, "--out", str(tmp_path)]) == 0
-    for name in ("metrics.json", "predictions.csv", "held_out.csv"):
-        assert (tmp_path / name).read_bytes() == (hold_out_run.folder / name).read_bytes()
 
 
 def test_the_folder_of_a_run_is_new_or_empty(tmp_path, monkeypatch):

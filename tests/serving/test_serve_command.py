@@ -20,7 +20,7 @@ from mixed_data.cli import main
 from mixed_data.cli.serve_command import is_own_address
 from mixed_data.runtime import Predictor
 
-NUM_REQUESTS, NUM_CLIENTS = 2000, 8
+NUM_REQUESTS, NUM_CLIENTS = 800, 8
 NOT_NEEDED = (
     *("sklearn", "scipy", "keras", "tensorflow", "matplotlib", "cachetools"),
     *("pooch", "requests", "joblib", "jinja2", "onnx", "httpx", "rich"),
@@ -69,7 +69,7 @@ def ask(port, method, path, body=None):
         connection.close()
 
 
-def test_two_thousand_requests_are_answered_as_by_the_predictor(service, sales, saved_bundle):
+def test_hundreds_of_requests_are_answered_as_by_the_predictor(service, sales, saved_bundle):
     port, _ = service
     rows = sales[["area", "kind", "zipcode", "front", "back"]][:8]
     expected = Predictor(saved_bundle).predict(rows)
