@@ -29,9 +29,9 @@ from embedding_helpers import (
 )
 
 from mixed_data.files.user_cache import user_cache
-from mixed_data.preprocessing import ImagePreprocessor, photo_reader, photo_vectors
+from mixed_data.preprocessing import ImagePreprocessor, photo_vectors
 from mixed_data.preprocessing.photo_decoding import PhotoError, load_photo
-from mixed_data.preprocessing.photo_vectors import NUM_PHOTOS_PER_STEP, PhotoEmbedder
+from mixed_data.preprocessing.photo_vectors import NUM_PHOTOS_PER_STEP
 
 NUM_PHOTOS = NUM_PHOTOS_PER_STEP + 5
 
@@ -103,22 +103,6 @@ def test_vectors_are_the_same_computed_remembered_or_read_from_disk(
     shutil.rmtree(user_cache())
     monkeypatch.setattr(photo_vectors, "digest_file", lambda *_: pytest.fail("a remembered photo was read"))
     assert_same_bits(make_embedder(backbone).embed(photos, **DECODING), expected)
-
-
-def test_a_table_is_embedded_part_by_part_and_each_photo_once(
-    photos: list[str], expected: dict[str, np.ndarray], backbone: keras.Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[list[str]] = []
-    embed_some = PhotoEmbedder.embed
-    monkeypatch.setattr(
-        PhotoEmbedder, "embed", lambda self, some, **how: embed_some(self, asked.append(some) or some, **how)
-    )
-    monkeypatch.setattr(photo_reader, "_NUM_VECTORS_AT_ONCE", 4)
-    reader = ImagePreprocessor(["photo"], size=(HEIGHT, WIDTH)).fit(pd.DataFrame({"photo": photos}))
-    vectors, mask, _ = reader.transform(pd.DataFrame({"photo": photos}), make_embedder(backbone))
-    assert asked == [photos[start : start + 4] for start in range(0, NUM_PHOTOS, 4)]
-    assert mask.all()
-    np.testing.assert_array_equal(vectors[:, 0], [expected[path] for path in photos])
 
 
 @pytest.mark.parametrize("cached", [False, True])
