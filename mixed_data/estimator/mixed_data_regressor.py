@@ -209,7 +209,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         job = current_job()
         split = partial(set_aside, self.validation_fraction, X, target, schema, self.random_state)
         training_rows, validation_rows = split() if job is None else split_once(job, split)
-        learn = partial(self._learn, schema, X.iloc[training_rows], target[training_rows])
+        learn = partial(self._learn, schema, X, target, training_rows)
         how: dict[str, Any] = {"training_rows": training_rows, "validation_rows": validation_rows}
         if job is None:
             preprocessor, embedder, transformer = learn()
@@ -234,9 +234,10 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
             self.calibrator_ = calibrate_network(target, out_of_fold, transformer, seed=self.random_state)
         return self
 
-    def _learn(self, schema: Schema, rows: pd.DataFrame, target: np.ndarray) -> Learned:
+    def _learn(self, schema: Schema, X: pd.DataFrame, target: np.ndarray, training_rows: np.ndarray) -> Learned:
         """Learn from training rows and their target how cells, photos and targets are read."""
-        return *self.make_reading(schema, rows), TargetTransformer(self.target_transform).fit(target)
+        reading = self.make_reading(schema, X.iloc[training_rows])  # a copy, which is gone before the training
+        return *reading, TargetTransformer(self.target_transform).fit(target[training_rows])
 
     def embed_photos(self, table: pd.DataFrame, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Have a pretrained backbone read all photos before anything is fitted; later fits find the vectors kept.
