@@ -226,7 +226,7 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         settings = resolve_settings(self.get_params(deep=False), len(X))
         split = partial(set_aside, self.validation_fraction, X, target, schema, self.random_state)
         training_rows, validation_rows = split() if job is None else split_once(job, split)
-        learn = partial(self._learn, schema, X.iloc[training_rows], target[training_rows])
+        learn = partial(self._learn, schema, X, target, training_rows)
         preprocessor, embedder, transformer = learn() if job is None else learn_once(job, learn)
         scaled = transformer.transform(target)
         how: dict[str, Any] = {"training_rows": training_rows, "validation_rows": validation_rows}
@@ -240,9 +240,10 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         self.set_parts(NetworkParts(trained.model, preprocessor, transformer, embedder, trained.history, typical))
         return schema, X, target, trained
 
-    def _learn(self, schema: Schema, rows: pd.DataFrame, target: np.ndarray) -> Learned:
+    def _learn(self, schema: Schema, X: pd.DataFrame, target: np.ndarray, training_rows: np.ndarray) -> Learned:
         """Learn from training rows and their target how cells, photos and targets are read."""
-        return *self.make_reading(schema, rows), TargetTransformer(self.target_transform).fit(target)
+        reading = self.make_reading(schema, X.iloc[training_rows])  # a copy, which is gone before the training
+        return *reading, TargetTransformer(self.target_transform).fit(target[training_rows])
 
     def embed_photos(self, table: pd.DataFrame, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Have a pretrained backbone read all photos before anything is fitted; later fits find the vectors kept.
