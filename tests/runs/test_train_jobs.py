@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from run_helpers import CommandRun, run_command
 
 from mixed_data.cli import main
 from mixed_data.files.checked_json import read_json
@@ -27,19 +28,17 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_fits_that_run_elsewhere_come_to_the_same(listings: Path, tmp_path: Path, started: list[int]) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    data = ["--dataset", "table", "--data", str(listings), "--target", "price"]
-    arguments = ["train", *data, "--networks", "table,image", "--image-size", "16", *NETWORK]
-    assert main([*arguments, "--out", str(here)]) == 0
+def test_fits_that_run_elsewhere_come_to_the_same(
+    hold_out_run: CommandRun, tmp_path: Path, started: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mixed_data.runs.fold_fits.fit_fold", noting(calls))
-        patch.setattr("mixed_data.runs.fold_fits.fit_on_all_rows", None)  # it is for folds
-        assert main([*arguments, "--out", str(there), "--jobs", "2"]) == 0
-    assert started == [1, 2]
-    assert calls[0] == "table"  # the main one, which takes longest
-    assert sorted(calls) == ["boosting", "image", "knn", "median", "ridge", "table"]
+    monkeypatch.setattr("mixed_data.runs.fold_fits.fit_fold", noting(calls))
+    monkeypatch.setattr("mixed_data.runs.fold_fits.fit_on_all_rows", None)  # it is for folds
+    run_command([*hold_out_run.arguments, "--jobs", "2"], tmp_path)
+    assert started == [2]
+    assert calls[0] == "weighted_sum"  # the main one, which takes longest
+    assert sorted(calls) == ["boosting", "knn", "median", "ridge", "table", "weighted_sum"]
+    here, there = hold_out_run.folder, tmp_path / "run"
     for name in ("predictions.csv", "model_predictions.csv", "metrics.json", "weights.json", "importance.json"):
         assert (there / name).read_bytes() == (here / name).read_bytes(), name
     golden = [read_json(place / "bundle" / "manifest.json")["golden_predictions"] for place in (here, there)]
