@@ -20,6 +20,9 @@ from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 NUM_COMPONENTS = 64
 """Principal components per view of what a pretrained backbone saw."""
 
+NUM_ROWS_OF_COMPONENTS = 20_000
+"""Training rows that these are learned from, at most: more change no direction that matters, and take gigabytes."""
+
 History = dict[str, list[float]]
 
 
@@ -88,7 +91,7 @@ def build_for(
         settings: of the network.
         training_settings: of its training.
         embedder: what made vectors of the photos, if anything did.
-        training_rows: positions of the rows that components are learned from.
+        training_rows: positions of the rows that components are learned from; of many, `NUM_ROWS_OF_COMPONENTS`.
 
     Returns:
         The predictor, whose network, see `inner_network`, is untrained; and what the network reads: the inputs, where
@@ -97,7 +100,9 @@ def build_for(
     components, arrays = None, dict(inputs)
     if embedder is not None:
         components = PrincipalComponents(NUM_COMPONENTS, embedder.block_sizes, name="components")
-        components.adapt(inputs["images"][training_rows], inputs["image_mask"][training_rows])
+        num_rows = min(len(training_rows), NUM_ROWS_OF_COMPONENTS)
+        some = training_rows[np.linspace(0, len(training_rows) - 1, num_rows).astype(int)]
+        components.adapt(inputs["images"][some], inputs["image_mask"][some])
         arrays["images"] = components.project(inputs["images"], inputs["image_mask"])
     shapes = inputs["tabular"].shape[1], arrays["images"].shape[1:]
     network = build_network(*shapes, settings)

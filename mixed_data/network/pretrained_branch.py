@@ -15,6 +15,7 @@ from mixed_data.network.view_layers import OrMissing, Shape, ViewEmbedding
 
 _HIDDEN_UNITS = 256
 INPUT_DROPOUT = 0.1
+_NUM_ROWS_AT_ONCE = 20_000  # as many of which a copy is made; fewer rows have the same bits as without parts
 
 
 def pretrained(
@@ -122,9 +123,12 @@ class PrincipalComponents(keras.layers.Layer):
         """
         mean, kernel = (ops.convert_to_numpy(weight) for weight in (self.mean, self.kernel))
         components = np.zeros((*mask.shape, self.num_components), dtype="float32")
-        for view in range(mask.shape[1]):
-            present = mask[:, view]
-            components[present, view] = (vectors[present, view] - mean[view]) @ kernel[view]
+        for start in range(0, len(mask), _NUM_ROWS_AT_ONCE):
+            rows = slice(start, start + _NUM_ROWS_AT_ONCE)
+            some, there, found = vectors[rows], mask[rows], components[rows]
+            for view in range(mask.shape[1]):
+                present = there[:, view]
+                found[present, view] = (some[present, view] - mean[view]) @ kernel[view]
         return components
 
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:

@@ -123,6 +123,17 @@ def test_components_are_learned_from_the_training_rows_only(
     np.testing.assert_array_equal(without_training[0]["inputs"]["images"], projected)
 
 
+def test_components_are_learned_from_some_of_very_many_training_rows(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_fit, "NUM_ROWS_OF_COMPONENTS", 10)
+    regressor = fit(make_regressor(), sales)
+    inputs, some = regressor.read_rows(sales), np.linspace(0, NUM_ROWS - 1, 10).astype(int)
+    expected = PrincipalComponents(64, (576, 1280))
+    expected.adapt(inputs["images"][some], inputs["image_mask"][some])
+    np.testing.assert_array_equal(components_of(regressor).get_weights()[0], expected.get_weights()[0])
+
+
 def test_image_only_networks_read_vectors_too(sales: pd.DataFrame, without_training: list[dict[str, Any]]) -> None:
     regressor = fit(make_regressor(modalities="image"), sales)
     assert list(regressor.feature_names_in_) == ["front", "back"]

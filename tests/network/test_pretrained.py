@@ -46,6 +46,27 @@ def expected_scores(vectors: np.ndarray, mask: np.ndarray, blocks: tuple[int, ..
     return scores
 
 
+class Asked(np.ndarray):
+    """Vectors that note how many of them are asked for at once."""
+
+    most = 0
+
+    def __getitem__(self, rows):
+        found = super().__getitem__(rows)
+        Asked.most = max(Asked.most, np.size(found) // WIDTH)
+        return found
+
+
+def test_many_rows_are_projected_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, mask = make_vectors()
+    layer = adapt(vectors, mask)
+    whole = layer.project(vectors, mask)
+    monkeypatch.setattr("mixed_data.network.pretrained_branch._NUM_ROWS_AT_ONCE", 30)
+    found = layer.project(vectors.view(Asked), mask)
+    np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-6)
+    assert Asked.most == 30 * NUM_VIEWS
+
+
 @pytest.mark.parametrize("blocks", [BLOCKS, None], ids=["blocks", "one block"])
 def test_each_views_components_are_those_of_scikit_learn_divided_by_one_number(blocks: tuple[int, ...] | None) -> None:
     vectors, mask = make_vectors()
