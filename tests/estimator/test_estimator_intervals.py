@@ -57,6 +57,18 @@ def test_intervals_hold_the_prediction_and_grow_with_the_coverage(
     np.testing.assert_array_equal(calibrated.predict_interval(without_some), intervals)
 
 
+def test_only_the_model_that_is_kept_measures_its_fusion(
+    sales: pd.DataFrame, without_training: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[object] = []
+    monkeypatch.setattr(
+        "mixed_data.estimator.mixed_data_regressor.measure_fusion", lambda model, *rows: measured.append(model)
+    )
+    regressor = fit(make_regressor(intervals=True, validation_fraction=0.0), sales)
+    assert len(without_training) == 1 + NUM_FOLDS
+    assert measured == [regressor.model_]
+
+
 OWN_ERRORS = "calibrated by the errors that such rows had, and wider"
 LACKING = [
     Case("intervals of rows without any photo", OWN_ERRORS, NO_PHOTOS, "no photos"),
