@@ -16,6 +16,7 @@ from mixed_data.network.member_predictions import NUM_ROWS_TO_MEASURE
 from mixed_data.network.training import Training, TrainingSettings, seeded
 from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+from mixed_data.preprocessing.row_reader import spread_evenly
 
 Learned = tuple[MixedDataPreprocessor, PhotoEmbedder | None, TargetTransformer]
 """What reads cells and photos, what makes vectors of photos if anything does, and what scales the target."""
@@ -113,8 +114,8 @@ def train_together(
     if not job.is_first:
         nothing = np.arange(0)
         return Trained(make_predictor(local), history, inputs.take(nothing), nothing, nothing, nothing)
-    some = np.linspace(0, len(training_rows) - 1, min(len(training_rows), NUM_ROWS_TO_MEASURE)).astype(int)
-    kept = np.concatenate([training_rows[some], validation_rows])
+    some = spread_evenly(training_rows, NUM_ROWS_TO_MEASURE)
+    kept = np.concatenate([some, validation_rows])
     inputs = preprocessor.transform_checked(table.iloc[kept])
     first, rest = np.split(np.arange(len(kept)), [len(some)])
     return Trained(make_predictor(local), history, inputs, kept, first, rest)

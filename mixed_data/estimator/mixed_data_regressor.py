@@ -29,7 +29,7 @@ from mixed_data.estimator.settings import (
     resolve_settings,
     set_aside,
 )
-from mixed_data.network.distribution import Job, current_job
+from mixed_data.network.distribution import current_job
 from mixed_data.network.member_predictions import measure_fusion, predict_members, read_member_weights
 from mixed_data.network.training import JIT_COMPILE
 from mixed_data.prediction.member_spread import describe_members
@@ -200,9 +200,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
                 option is out of range. Without a schema, also where a column of ``X`` has the values of ``y`` under
                 another name, or its name with other values.
         """
-        job = current_job()
-        schema, X, target, trained = self._train(X, y, callbacks, job)
-        if job is not None and not job.is_first:
+        schema, X, target, trained = self._train(X, y, callbacks)
+        if (job := current_job()) is not None and not job.is_first:
             return self
         measure_fusion(self.model_, trained.inputs, trained.training)
         if self.intervals:
@@ -213,17 +212,18 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
 
     def fit_to_predict(self, X: pd.DataFrame, y: ArrayLike) -> MixedDataRegressor:
         """Learn from the training rows as `fit` does, but not how far off predictions are, nor what a fusion weighs."""
-        self._train(X, y, (), current_job())
+        self._train(X, y)
         return self
 
     def _train(
-        self, X: pd.DataFrame, y: ArrayLike, callbacks: Sequence[keras.callbacks.Callback], job: Job | None
+        self, X: pd.DataFrame, y: ArrayLike, callbacks: Sequence[keras.callbacks.Callback] = ()
     ) -> tuple[Schema, pd.DataFrame, np.ndarray, Trained]:
         """Train the network, and return the schema, the rows and their target as they were read, and what is left."""
         check_options(self.get_params(deep=False))
         check_callbacks(callbacks)
         schema, X, target = read_training_rows(self.schema, self.modalities, X, y)
         settings = resolve_settings(self.get_params(deep=False), len(X))
+        job = current_job()
         split = partial(set_aside, self.validation_fraction, X, target, schema, self.random_state)
         training_rows, validation_rows = split() if job is None else split_once(job, split)
         learn = partial(self._learn, schema, X, target, training_rows)

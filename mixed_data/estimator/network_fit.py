@@ -16,6 +16,7 @@ from mixed_data.network.spare_networks import copy_variables, name_recipe, take_
 from mixed_data.network.training import Training, TrainingSettings, seeded
 from mixed_data.preprocessing import Inputs
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+from mixed_data.preprocessing.row_reader import spread_evenly
 
 NUM_COMPONENTS = 64
 """Principal components per view of what a pretrained backbone saw."""
@@ -100,8 +101,7 @@ def build_for(
     components, arrays = None, dict(inputs)
     if embedder is not None:
         components = PrincipalComponents(NUM_COMPONENTS, embedder.block_sizes, name="components")
-        num_rows = min(len(training_rows), NUM_ROWS_OF_COMPONENTS)
-        some = training_rows[np.linspace(0, len(training_rows) - 1, num_rows).astype(int)]
+        some = spread_evenly(training_rows, NUM_ROWS_OF_COMPONENTS)
         components.adapt(inputs["images"][some], inputs["image_mask"][some])
         arrays["images"] = components.project(inputs["images"], inputs["image_mask"])
     shapes = inputs["tabular"].shape[1], arrays["images"].shape[1:]

@@ -10,6 +10,7 @@ import numpy as np
 from mixed_data.fusion import WeightedFusion
 from mixed_data.network import PrincipalComponents
 from mixed_data.network.fused_network import inner_network, make_predictor
+from mixed_data.preprocessing.row_reader import spread_evenly
 
 NUM_ROWS_PER_STEP = 32
 """Rows that the network sees at once while predicting, never more and never fewer."""
@@ -55,7 +56,7 @@ def measure_fusion(model: keras.Model, inputs: Mapping[str, np.ndarray], rows: n
         return
     components = next((layer for layer in model.layers if isinstance(layer, PrincipalComponents)), None)
     branches = make_predictor(keras.Model(network.input, fusion.input), components)
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), NUM_ROWS_TO_MEASURE)).astype(int)]
+    rows = spread_evenly(rows, NUM_ROWS_TO_MEASURE)
     parts = []
     for start in range(0, len(rows), NUM_ROWS_PER_STEP):
         some = rows[start : start + NUM_ROWS_PER_STEP]

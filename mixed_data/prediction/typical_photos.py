@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mixed_data.files.checked_arrays import ArrayKind, read_arrays, write_arrays
-from mixed_data.preprocessing.row_reader import Inputs
+from mixed_data.preprocessing.row_reader import Inputs, spread_evenly
 
 TYPICAL_FILE = "typical_photos.npz"
 
@@ -39,7 +39,7 @@ class TypicalPhotos:
             inputs: of all rows.
             rows: positions of the training rows.
         """
-        kept = rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_ROWS)).astype(int)]
+        kept = spread_evenly(rows, _MOST_ROWS)
         images, mask = inputs["images"], inputs["image_mask"][kept]
         total = np.zeros(images.shape[1:])
         for row in kept:  # a photo that is missing is 0

@@ -65,6 +65,16 @@ class Inputs(dict[str, np.ndarray]):
         return Inputs(arrays, [self.row_warnings[position] for position in positions])
 
 
+def spread_evenly(rows: np.ndarray, most: int) -> np.ndarray:
+    """Return some of very many rows, spread evenly over them, and all of fewer.
+
+    Args:
+        rows: their positions, ``(n,)``.
+        most: how many, at most.
+    """
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
+
+
 class RowReader(Learned):
     """Learn from training rows how to read a table with photos, and read any rows that way ever after.
 
