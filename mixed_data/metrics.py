@@ -7,13 +7,17 @@ so that a number means and looks the same in a report, in ``metrics.json`` and i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
+Pairs = Iterable[tuple[FloatArray, FloatArray]]
+"""Targets and predictions of rows, both ``(n,)``, in parts that are gone through more than once."""
+Value = Callable[[FloatArray, FloatArray], FloatArray]
+"""Computes something of each row's target and prediction."""
 
 
 def write_decimals(value: object, num_decimals: int) -> str:
@@ -43,7 +47,7 @@ class Metric:
     decimals: int | None
     best: float
     meaning: str
-    loss: Callable[[FloatArray, FloatArray], FloatArray] | None = None
+    loss: Value | None = None
     of_mean: Callable[[ArrayLike], FloatArray] = np.asarray
 
     @property
@@ -166,16 +170,32 @@ def regression_metrics(target: ArrayLike, prediction: ArrayLike) -> dict[str, fl
             f"target and prediction must score the same rows, got {len(target)} targets and "
             f"{len(prediction)} predictions"
         )
-    means = {name: np.mean(metric.loss(target, prediction)) for name, metric in METRICS.items() if metric.loss}
-    unexplained = np.sum((prediction - target) ** 2)
-    scores = {
-        "n": len(target),
-        **{name: float(METRICS[name].of_mean(mean)) for name, mean in means.items()},
-        **_score_shares(_relative_error(target, prediction)),
-        "r2": float(1 - unexplained / np.sum((target - target.mean()) ** 2)) if np.ptp(target) else np.nan,
-        **_ratio_statistics(target, prediction),
-    }
-    return {name: scores[name] for name in METRICS}
+    return _score([(target, prediction)])
+
+
+def regression_metrics_of_parts(parts: Pairs) -> dict[str, float]:
+    """Score predictions that are not all in memory: `regression_metrics`, from parts of the rows.
+
+    Args:
+        parts: float64 ``(n,)`` targets and predictions of at least one row each, finite. They are gone through about 30
+            times, one part in memory at a time.
+
+    Returns:
+        the scores of all rows together. Medians are exact; sums are rounded by parts, so that the last digits of other
+        scores may differ from those of one part.
+
+    Raises:
+        ValueError: there is no row, a part without one, or a number that is not finite.
+
+    Example:
+        >>> parts = [(np.array([100.0, 200.0]), np.array([110.0, 190.0])), (np.array([50.0]), np.array([50.0]))]
+        >>> round(regression_metrics_of_parts(parts)["median_ape"], 6)
+        5.0
+    """
+    checked = [len(_check_vector(pair[0], "target")) == len(_check_vector(pair[1], "prediction")) for pair in parts]
+    if not checked or not all(checked):
+        raise ValueError("target and prediction must score the same rows, at least one")
+    return _score(parts)
 
 
 def bootstrap_intervals(
@@ -229,36 +249,97 @@ def _check_vector(values: ArrayLike, name: str) -> FloatArray:
     return vector
 
 
-def _score_shares(relative: FloatArray) -> dict[str, float]:
-    if np.isnan(relative).any():
-        return dict.fromkeys(("median_ape", "ppe10", "ppe20"), np.nan)
+def _score(pairs: Pairs) -> dict[str, float]:
+    num_rows = sum(len(target) for target, _ in pairs)
+    totals = {name: _add_up(pairs, metric.loss) for name, metric in METRICS.items() if metric.loss}
+    scores = {
+        "n": num_rows,
+        **{name: METRICS[name].of_mean(total / num_rows) for name, total in totals.items()},
+        **_score_shares(pairs, num_rows),
+        "r2": _explained_share(pairs, num_rows, totals["rmse"]),
+        **_ratio_statistics(pairs, num_rows),
+    }
+    return {name: num_rows if name == "n" else float(scores[name]) for name in METRICS}
+
+
+def _add_up(pairs: Pairs, value: Value) -> np.float64:
+    """Return the sum of what is computed of each target and prediction."""
+    return np.float64(sum(np.sum(value(*pair)) for pair in pairs))
+
+
+def _ends(pairs: Pairs, value: Value) -> tuple[float, float]:
+    """Return the smallest and the largest of what is computed of each target and prediction."""
+    found = [(np.min(values), np.max(values)) for values in (value(*pair) for pair in pairs)]
+    return float(np.min(found)), float(np.max(found))
+
+
+def _median(pairs: Pairs, value: Value, num_rows: int) -> float:
+    """Return the median of what is computed of each target and prediction, exactly."""
+    target, prediction = next(iter(pairs))
+    if len(target) == num_rows:
+        return float(np.median(value(target, prediction)))
+    return (_select(pairs, value, (num_rows - 1) // 2) + _select(pairs, value, num_rows // 2)) / 2
+
+
+def _select(pairs: Pairs, value: Value, rank: int) -> float:
+    """Return the value that ``rank`` values come before, by counting 16 of its bits at a time (radix selection)."""
+    found = 0
+    for shift in (48, 32, 16, 0):
+        counts = np.zeros(2**16, dtype=np.int64)
+        for pair in pairs:
+            bits = value(*pair).view(np.uint64)
+            # As whole numbers, these are in the order of the floats: IEEE 754 keeps sign and magnitude.
+            ordered = np.where(bits >> 63, ~bits, bits | np.uint64(1 << 63)) >> shift
+            counts += np.bincount((ordered[ordered >> 16 == found] & 0xFFFF).astype(np.int64), minlength=2**16)
+        num_until = np.cumsum(counts)
+        digit = int(np.searchsorted(num_until, rank, side="right"))
+        rank -= int(num_until[digit] - counts[digit])
+        found = found << 16 | digit
+    number = found ^ (1 << 63) if found >> 63 else found ^ (2**64 - 1)
+    return float(np.uint64(number).view(np.float64))
+
+
+def _score_shares(pairs: Pairs, num_rows: int) -> dict[str, float]:
+    if math.isnan(_add_up(pairs, _relative_error)):
+        return dict.fromkeys(("median_ape", "ppe10", "ppe20"), math.nan)
     return {
-        "median_ape": float(100 * np.median(relative)),
-        "ppe10": float(100 * np.mean(relative <= 0.10)),
-        "ppe20": float(100 * np.mean(relative <= 0.20)),
+        "median_ape": 100 * _median(pairs, _relative_error, num_rows),
+        "ppe10": 100 * (_add_up(pairs, lambda y, p: (_relative_error(y, p) <= 0.10).astype(float)) / num_rows),
+        "ppe20": 100 * (_add_up(pairs, lambda y, p: (_relative_error(y, p) <= 0.20).astype(float)) / num_rows),
     }
 
 
-def _ratio_statistics(target: FloatArray, prediction: FloatArray) -> dict[str, float]:
-    statistics = dict.fromkeys(("median_ratio", "cod", "prd", "prb"), np.nan)
-    if np.any(target <= 0):
+def _explained_share(pairs: Pairs, num_rows: int, unexplained: float) -> float:
+    low, high = _ends(pairs, lambda target, _: target)
+    if low == high:
+        return math.nan
+    mean = _add_up(pairs, lambda target, _: target) / num_rows
+    return 1 - unexplained / _add_up(pairs, lambda target, _: (target - mean) ** 2)
+
+
+def _ratio_statistics(pairs: Pairs, num_rows: int) -> dict[str, float]:
+    statistics = dict.fromkeys(("median_ratio", "cod", "prd", "prb"), math.nan)
+    if _ends(pairs, lambda target, _: target)[0] <= 0:
         return statistics
-    ratio = prediction / target
-    median = float(np.median(ratio))
+    median = _median(pairs, lambda y, p: p / y, num_rows)
     statistics["median_ratio"] = median
     if median > 0:
-        statistics["cod"] = float(100 * np.mean(np.abs(ratio - median)) / median)
-        statistics["prb"] = _price_related_bias(target, prediction, ratio, median)
-    if prediction.sum() > 0:
-        statistics["prd"] = float(ratio.mean() / (prediction.sum() / target.sum()))
+        statistics["cod"] = 100 * (_add_up(pairs, lambda y, p: np.abs(p / y - median)) / num_rows) / median
+        statistics["prb"] = _price_related_bias(pairs, num_rows, median)
+    if (predicted := _add_up(pairs, lambda _, p: p)) > 0:
+        ratio = _add_up(pairs, lambda y, p: p / y) / num_rows
+        statistics["prd"] = ratio / (predicted / _add_up(pairs, lambda y, _: y))
     return statistics
 
 
-def _price_related_bias(target: FloatArray, prediction: FloatArray, ratio: FloatArray, median: float) -> float:
+def _price_related_bias(pairs: Pairs, num_rows: int, median: float) -> float:
     # The value is a mean of both numbers: on the target alone, its noise would look like regressivity.
-    value = 0.5 * (prediction / median + target)
-    if np.any(value <= 0) or np.ptp(value) == 0:
-        return np.nan
-    log_value = np.log2(value)
-    centred = log_value - log_value.mean()
-    return float(np.sum(centred * (ratio - median) / median) / np.sum(centred**2))
+    def value(target: FloatArray, prediction: FloatArray) -> FloatArray:
+        return 0.5 * (prediction / median + target)
+
+    low, high = _ends(pairs, value)
+    if low <= 0 or low == high:
+        return math.nan
+    mean = _add_up(pairs, lambda y, p: np.log2(value(y, p))) / num_rows
+    slope = _add_up(pairs, lambda y, p: (np.log2(value(y, p)) - mean) * (p / y - median) / median)
+    return slope / _add_up(pairs, lambda y, p: (np.log2(value(y, p)) - mean) ** 2)

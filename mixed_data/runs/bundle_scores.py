@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import count, repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from mixed_data.files.progress import track
-from mixed_data.metrics import regression_metrics
+from mixed_data.metrics import regression_metrics_of_parts
 from mixed_data.readers.table import CheckedParts, open_checked_rows
 from mixed_data.runtime import Predictor
 from mixed_data.schema import Schema
@@ -25,6 +25,7 @@ from mixed_data.schema.bad_rows import CheckedRows
 logger = logging.getLogger(__name__)
 
 FOLD_COLUMN = "fold"
+_NUM_SCORED_AT_ONCE = 2**16
 _NUM_ROWS_AT_ONCE, _NUM_WITH_PHOTOS = 1024, 16  # Divisors of the rows of a part of a file.
 
 Predict = Callable[[pd.DataFrame], pd.DataFrame]
@@ -92,20 +93,31 @@ def evaluate_bundle(path: Path, data: Path, **how: Any) -> tuple[dict[str, float
     """Score a bundle on a table that has the target; the arguments are those of `open_scored_rows`.
 
     Returns:
-        `regression_metrics` of the rows that are not skipped, and the warnings of all.
+        `mixed_data.metrics.regression_metrics` of the rows that are not skipped, and the warnings of all.
 
     Raises:
         BundleError: the bundle cannot be used.
         ValueError: the table does not fit the schema.
     """
     warnings = RowWarnings()
-    targets, predictions = array("d"), array("d")
-    with open_scored_rows(path, data, **how) as (target, parts):
+    with open_scored_rows(path, data, **how) as (target, parts), TemporaryFile() as file:
         for checked, rows in parts:
             warnings.add(rows)
-            targets.frombytes(checked.usable[target].to_numpy(np.float64).tobytes())
-            predictions.frombytes(rows["prediction"].to_numpy(np.float64)[~checked.is_skipped].tobytes())
-    return regression_metrics(np.asarray(targets), np.asarray(predictions)), warnings
+            pairs = [checked.usable[target], rows.loc[~checked.is_skipped, "prediction"]]
+            np.column_stack(pairs).astype(np.float64).tofile(file)
+        return regression_metrics_of_parts(_PairsInFile(file)), warnings
+
+
+class _PairsInFile:
+    """Targets and predictions that lie in a file, two float64 per row; memory holds 65,536 rows at a time."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        self._file.seek(0)
+        while (numbers := np.fromfile(self._file, count=2 * _NUM_SCORED_AT_ONCE)).size:
+            yield numbers[::2], numbers[1::2]
 
 
 @contextmanager

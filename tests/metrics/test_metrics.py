@@ -8,7 +8,13 @@ import scipy.stats
 from sklearn import metrics as sk
 from sklearn.linear_model import LinearRegression
 
-from mixed_data.metrics import METRICS, bootstrap_intervals, regression_metrics, write_decimals
+from mixed_data.metrics import (
+    METRICS,
+    bootstrap_intervals,
+    regression_metrics,
+    regression_metrics_of_parts,
+    write_decimals,
+)
 
 PERCENTS = {"mape", "median_ape", "ppe10", "ppe20"}
 RATIOS = {"median_ratio", "cod", "prd", "prb"}
@@ -50,6 +56,35 @@ def test_there_are_exactly_thirteen_scores_and_they_are_python_numbers(houses_li
     assert len(KEYS) == 13
     assert type(scores.pop("n")) is int
     assert {type(score) for score in scores.values()} == {float}
+
+
+@pytest.mark.parametrize("num_rows", [399, 400])
+@pytest.mark.parametrize("change", ["none", "far below", "negative target", "zero target", "whole numbers", "equal"])
+def test_scores_of_parts_are_those_of_all_rows(houses_like, num_rows, change):
+    target, prediction = (column[:num_rows] for column in houses_like)
+    if change == "far below":
+        prediction[::3] *= -1
+    elif change == "negative target":
+        target[7] *= -1
+    elif change == "zero target":
+        target[7] = 0
+    elif change == "whole numbers":  # many equal ratios
+        target, prediction = np.round(target, -6) + 1e6, np.round(prediction, -6)
+    elif change == "equal":
+        target = np.full(num_rows, 3.0)
+    cuts = [1, 150, 151]
+    found = regression_metrics_of_parts(list(zip(np.split(target, cuts), np.split(prediction, cuts), strict=True)))
+    expected = regression_metrics(target, prediction)
+    assert list(found) == list(expected)
+    for name in ("n", "median_ape", "median_ratio"):
+        assert found[name] == pytest.approx(expected[name], rel=0, abs=0, nan_ok=True)
+    assert found == pytest.approx(expected, rel=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("parts", [[], [([1.0], [1.0]), ([], [])], [([1.0], [1.0, 2.0])], [([1.0], [math.nan])]])
+def test_parts_without_rows_or_with_other_rows_are_refused(parts):
+    with pytest.raises(ValueError, match=r"must score the same rows|at least one row|must be finite"):
+        regression_metrics_of_parts([(np.array(target), np.array(prediction)) for target, prediction in parts])
 
 
 def test_scores_equal_scikit_learn(houses_like):
