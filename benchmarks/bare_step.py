@@ -26,7 +26,7 @@ class Network(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList([nn.Conv2d(3, 32, 4, 4), nn.Conv2d(32, 64, 3, 2), nn.Conv2d(64, 64, 3, 2)])
+        self.convolutions = nn.ModuleList([nn.Conv2d(3, 32, 4, 4), nn.Conv2d(32, 64, 2, 2), nn.Conv2d(64, 64, 2, 2)])
         self.photo_hidden, self.photo_output = nn.Linear(1024, 4 * UNITS), nn.Linear(4 * UNITS, UNITS)
         self.scale = nn.Parameter(torch.randn(NUM_VIEWS, 4 * UNITS))
         self.shift = nn.Parameter(torch.zeros(NUM_VIEWS, 4 * UNITS))
@@ -45,8 +45,8 @@ class Network(nn.Module):
         table = torch.where(has_table, table, 0.0)
         x = augment(photos.reshape(-1, SIDE, SIDE, 3)).permute(0, 3, 1, 2).float() / 127.5 - 1
         x = x.contiguous(memory_format=torch.channels_last)
-        for number, convolution in enumerate(self.convolutions):
-            x = functional.relu(convolution(functional.pad(x, (0, 1, 0, 1)) if number else x))
+        for convolution in self.convolutions:
+            x = functional.relu(convolution(x))
         x = x.permute(0, 2, 3, 1).reshape(len(table), NUM_VIEWS, 1024)
         x = functional.relu(self.photo_hidden(functional.dropout(x, 0.6)) * self.scale + self.shift)
         x = functional.silu(self.photo_output(x))

@@ -8,8 +8,9 @@ from mixed_data.members import MemberDense
 from mixed_data.network.photo_augmentation import MirrorAndShift
 from mixed_data.network.view_layers import PHOTO_VECTOR, MaskedMean, ViewEmbedding
 
-_CONVOLUTIONS = ((32, 4, 4), (64, 3, 2), (64, 3, 2))
-"""Filters, kernel side and stride of each."""
+_CONVOLUTIONS = ((32, 4), (64, 2), (64, 2))
+"""Filters of each, and the side of the patches that it reads, none of which overlap. Kernels of 3 x 3 pixels with a
+stride of 2, which overlap, take a third more of a training and predict the sample no better."""
 _LAYOUT = "channels_last"  # Photos are (H, W, 3), whatever `keras.config.image_data_format()` says.
 
 
@@ -41,9 +42,9 @@ def cnn(
     photos = ops.reshape(images, (-1, height, width, channels))
     photos = MirrorAndShift(name="cnn_augmentation")(photos)
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="cnn_rescale")(photos)
-    for index, (filters, side, stride) in enumerate(_CONVOLUTIONS):
+    for index, (filters, side) in enumerate(_CONVOLUTIONS):
         convolution = layers.Conv2D(
-            filters, side, stride, "same", data_format=_LAYOUT, activation="relu", name=f"cnn_conv{index}"
+            filters, side, side, "same", data_format=_LAYOUT, activation="relu", name=f"cnn_conv{index}"
         )
         x = convolution(x)
     x = layers.Flatten(data_format=_LAYOUT, name=PHOTO_VECTOR)(x)

@@ -23,7 +23,7 @@ IMAGE_SHAPES = {"cnn": (3, 18, 16, 3), "patches": (3, 40), "pretrained": (3, 40)
 NUM_PARAMETERS = {
     "mlp": (0, (5 * 12 + 12) + (12 * 6 + 6)),
     "cnn": (
-        (4 * 4 * 3 * 32 + 32) + (3 * 3 * 32 * 64 + 64) + (3 * 3 * 64 * 64 + 64),
+        (4 * 4 * 3 * 32 + 32) + (2 * 2 * 32 * 64 + 64) + (2 * 2 * 64 * 64 + 64),
         sum(
             [
                 (2 * 1 * 64 * 24 + 24),  # dense layer over the 2 x 1 grid that is left of 18 x 16 pixels

@@ -44,7 +44,7 @@ NUM_TABULAR = (5 * 12 + 12) + (12 * 6 + 6)
 NUM_MISSING = 6  # the vector for "no table", of networks that know both modalities
 NUM_LINEAR = 5
 NUM_SHARED = {
-    "cnn": (4 * 4 * 3 * 32 + 32) + (3 * 3 * 32 * 64 + 64) + (3 * 3 * 64 * 64 + 64),
+    "cnn": (4 * 4 * 3 * 32 + 32) + (2 * 2 * 32 * 64 + 64) + (2 * 2 * 64 * 64 + 64),
     "patches": 0,
     "pretrained": 0,
 }
