@@ -17,12 +17,13 @@ from mixed_data.network.training import Training, TrainingSettings, seeded
 from mixed_data.preprocessing import Inputs
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.row_reader import spread_evenly
+from mixed_data.preprocessing.stored_photos import take_rows
 
 NUM_COMPONENTS = 64
 """Principal components per view of what a pretrained backbone saw."""
 
-NUM_ROWS_OF_COMPONENTS = 20_000
-"""Training rows that these are learned from, at most: more change no direction that matters, and take gigabytes."""
+NUM_ROWS_OF_COMPONENTS = 10_000
+"""Training rows that these are learned from, at most: more change no direction that matters, and take memory."""
 
 History = dict[str, list[float]]
 
@@ -102,7 +103,7 @@ def build_for(
     if embedder is not None:
         components = PrincipalComponents(NUM_COMPONENTS, embedder.block_sizes, name="components")
         some = spread_evenly(training_rows, NUM_ROWS_OF_COMPONENTS)
-        components.adapt(inputs["images"][some], inputs["image_mask"][some])
+        components.adapt(take_rows(inputs["images"], some), inputs["image_mask"][some])
         arrays["images"] = components.project(inputs["images"], inputs["image_mask"])
     shapes = inputs["tabular"].shape[1], arrays["images"].shape[1:]
     network = build_network(*shapes, settings)

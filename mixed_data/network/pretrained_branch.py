@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from mixed_data.network.view_layers import OrMissing, Shape, ViewEmbedding
 
 _HIDDEN_UNITS = 256
 INPUT_DROPOUT = 0.1
-_NUM_ROWS_AT_ONCE = 20_000  # as many of which a copy is made; fewer rows have the same bits as without parts
+_NUM_ROWS_AT_ONCE = 4096  # of one view, that are in memory
 
 
 def pretrained(
@@ -98,7 +99,7 @@ class PrincipalComponents(keras.layers.Layer):
         """Learn the directions from training rows.
 
         Args:
-            vectors: float ``(n, V, D)``.
+            vectors: float ``(n, V, D)``; may be on disk.
             mask: bool ``(n, V)``.
         """
         if not self.built:
@@ -115,7 +116,7 @@ class PrincipalComponents(keras.layers.Layer):
         """Project arrays, as the layer does with tensors.
 
         Args:
-            vectors: float ``(n, V, D)``.
+            vectors: float ``(n, V, D)``; may be on disk.
             mask: bool ``(n, V)``.
 
         Returns:
@@ -123,12 +124,12 @@ class PrincipalComponents(keras.layers.Layer):
         """
         mean, kernel = (ops.convert_to_numpy(weight) for weight in (self.mean, self.kernel))
         components = np.zeros((*mask.shape, self.num_components), dtype="float32")
-        for start in range(0, len(mask), _NUM_ROWS_AT_ONCE):
-            rows = slice(start, start + _NUM_ROWS_AT_ONCE)
-            some, there, found = vectors[rows], mask[rows], components[rows]
-            for view in range(mask.shape[1]):
-                present = there[:, view]
-                found[present, view] = (some[present, view] - mean[view]) @ kernel[view]
+        for view in range(mask.shape[1]):
+            there = np.flatnonzero(mask[:, view])
+            for rows in np.array_split(there, math.ceil(len(there) / _NUM_ROWS_AT_ONCE) or 1):
+                some = vectors[rows, view]
+                some -= mean[view]
+                components[rows, view] = some @ kernel[view]
         return components
 
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
