@@ -26,6 +26,7 @@ ENTRY = np.dtype([("digest", "V32"), ("checksum", "<u4")])
 
 _INDEX, _RECORDS = ".index", ".records"
 _SEGMENTS_PER_LIMIT = 32
+_SMALLEST_SEGMENT = 64 * 2**20  # else a small limit makes more files than a process may have open
 _SECONDS_TO_WAIT = 60.0
 _MOST_NEW_ENTRIES = 16384
 _MOST_OPEN = 4
@@ -71,8 +72,8 @@ class OpenFile:
 class RecordStore:
     """Records of one kind; several threads and processes may read and write them at once.
 
-    Of all stores in `user_cache` together no more than `cache_bytes` are kept: whole segments are removed, those that
-    were used longest ago first. Who has one open reads on.
+    Of all stores in `user_cache` together no more than `cache_bytes` are kept, and the segment that was written last,
+    which may have 64 MB: whole segments are removed, those that were used longest ago first. Who has one open reads on.
 
     Args:
         kind: what the records are, as a name of a folder.
@@ -145,7 +146,8 @@ class RecordStore:
             self._folder.mkdir(exist_ok=True)  # another process may have removed it, empty
             limit = cache_bytes()
             index = max(self._list_indexes(), default=None)
-            if index is None or _size(index.with_suffix(_RECORDS)) >= limit // _SEGMENTS_PER_LIMIT:
+            full = max(limit // _SEGMENTS_PER_LIMIT, _SMALLEST_SEGMENT)
+            if index is None or _size(index.with_suffix(_RECORDS)) >= full:
                 # A name that never comes again, because somebody may have the file of one that was removed open.
                 number = 1 + (0 if index is None else int(index.name.partition("-")[0]))
                 index = self._folder / f"{number:06}-{secrets.token_hex(8)}{_INDEX}"

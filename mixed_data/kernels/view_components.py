@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-_NUM_ROWS_AT_ONCE = 4096  # beside the float64 copy of one view, no more are in memory
+_NUM_ROWS_AT_ONCE = 1024  # beside the float64 copy of one view, no more are in memory
 
 
 def learn_components(
