@@ -37,10 +37,14 @@ NOWHERE = -1
 
 
 class OpenFile:
-    """A file that is open for reading at any place by several threads, until nobody knows it any more."""
+    """A file that is open for reading at any place by several threads, until nobody knows it any more.
 
-    def __init__(self, path: Path) -> None:
-        self._number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    Args:
+        number: of the open file, which is closed with this object.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
         self._lock = threading.Lock()
 
     def read(self, into: memoryview, offset: int) -> bool:
@@ -62,11 +66,24 @@ class OpenFile:
         return len(content)
 
     def __del__(self) -> None:
-        if hasattr(self, "_number"):
-            os.close(self._number)
+        os.close(self._number)
 
     def __reduce__(self) -> str:
         raise TypeError("an open file cannot be sent to another process; make a NumPy array of what it holds")
+
+
+def neighbours(places: np.ndarray, into: memoryview, num_bytes: int) -> Iterator[tuple[memoryview, int]]:
+    """Yield the part of a buffer of each run of places that follow each other, and the first of them.
+
+    Args:
+        places: int64 ``(n,)``.
+        into: ``n * num_bytes``.
+        num_bytes: of a record.
+    """
+    starts = np.flatnonzero(np.diff(places, prepend=places[:1]) != 1)
+    ends = [*starts[1:].tolist(), len(places)]
+    for start, end, place in zip(starts.tolist(), ends, places[starts].tolist(), strict=False):
+        yield into[start * num_bytes : end * num_bytes], place
 
 
 class RecordStore:
@@ -177,10 +194,7 @@ class RecordStore:
         Raises:
             OSError: a file was made shorter.
         """
-        starts = np.flatnonzero(np.diff(places, prepend=places[:1]) != 1)
-        ends = [*starts[1:].tolist(), len(places)]
-        for start, end, place in zip(starts.tolist(), ends, places[starts].tolist(), strict=False):
-            part = into[start * self.num_bytes : end * self.num_bytes]
+        for part, place in neighbours(places, into, self.num_bytes):
             if place == NOWHERE:
                 part[:] = bytes(len(part))
             elif not self._files[place >> _RECORD_BITS].read(part, self._offset(place)):
@@ -232,7 +246,8 @@ class RecordStore:
         """Return the number of a segment's file, opened once."""
         if index.name not in self._numbers:
             number = len(self._numbers) + 1
-            self._files[number] = OpenFile(index.with_suffix(_RECORDS))
+            how = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+            self._files[number] = OpenFile(os.open(index.with_suffix(_RECORDS), how))
             self._numbers[index.name] = number
         return self._numbers[index.name]
 

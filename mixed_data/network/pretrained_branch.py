@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -16,7 +16,7 @@ from mixed_data.network.view_layers import OrMissing, Shape, ViewEmbedding
 
 _HIDDEN_UNITS = 256
 INPUT_DROPOUT = 0.1
-_NUM_ROWS_AT_ONCE = 1024  # of one view, that are in memory
+_NUM_ROWS_AT_ONCE = 1024  # whose vectors are in memory
 
 
 def pretrained(
@@ -64,6 +64,13 @@ def patches(
 ) -> KerasTensor:
     """Turn what `build_patch_backbone` learned to see into one vector per row: `pretrained`, without input dropout."""
     return pretrained(images, image_mask, units=units, dropout=dropout, pooled=pooled, input_dropout=0.0)
+
+
+def split_evenly(num_rows: int) -> Iterator[slice]:
+    """Yield parts of rows that are projected together; each by itself has the same bits as among the others."""
+    num_parts = math.ceil(num_rows / _NUM_ROWS_AT_ONCE)
+    for part in range(num_parts):
+        yield slice(num_rows * part // num_parts, num_rows * (part + 1) // num_parts)
 
 
 @keras.saving.register_keras_serializable(package="mixed_data")
@@ -124,12 +131,11 @@ class PrincipalComponents(keras.layers.Layer):
         """
         mean, kernel = (ops.convert_to_numpy(weight) for weight in (self.mean, self.kernel))
         components = np.zeros((*mask.shape, self.num_components), dtype="float32")
-        for view in range(mask.shape[1]):
-            there = np.flatnonzero(mask[:, view])
-            for rows in np.array_split(there, math.ceil(len(there) / _NUM_ROWS_AT_ONCE) or 1):
-                some = vectors[rows, view]
-                some -= mean[view]
-                components[rows, view] = some @ kernel[view]
+        for rows in split_evenly(len(mask)):
+            some, there, found = vectors[rows], mask[rows], components[rows]
+            for view in range(mask.shape[1]):
+                present = there[:, view]
+                found[present, view] = (some[present, view] - mean[view]) @ kernel[view]
         return components
 
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:

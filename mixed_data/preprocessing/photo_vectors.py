@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 NUM_PHOTOS_PER_STEP = 16
 """Photos that are decoded before a backbone reads them."""
 
-_MEMORY_BYTES = 64 * 2**20
+_MEMORY_BYTES = 32 * 2**20
 
 _memory = ArrayMemory(_MEMORY_BYTES)
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from mixed_data.files.record_store import NOWHERE, RecordStore
+from mixed_data.files.record_store import NOWHERE
 
 STORED_ABOVE_BYTES = 32 * 2**20
 """Photos of a table, or their vectors, that take more are `StoredPhotos`, those of smaller ones a plain array."""
+
+
+class Records(Protocol):
+    """Records of ``num_bytes`` each, such as `mixed_data.files.record_store.RecordStore` or `TemporaryRecords`."""
+
+    num_bytes: int
+
+    def read(self, places: np.ndarray, into: memoryview) -> None:
+        """Copy records one after the other; see `RecordStore.read`."""
 
 
 class Part(NamedTuple):
@@ -22,7 +31,7 @@ class Part(NamedTuple):
         region: of the photo: all of it, the tile of a montage, or what one of several backbones saw.
     """
 
-    store: RecordStore
+    store: Records
     region: tuple[slice, ...] = ()
 
 
@@ -34,8 +43,9 @@ class StoredPhotos:
 
     Args:
         parts: what each photo is put together from; all else is 0.
-        places: int64 ``(n, V, parts)``, of each part of each photo in its store; `NOWHERE` for one that is 0.
-        photo: shape of one.
+        places: int64 ``(n, V, parts)``, of each part of each photo in its store; `NOWHERE` for one that is 0. Where all
+            photos of a row are one record, ``(n, 1)``.
+        photo: shape of one, or of those of a row.
         dtype: of the numbers in it.
 
     Attributes:
