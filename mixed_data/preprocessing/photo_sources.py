@@ -14,7 +14,7 @@ from mixed_data.preprocessing.photo_store import NUM_PHOTOS_AT_ONCE, PhotoStore
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.stored_photos import Part
 
-_NUM_VECTORS_AT_ONCE = 4096
+_NUM_VECTORS_AT_ONCE = 1024
 
 Found = Mapping[Any, Any]
 """Photo -> its array, or its places, or the `PhotoError` that says why it cannot be used."""
