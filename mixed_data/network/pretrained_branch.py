@@ -16,7 +16,7 @@ from mixed_data.network.view_layers import OrMissing, Shape, ViewEmbedding
 
 _HIDDEN_UNITS = 256
 INPUT_DROPOUT = 0.1
-_NUM_ROWS_AT_ONCE = 1024  # whose vectors are in memory
+_NUM_ROWS_AT_ONCE = 256  # whose vectors are in memory
 
 
 def pretrained(

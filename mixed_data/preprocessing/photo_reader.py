@@ -96,12 +96,13 @@ class PhotoReader(Learned):
 
     remember = True
 
-    def fit(self, table: pd.DataFrame, y: object = None) -> Self:
+    def fit(self, table: pd.DataFrame, y: object = None, *, rows: np.ndarray | slice = slice(None)) -> Self:
         """Learn how many photos each column holds; no photo is opened.
 
         Args:
-            table: the training rows.
+            table: the training rows, perhaps among others.
             y: ignored, for scikit-learn's sake.
+            rows: positions of the training rows.
 
         Raises:
             ValueError: for a parameter out of range, a missing column, or cells that hold no text.
@@ -111,7 +112,7 @@ class PhotoReader(Learned):
         problems, num_photos = [], []
         for column in self.columns:
             num_photos.append(1)
-            for row, cell in enumerate(table[column]):
+            for row, cell in enumerate(table[column].iloc[rows]):
                 paths, problem = _read_paths(cell)
                 num_photos[-1] = max(num_photos[-1], len(paths))
                 if problem:
