@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -234,6 +235,11 @@ def _name_encoder(backbone: Backbone, resize: str, max_pixels: int) -> str:
 
 def _open_store(backbone: Backbone, encoder: str) -> RecordStore:
     return RecordStore.open("vectors", encoder, 4 * sum(backbone.block_sizes))
+
+
+def can_keep_vectors() -> bool:
+    """Tell whether the packages are there that memory and disk need, which the base installation lacks."""
+    return all(map(find_spec, ("cachetools", "filelock")))
 
 
 def _identify(photo: str | bytes) -> tuple[object, ...]:
