@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mixed_data.files.record_store import RecordStore
 from mixed_data.preprocessing.photo_store import NUM_PHOTOS_AT_ONCE, PhotoStore
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.stored_photos import Part
@@ -123,11 +124,15 @@ class VectorSource:
         self._embedder, self._how = embedder, how
         self.shape, self.is_kept = (embedder.num_features,), embedder.cached
 
+    @cached_property
+    def _stores(self) -> list[RecordStore]:
+        return self._embedder.open_stores(**self._how)
+
     @property
     def parts(self) -> list[Part]:
         """What each backbone saw."""
-        stores, parts, end = self._embedder.open_stores(**self._how), [], 0
-        for store in stores:
+        parts, end = [], 0
+        for store in self._stores:
             start, end = end, end + store.num_bytes // np.dtype(self.dtype).itemsize
             parts.append(Part(store, np.s_[start:end,]))
         return parts
@@ -142,4 +147,4 @@ class VectorSource:
 
     def place(self, photos: Iterable[str]) -> Found:
         """Put vectors on disk; see `PhotoSource`."""
-        return self._embedder.place(photos, **self._how)
+        return self._embedder.place(photos, self._stores, **self._how)

@@ -124,28 +124,30 @@ class PhotoEmbedder:
         parts = [self._embed(backbone, photos, resize, max_pixels) for backbone in self.backbones]
         return parts[0] if len(parts) == 1 else {photo: _join([part[photo] for part in parts]) for photo in photos}
 
-    def place(self, photos: Iterable[str], *, resize: str, max_pixels: int) -> dict[str, np.ndarray | PhotoError]:
+    def place(
+        self, photos: Iterable[str], stores: Sequence[RecordStore], *, resize: str, max_pixels: int
+    ) -> dict[str, np.ndarray | PhotoError]:
         """Have the vectors of photos on disk.
 
         Args:
             photos: their paths.
+            stores: from `open_stores`, one for each backbone.
             resize: as for `embed`.
             max_pixels: as for `embed`.
 
         Returns:
-            For every one int64 ``(backbones,)``, its places in `open_stores`, or the reason why it cannot be used.
+            For every one int64 ``(backbones,)``, its places in the stores, or the reason why it cannot be used.
 
         Raises:
             OSError: the disk cannot be used.
         """
         photos = list(dict.fromkeys(photos))
-        stores = self.open_stores(resize=resize, max_pixels=max_pixels)
         of_all = zip(self.backbones, stores, strict=True)
         parts = [self._place(backbone, store, photos, resize, max_pixels) for backbone, store in of_all]
         return {photo: _join([part[photo] for part in parts]) for photo in photos}
 
     def open_stores(self, *, resize: str, max_pixels: int) -> list[RecordStore]:
-        """Return where the vectors of each backbone are kept on disk."""
+        """Return where the vectors of each backbone are kept on disk; a place is one of that very store."""
         names = [_name_encoder(backbone, resize, max_pixels) for backbone in self.backbones]
         return [_open_store(*each) for each in zip(self.backbones, names, strict=True)]
 

@@ -14,6 +14,7 @@ import pytest
 from preprocessing_helpers import noise, write
 
 from mixed_data.audit.photo_facts import read_photos
+from mixed_data.files import record_store
 from mixed_data.files.record_store import RecordStore
 from mixed_data.files.user_cache import user_cache
 from mixed_data.prediction.missing_patterns import PATTERNS, hide
@@ -27,6 +28,7 @@ from mixed_data.preprocessing import (
 )
 from mixed_data.preprocessing.photo_memory import clear_photo_memory
 from mixed_data.preprocessing.photo_reader import PhotoReader
+from mixed_data.preprocessing.photo_sources import VectorSource
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.stored_photos import StoredPhotos, take_rows, zeros_like
 from mixed_data.schema import Schema
@@ -269,6 +271,16 @@ def test_a_montage_is_made_of_photos_on_disk(table, decoded, monkeypatch):
     del decoded[:]
     np.testing.assert_array_equal(read_from_disk(table, monkeypatch, "montages"), expected)
     assert len(decoded) == 1
+
+
+def test_places_are_those_of_the_stores_that_are_read_also_where_many_are_opened(table, monkeypatch):
+    expected = read(table, **KINDS["vectors of two"])[0]
+    monkeypatch.setenv("MIXED_DATA_CACHE", str(user_cache() / "another"))
+    monkeypatch.setenv("MIXED_DATA_CACHE_GB", "0")
+    monkeypatch.setattr(record_store, "_SMALLEST_SEGMENT", 0)
+    monkeypatch.setattr(record_store, "_MOST_OPEN", 1)
+    monkeypatch.setattr(VectorSource, "num_at_once", 8)
+    np.testing.assert_array_equal(read_from_disk(table, monkeypatch, "vectors of two"), expected)
 
 
 def test_a_vector_on_disk_is_computed_once_and_again_where_it_was_damaged(table, monkeypatch):
