@@ -5,12 +5,13 @@
 Filling is compared with a bare loop of Pillow (draft, load, resize) over the same photos of 1200 x 900 pixels in the
 same run. For memory, networks are trained on so many rows with four photos each, twice, and predict all of them, in a
 process of its own; the photos are small files that differ in a few bytes after the picture, so that each is decoded by
-itself.
+itself. With ``--vectors``, they read vectors of the length of MobileNetV2's, which are drawn and put on disk before.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import subprocess
 import sys
@@ -27,9 +28,20 @@ from PIL import Image
 
 from mixed_data.preprocessing import photo_decoding
 from mixed_data.preprocessing.photo_store import NUM_PHOTOS_AT_ONCE, PhotoStore
-from mixed_data.preprocessing.stored_photos import StoredPhotos
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+from mixed_data.preprocessing.stored_photos import Part, StoredPhotos
 
 VIEWS = ("front", "bedroom", "bathroom", "kitchen")
+
+
+class DrawnBackbone:
+    """A backbone whose vectors are all on disk already."""
+
+    digest, size, block_sizes, suffix, settings = "drawn", (320, 320), (576, 1280), "", {}
+
+    def compute(self, photos: np.ndarray) -> np.ndarray:
+        """Fail."""
+        raise AssertionError(f"{len(photos)} vectors are not on disk")
 
 
 def main() -> None:
@@ -41,22 +53,30 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--steps", type=int, help="of training, after which each training stops; all without it")
+    parser.add_argument("--vectors", action="store_true", help="measure memory only, of a frozen backbone's vectors")
+    parser.add_argument("--fill", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--train", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    if options.train:
-        measure_training(options.folder, options.train, options.steps)
+    if options.fill:
+        draw_vectors(pd.read_csv(options.folder / f"rows-{options.fill}.csv"))
         return
-    for size in (64, 320):
+    if options.train:
+        measure_training(options.folder, options.train, options.steps, has_vectors=options.vectors)
+        return
+    for size in () if options.vectors else (64, 320):
         with empty_cache(options.folder):
             measure_filling(options.folder, options.photos, size)
             measure_reading(size)
     for num_rows in options.rows:
-        command = [sys.executable, "-m", "benchmarks.photo_store", "--folder", str(options.folder)]
-        command += ["--train", str(num_rows), *(["--steps", str(options.steps)] if options.steps else [])]
+        own = [sys.executable, "-m", "benchmarks.photo_store", "--folder", str(options.folder)]
+        command = [*own, "--train", str(num_rows), *(["--steps", str(options.steps)] if options.steps else [])]
         # Read from a file by the process that is measured, which else keeps memory that the texts took while drawn.
         draw_rows(options.folder / "small", num_rows).to_csv(options.folder / f"rows-{num_rows}.csv", index=False)
         with empty_cache(options.folder):
+            if options.vectors:
+                subprocess.run([*own, "--fill", str(num_rows)], check=True)
+                command += ["--vectors"]
             subprocess.run(command, check=True)
 
 
@@ -115,7 +135,7 @@ def measure_reading(size: int) -> None:
     for _ in range(10_000 * 64**2 // size**2 // NUM_PHOTOS_AT_ONCE * len(VIEWS)):
         pixels = random.integers(0, 256, (NUM_PHOTOS_AT_ONCE, records.num_bytes), dtype=np.uint8)
         places += records.append([random.bytes(32) for _ in pixels], [photo.data for photo in pixels])
-    photos = StoredPhotos(records, np.array(places).reshape(-1, len(VIEWS)), (size, size, 3))
+    photos = StoredPhotos([Part(records)], np.array(places).reshape(-1, len(VIEWS), 1), (size, size, 3), np.uint8)
     orders = [random.permutation(len(photos)) for _ in range(3)]
     start = time.process_time()
     for order in orders:
@@ -125,11 +145,24 @@ def measure_reading(size: int) -> None:
     print(f"rows of {size} pixels in random order, batches of 32: {rate / 1e9:.2f} GB per CPU s", flush=True)
 
 
-def measure_training(folder: Path, num_rows: int, num_steps: int | None) -> None:
+def draw_vectors(table: pd.DataFrame) -> None:
+    """Put a vector for each photo on disk: 64 directions, and noise."""
+    (store,) = PhotoEmbedder((DrawnBackbone(),)).open_stores(resize="stretch", max_pixels=photo_decoding.MAX_PIXELS)
+    random = np.random.default_rng(0)
+    directions = random.normal(size=(64, sum(DrawnBackbone.block_sizes))).astype("float32")
+    for start in range(0, len(table), NUM_PHOTOS_AT_ONCE):
+        files = table[list(VIEWS)].iloc[start : start + NUM_PHOTOS_AT_ONCE].to_numpy().ravel()
+        vectors = random.normal(size=(len(files), 64)).astype("float32") @ directions
+        vectors += random.normal(size=vectors.shape).astype("float32")
+        digests = [hashlib.sha256(Path(file).read_bytes()).digest() for file in files]
+        store.append(digests, [vector.view(np.uint8).data for vector in vectors])
+
+
+def measure_training(folder: Path, num_rows: int, num_steps: int | None, *, has_vectors: bool) -> None:
     """Print the peak of resident memory of two trainings and a prediction, and how many photos each decoded."""
     import keras
 
-    from mixed_data.estimator import MixedDataRegressor
+    from mixed_data.estimator import MixedDataRegressor, mixed_data_regressor
     from mixed_data.schema import Schema
 
     class Stop(keras.callbacks.Callback):
@@ -147,10 +180,13 @@ def measure_training(folder: Path, num_rows: int, num_steps: int | None) -> None
         return decode(*arguments)  # type: ignore[arg-type]
 
     photo_decoding._decode = counting  # type: ignore[assignment]
+    mixed_data_regressor.load_embedder = lambda *_: PhotoEmbedder((DrawnBackbone(),))
+    options = {"epochs": 1, "image_branch": "pretrained" if has_vectors else "cnn"}
     print(f"{num_rows} rows: before training {read_memory('VmRSS')} MB", flush=True)
     for fusion in ("weighted_sum", "concat"):
         start, decoded[0] = time.process_time(), 0
-        regressor = MixedDataRegressor(schema, fusion=fusion, epochs=1).fit(table, table["price"], callbacks=[Stop()])
+        regressor = MixedDataRegressor(schema, fusion=fusion, **options)
+        regressor.fit(table, table["price"], callbacks=[Stop()])
         seconds = time.process_time() - start
         print(
             f"  {fusion}: {decoded[0]} photos decoded, {seconds:.0f} CPU s, peak {read_memory('VmHWM')} MB, "

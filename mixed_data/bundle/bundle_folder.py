@@ -47,7 +47,7 @@ from mixed_data.files.progress import track
 from mixed_data.files.whole_files import exchange, name_unwritten
 from mixed_data.intervals.calibrated_intervals import CalibratedIntervals
 from mixed_data.preprocessing.lost_photos import without_photo_warnings
-from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+from mixed_data.preprocessing.photo_vectors import PhotoEmbedder, can_keep_vectors
 
 Backbones = dict[str, tuple[dict[str, Any], dict[str, Any]]]
 """Digest of a backbone -> what the manifest says of it, and of it as ONNX, so that models of folds share files."""
@@ -190,7 +190,7 @@ def load_bundle(path: str | os.PathLike[str], kinds: Mapping[str, Any], **how: A
         predicted = _predict_golden(regressor, path / "golden")
         problem = compare_golden(manifest["golden_predictions"], predicted)
         # Only the golden photos had to be computed here and now; and what takes less time than a look is not kept.
-        if regressor.embedder_ is not None and regressor.image_branch == "pretrained":
+        if regressor.embedder_ is not None and regressor.image_branch == "pretrained" and can_keep_vectors():
             regressor.embedder_ = replace(regressor.embedder_, cached=True)
     except Exception as error:  # A stranger's files may be wrong in any way, and Keras raises errors of all kinds.
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "

@@ -18,8 +18,11 @@ from mixed_data.preprocessing import MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.row_reader import spread_evenly
 
+Reading = tuple[MixedDataPreprocessor, PhotoEmbedder | None]
+"""What reads cells and photos, and what makes vectors of photos if anything does."""
+
 Learned = tuple[MixedDataPreprocessor, PhotoEmbedder | None, TargetTransformer]
-"""What reads cells and photos, what makes vectors of photos if anything does, and what scales the target."""
+"""`Reading`, and what scales the target."""
 
 
 def split_once(job: Job, split: Callable[[], tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

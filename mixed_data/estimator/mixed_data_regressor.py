@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from mixed_data.bundle import Backbones
-from mixed_data.estimator.distributed_fit import Learned, learn_once, split_once, train_together
+from mixed_data.estimator.distributed_fit import Learned, Reading, learn_once, split_once, train_together
 from mixed_data.estimator.network_fit import Trained, train_alone
 from mixed_data.estimator.out_of_fold import calibrate_network, predict_unseen
 from mixed_data.estimator.photo_backbones import learn_embedder, load_embedder
@@ -38,7 +38,9 @@ from mixed_data.prediction.typical_photos import TypicalPhotos
 from mixed_data.preprocessing import SUITED_PREPROCESSING, Inputs, MixedDataPreprocessor, TargetTransformer
 from mixed_data.preprocessing.backbone_options import Names, resolve_backbones
 from mixed_data.preprocessing.lost_photos import warn_of_lost_photos
+from mixed_data.preprocessing.photo_arguments import height_and_width
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+from mixed_data.preprocessing.row_reader import Rows
 from mixed_data.schema import Schema
 
 
@@ -242,8 +244,8 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
 
     def _learn(self, schema: Schema, X: pd.DataFrame, target: np.ndarray, training_rows: np.ndarray) -> Learned:
         """Learn from training rows and their target how cells, photos and targets are read."""
-        reading = self.make_reading(schema, X.iloc[training_rows])  # a copy, which is gone before the training
-        return *reading, TargetTransformer(self.target_transform).fit(target[training_rows])
+        transformer = TargetTransformer(self.target_transform).fit(target[training_rows])
+        return *self.make_reading(schema, X, training_rows), transformer
 
     def embed_photos(self, table: pd.DataFrame, on_progress: Callable[[int, int], None] | None = None) -> None:
         """Have a pretrained backbone read all photos before anything is fitted; later fits find the vectors kept.
@@ -257,31 +259,29 @@ class MixedDataRegressor(SavedRegressor, BaseEstimator):
         if self.schema is None or not self.schema.images or self.image_branch != "pretrained":
             return
         preprocessor = self._make_preprocessor(self.schema.only_images()).fit(table)
-        embedder = self._load_embedder(preprocessor, table)
+        embedder = self._load_embedder(preprocessor, table, slice(None))
         if embedder is not None:
             embedder = replace(embedder, on_progress=on_progress)
             for start in range(0, len(table), NUM_ROWS_AT_ONCE):
                 preprocessor.transform_checked(table.iloc[start : start + NUM_ROWS_AT_ONCE], embedder)
 
-    def make_reading(self, schema: Schema, rows: pd.DataFrame) -> tuple[MixedDataPreprocessor, PhotoEmbedder | None]:
+    def make_reading(self, schema: Schema, table: pd.DataFrame, rows: Rows = slice(None)) -> Reading:
         """Return the preprocessor, fitted on training rows, and what reads their photos, if they are no pixels."""
-        preprocessor = self._make_preprocessor(schema).fit_checked(rows)
-        return preprocessor, self._load_embedder(preprocessor, rows)
+        preprocessor = self._make_preprocessor(schema).fit_checked(table, rows)
+        return preprocessor, self._load_embedder(preprocessor, table, rows)
 
     def _make_preprocessor(self, schema: Schema) -> MixedDataPreprocessor:
         if self.preprocessor is None:
             return MixedDataPreprocessor(schema, **SUITED_PREPROCESSING.get(self.image_branch, {}))
         return clone(self.preprocessor).set_params(schema=schema)
 
-    def _load_embedder(self, preprocessor: MixedDataPreprocessor, training_rows: pd.DataFrame) -> PhotoEmbedder | None:
+    def _load_embedder(self, reader: MixedDataPreprocessor, table: pd.DataFrame, rows: Rows) -> PhotoEmbedder | None:
         """Return what reads photos; nothing for a branch that reads pixels."""
         if self.image_branch == "cnn" or self.modalities == "tabular":
             return None
         if self.image_branch == "patches":
-            return learn_embedder(preprocessor.transform_checked(training_rows))
-        size = preprocessor.image_size
-        backbones = resolve_backbones(self.get_params(deep=False))
-        return load_embedder(backbones, size if isinstance(size, tuple) else (size, size))
+            return learn_embedder(reader.transform_checked(table.iloc[rows]))
+        return load_embedder(resolve_backbones(self.get_params(deep=False)), height_and_width(reader.image_size))
 
     def set_parts(self, parts: NetworkParts) -> None:
         """Make this a fitted regressor, without intervals, of parts that `fit` or a loaded bundle brings."""

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
 
+from mixed_data.files.temporary_records import TemporaryRecords
 from mixed_data.network import PrincipalComponents
 from mixed_data.network.fused_network import NetworkSettings, build_network, inner_network, make_predictor
+from mixed_data.network.pretrained_branch import split_evenly
 from mixed_data.network.spare_networks import copy_variables, name_recipe, take_spare
 from mixed_data.network.training import Training, TrainingSettings, seeded
-from mixed_data.preprocessing import Inputs
+from mixed_data.preprocessing import Inputs, stored_photos
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.row_reader import spread_evenly
+from mixed_data.preprocessing.stored_photos import Part, StoredPhotos, take_rows
+
+logger = logging.getLogger(__name__)
 
 NUM_COMPONENTS = 64
 """Principal components per view of what a pretrained backbone saw."""
 
-NUM_ROWS_OF_COMPONENTS = 20_000
-"""Training rows that these are learned from, at most: more change no direction that matters, and take gigabytes."""
+NUM_ROWS_OF_COMPONENTS = 5_000
+"""Training rows that these are learned from, at most: more change no direction that matters, and take memory."""
 
 History = dict[str, list[float]]
 
@@ -102,8 +108,8 @@ def build_for(
     if embedder is not None:
         components = PrincipalComponents(NUM_COMPONENTS, embedder.block_sizes, name="components")
         some = spread_evenly(training_rows, NUM_ROWS_OF_COMPONENTS)
-        components.adapt(inputs["images"][some], inputs["image_mask"][some])
-        arrays["images"] = components.project(inputs["images"], inputs["image_mask"])
+        components.adapt(take_rows(inputs["images"], some), inputs["image_mask"][some])
+        arrays["images"] = _project(components, inputs)
     shapes = inputs["tabular"].shape[1], arrays["images"].shape[1:]
     network = build_network(*shapes, settings)
     num_batches = math.ceil(len(training_rows) / training_settings.batch_size)  # the learning rate's decay is made for
@@ -121,3 +127,18 @@ def build_for(
             spare.kernel.assign(components.kernel)
     name_recipe(model, recipe)
     return model, arrays
+
+
+def _project(components: PrincipalComponents, inputs: Inputs) -> np.ndarray:
+    """Return the components of all photos, float32 ``(n, V, P)``; those of many rows stay on disk."""
+    images, mask = inputs["images"], inputs["image_mask"]
+    of_row = mask.shape[1], components.num_components
+    if 4 * len(mask) * math.prod(of_row) > stored_photos.STORED_ABOVE_BYTES:
+        try:
+            records = TemporaryRecords(4 * math.prod(of_row))
+            for rows in split_evenly(len(mask)):
+                records.append(components.project(images[rows], mask[rows]))
+            return cast(np.ndarray, StoredPhotos([Part(records)], np.arange(len(mask))[:, None], of_row, np.float32))
+        except OSError as error:
+            logger.warning("Components of photos cannot be kept on disk (%s); all are held in memory.", error)
+    return components.project(images, mask)

@@ -57,7 +57,8 @@ class StackedRegressor(SavedRegressor, BaseEstimator):
     columns together, and from each alone (`mixed_data.kernels`). Trees learn from the columns and from what the photos
     alone predict; of training rows that is the prediction by machines that have not seen the row's group. The weight of
     the trees in the sum is the one with the smallest absolute error on rows that neither had seen (stacked regression,
-    grouped folds).
+    grouped folds). The machines learn from `mixed_data.kernels.kernel_machines.MOST_ROWS` rows at most, in whole groups
+    that are drawn; the trees from all.
 
     Rows without photos, and rows without a table, have weights and intervals of their own. Without photos, the trees
     are told what the columns let expect of the photos, and the kernel machine on the columns takes the place of the

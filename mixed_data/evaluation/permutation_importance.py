@@ -113,7 +113,7 @@ def _list_photos(model: SavedModel) -> dict[str, slice]:
 
 def _shuffle_photos(inputs: Inputs, views: slice, owners: np.ndarray, random: np.random.Generator) -> Inputs:
     order = random.permutation(owners)
-    arrays = {name: inputs[name].copy() for name in ("images", "image_mask")}
+    arrays = {name: np.array(inputs[name]) for name in ("images", "image_mask")}
     for name, array in arrays.items():
         array[owners, views] = inputs[name][order, views]
     return Inputs({**inputs, **arrays}, inputs.row_warnings)

@@ -26,6 +26,7 @@ ENTRY = np.dtype([("digest", "V32"), ("checksum", "<u4")])
 
 _INDEX, _RECORDS = ".index", ".records"
 _SEGMENTS_PER_LIMIT = 32
+_SMALLEST_SEGMENT = 64 * 2**20  # else a small limit makes more files than a process may have open
 _SECONDS_TO_WAIT = 60.0
 _MOST_NEW_ENTRIES = 16384
 _MOST_OPEN = 4
@@ -36,10 +37,14 @@ NOWHERE = -1
 
 
 class OpenFile:
-    """A file that is open for reading at any place by several threads, until nobody knows it any more."""
+    """A file that is open for reading at any place by several threads, until nobody knows it any more.
 
-    def __init__(self, path: Path) -> None:
-        self._number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    Args:
+        number: of the open file, which is closed with this object.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
         self._lock = threading.Lock()
 
     def read(self, into: memoryview, offset: int) -> bool:
@@ -61,18 +66,31 @@ class OpenFile:
         return len(content)
 
     def __del__(self) -> None:
-        if hasattr(self, "_number"):
-            os.close(self._number)
+        os.close(self._number)
 
     def __reduce__(self) -> str:
         raise TypeError("an open file cannot be sent to another process; make a NumPy array of what it holds")
 
 
+def neighbours(places: np.ndarray, into: memoryview, num_bytes: int) -> Iterator[tuple[memoryview, int]]:
+    """Yield the part of a buffer of each run of places that follow each other, and the first of them.
+
+    Args:
+        places: int64 ``(n,)``.
+        into: ``n * num_bytes``.
+        num_bytes: of a record.
+    """
+    starts = np.flatnonzero(np.diff(places, prepend=places[:1]) != 1)
+    ends = [*starts[1:].tolist(), len(places)]
+    for start, end, place in zip(starts.tolist(), ends, places[starts].tolist(), strict=False):
+        yield into[start * num_bytes : end * num_bytes], place
+
+
 class RecordStore:
     """Records of one kind; several threads and processes may read and write them at once.
 
-    Of all stores in `user_cache` together no more than `cache_bytes` are kept: whole segments are removed, those that
-    were used longest ago first. Who has one open reads on.
+    Of all stores in `user_cache` together no more than `cache_bytes` are kept, and the segment that was written last,
+    which may have 64 MB: whole segments are removed, those that were used longest ago first. Who has one open reads on.
 
     Args:
         kind: what the records are, as a name of a folder.
@@ -145,7 +163,8 @@ class RecordStore:
             self._folder.mkdir(exist_ok=True)  # another process may have removed it, empty
             limit = cache_bytes()
             index = max(self._list_indexes(), default=None)
-            if index is None or _size(index.with_suffix(_RECORDS)) >= limit // _SEGMENTS_PER_LIMIT:
+            full = max(limit // _SEGMENTS_PER_LIMIT, _SMALLEST_SEGMENT)
+            if index is None or _size(index.with_suffix(_RECORDS)) >= full:
                 # A name that never comes again, because somebody may have the file of one that was removed open.
                 number = 1 + (0 if index is None else int(index.name.partition("-")[0]))
                 index = self._folder / f"{number:06}-{secrets.token_hex(8)}{_INDEX}"
@@ -175,10 +194,7 @@ class RecordStore:
         Raises:
             OSError: a file was made shorter.
         """
-        starts = np.flatnonzero(np.diff(places, prepend=places[:1]) != 1)
-        ends = [*starts[1:].tolist(), len(places)]
-        for start, end, place in zip(starts.tolist(), ends, places[starts].tolist(), strict=False):
-            part = into[start * self.num_bytes : end * self.num_bytes]
+        for part, place in neighbours(places, into, self.num_bytes):
             if place == NOWHERE:
                 part[:] = bytes(len(part))
             elif not self._files[place >> _RECORD_BITS].read(part, self._offset(place)):
@@ -230,7 +246,8 @@ class RecordStore:
         """Return the number of a segment's file, opened once."""
         if index.name not in self._numbers:
             number = len(self._numbers) + 1
-            self._files[number] = OpenFile(index.with_suffix(_RECORDS))
+            how = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+            self._files[number] = OpenFile(os.open(index.with_suffix(_RECORDS), how))
             self._numbers[index.name] = number
         return self._numbers[index.name]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ from mixed_data.network.view_layers import OrMissing, Shape, ViewEmbedding
 
 _HIDDEN_UNITS = 256
 INPUT_DROPOUT = 0.1
-_NUM_ROWS_AT_ONCE = 20_000  # as many of which a copy is made; fewer rows have the same bits as without parts
+_NUM_ROWS_AT_ONCE = 256  # whose vectors are in memory
 
 
 def pretrained(
@@ -65,6 +66,13 @@ def patches(
     return pretrained(images, image_mask, units=units, dropout=dropout, pooled=pooled, input_dropout=0.0)
 
 
+def split_evenly(num_rows: int) -> Iterator[slice]:
+    """Yield parts of rows that are projected together; each by itself has the same bits as among the others."""
+    num_parts = math.ceil(num_rows / _NUM_ROWS_AT_ONCE)
+    for part in range(num_parts):
+        yield slice(num_rows * part // num_parts, num_rows * (part + 1) // num_parts)
+
+
 @keras.saving.register_keras_serializable(package="mixed_data")
 class PrincipalComponents(keras.layers.Layer):
     """Reduces each view's vector to the directions in which the training photos of that view differ most.
@@ -98,7 +106,7 @@ class PrincipalComponents(keras.layers.Layer):
         """Learn the directions from training rows.
 
         Args:
-            vectors: float ``(n, V, D)``.
+            vectors: float ``(n, V, D)``; may be on disk.
             mask: bool ``(n, V)``.
         """
         if not self.built:
@@ -115,7 +123,7 @@ class PrincipalComponents(keras.layers.Layer):
         """Project arrays, as the layer does with tensors.
 
         Args:
-            vectors: float ``(n, V, D)``.
+            vectors: float ``(n, V, D)``; may be on disk.
             mask: bool ``(n, V)``.
 
         Returns:
@@ -123,8 +131,7 @@ class PrincipalComponents(keras.layers.Layer):
         """
         mean, kernel = (ops.convert_to_numpy(weight) for weight in (self.mean, self.kernel))
         components = np.zeros((*mask.shape, self.num_components), dtype="float32")
-        for start in range(0, len(mask), _NUM_ROWS_AT_ONCE):
-            rows = slice(start, start + _NUM_ROWS_AT_ONCE)
+        for rows in split_evenly(len(mask)):
             some, there, found = vectors[rows], mask[rows], components[rows]
             for view in range(mask.shape[1]):
                 present = there[:, view]

@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import repeat
 from typing import Any, Self, cast
 from warnings import catch_warnings, filterwarnings
@@ -24,7 +23,7 @@ from mixed_data.preprocessing.lost_photos import LostPhoto
 from mixed_data.preprocessing.photo_arguments import check_image_columns, check_reading, height_and_width
 from mixed_data.preprocessing.photo_decoding import MAX_PIXELS
 from mixed_data.preprocessing.photo_problems import PhotoError
-from mixed_data.preprocessing.photo_store import NUM_PHOTOS_AT_ONCE, PhotoStore
+from mixed_data.preprocessing.photo_sources import PhotoSource, PixelSource, VectorSource
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 from mixed_data.preprocessing.stored_photos import StoredPhotos
 from mixed_data.schema.photo_paths import show_path, split_photos
@@ -42,7 +41,6 @@ _FIELDS = {
     "num_photos": INTEGERS,
 }
 _MAX_PHOTOS = 1000
-_NUM_VECTORS_AT_ONCE = 4096
 _MAX_THREADS = 8
 
 _Fetch = Callable[[str | bytes, np.ndarray], None]  # puts a photo into its place, or raises `PhotoError`
@@ -98,12 +96,13 @@ class PhotoReader(Learned):
 
     remember = True
 
-    def fit(self, table: pd.DataFrame, y: object = None) -> Self:
+    def fit(self, table: pd.DataFrame, y: object = None, *, rows: np.ndarray | slice = slice(None)) -> Self:
         """Learn how many photos each column holds; no photo is opened.
 
         Args:
-            table: the training rows.
+            table: the training rows, perhaps among others.
             y: ignored, for scikit-learn's sake.
+            rows: positions of the training rows.
 
         Raises:
             ValueError: for a parameter out of range, a missing column, or cells that hold no text.
@@ -113,7 +112,7 @@ class PhotoReader(Learned):
         problems, num_photos = [], []
         for column in self.columns:
             num_photos.append(1)
-            for row, cell in enumerate(table[column]):
+            for row, cell in enumerate(table[column].iloc[rows]):
                 paths, problem = _read_paths(cell)
                 num_photos[-1] = max(num_photos[-1], len(paths))
                 if problem:
@@ -149,46 +148,52 @@ class PhotoReader(Learned):
 
     def _transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None) -> Loaded:
         cells = [table[column] for column in self.columns]
-        num_rows, num_views = len(table), len(self.views_)
-        photo = (*height_and_width(self.size), 3)
+        how: dict[str, Any] = {"resize": self.resize, "max_pixels": self.max_pixels}
+        num_tiles = sum(self.num_photos_) if self.montage else 0
         # Pillow decodes without holding Python's lock. Each row has its own part of the arrays, so that the
         # order in which the threads come to them changes nothing.
         with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
-            if embedder is not None:
-                vectors = np.zeros((num_rows, num_views, embedder.num_features), dtype=np.float32)
-                return self._fill(cells, vectors, pool, partial(self._embed, embedder), _NUM_VECTORS_AT_ONCE)
-            if self._may_be_stored(cells, num_rows * num_views * math.prod(photo)):
-                store = self._store()
-                places = np.full((num_rows, num_views, 1), NOWHERE)
+            source: PhotoSource
+            if embedder is None:
+                size = height_and_width(self.size)
+                source = PixelSource(size, pool, num_tiles=num_tiles, remember=self.remember, **how)
+            else:
+                source = VectorSource(embedder, **how)
+            shape = (len(table), len(self.views_), *source.shape)
+            if self._may_be_stored(cells, source, math.prod(shape) * np.dtype(source.dtype).itemsize):
                 try:
-                    _, mask, row_warnings = self._fill(cells, places, pool, lambda some: self._place(store, some, pool))
-                    photos = StoredPhotos(store.records, places[..., 0], photo)
-                    return cast(np.ndarray, photos), mask, row_warnings
+                    parts = source.parts
+                    places = np.full((*shape[:2], len(parts)), NOWHERE)
+                    _, mask, row_warnings = self._fill(cells, places, pool, source, on_disk=True)
+                    return cast(np.ndarray, StoredPhotos(parts, places, source.shape, source.dtype)), mask, row_warnings
                 except OSError as error:
-                    logger.warning("Photos cannot be kept on disk (%s); all are held in memory.", error)
-            pixels = np.zeros((num_rows, num_views, *photo), dtype=np.uint8)
-            return self._fill(cells, pixels, pool, lambda some: self._decode(some, pool))
+                    logger.warning("%s cannot be kept on disk (%s); all are held in memory.", source.name, error)
+            return self._fill(cells, np.zeros(shape, source.dtype), pool, source)
 
     def _fill(
         self,
         cells: list[pd.Series],
         images: np.ndarray,
         pool: ThreadPoolExecutor,
-        prepare: Callable[[list[list[object]]], _Fetch],
-        num_photos: int = NUM_PHOTOS_AT_ONCE,
+        source: PhotoSource,
+        *,
+        on_disk: bool = False,
     ) -> Loaded:
-        """Fill the images, row by row, with what is prepared for some rows at a time."""
+        """Fill the images, or their places on disk, row by row, with what is read for some rows at a time."""
         mask = np.zeros(images.shape[:2], dtype=bool)
         nothing: list[str] = []  # of all rows in order
         if images.shape[1] == 0:
             return images, mask, [nothing] * len(images)
         row_warnings: list[list[str]] = []
-        num_rows = max(1, num_photos // images.shape[1])
+        num_photos = sum(self.num_photos_)
+        cut = (lambda places: list(places.reshape(num_photos, -1))) if on_disk else source.cut
+        num_rows = max(1, source.num_at_once // num_photos)
         for start in range(0, len(images), num_rows):
             rows = slice(start, start + num_rows)
             some = [column.iloc[rows].tolist() for column in cells]
-            fetch = repeat(prepare(some))
-            found = pool.map(self._fill_row, zip(*some, strict=True), images[rows], mask[rows], fetch)
+            photos = self._photos_of(some)
+            fetch = repeat(_hand_out(source.place(map(str, photos)) if on_disk else source.load(photos)))
+            found = pool.map(self._fill_row, zip(*some, strict=True), map(cut, images[rows]), mask[rows], fetch)
             row_warnings += (warnings or nothing for warnings in found)
         return images, mask, row_warnings
 
@@ -264,15 +269,9 @@ class PhotoReader(Learned):
             for position in range(count)
         ]
 
-    def _store(self) -> PhotoStore:
-        height, width = height_and_width(self.size)
-        if self.montage:
-            height, width = _tiles(np.empty((height, width, 0)), sum(self.num_photos_))[0].shape[:2]
-        return PhotoStore(height, width, resize=self.resize, max_pixels=self.max_pixels)
-
-    def _may_be_stored(self, cells: Iterable[Iterable[object]], num_bytes: int) -> bool:
+    def _may_be_stored(self, cells: Iterable[Iterable[object]], source: PhotoSource, num_bytes: int) -> bool:
         """Tell whether photos stay on disk: many that are files; of what came as bytes nothing is written."""
-        may_be = self.remember and not self.montage and num_bytes > stored_photos.STORED_ABOVE_BYTES
+        may_be = source.is_kept and num_bytes > stored_photos.STORED_ABOVE_BYTES
         return may_be and all(isinstance(photo, str) for photo in self._photos_of(cells))
 
     def _photos_of(self, cells: Iterable[Iterable[object]]) -> Iterator[str | bytes]:
@@ -280,23 +279,12 @@ class PhotoReader(Learned):
             for cell in column:
                 yield from _read_paths(cell)[0][:count]
 
-    def _place(self, store: PhotoStore, cells: list[list[object]], pool: ThreadPoolExecutor) -> _Fetch:
-        """Put photos on disk, and return what says where each is."""
-        return _hand_out(store.place((str(photo) for photo in self._photos_of(cells)), pool))
-
-    def _decode(self, cells: list[list[object]], pool: ThreadPoolExecutor) -> _Fetch:
-        """Load photos, and return what hands them out."""
-        return _hand_out(self._store().load(self._photos_of(cells), pool, remember=self.remember))
-
-    def _embed(self, embedder: PhotoEmbedder, cells: list[list[object]]) -> _Fetch:
-        """Have photos turned into vectors, and return what hands them out."""
-        return _hand_out(embedder.embed(self._photos_of(cells), resize=self.resize, max_pixels=self.max_pixels))
-
-    def _fill_row(self, cells: Iterable[object], images: np.ndarray, mask: np.ndarray, fetch: _Fetch) -> list[str]:
-        """Fetch one row's photos into its (V, ...) part of the images and return its warnings."""
+    def _fill_row(
+        self, cells: Iterable[object], places: list[np.ndarray], mask: np.ndarray, fetch: _Fetch
+    ) -> list[str]:
+        """Fetch one row's photos, each into its place, and return its warnings."""
         warnings: list[str] = []
         names = self._photo_names(self.num_photos_)
-        places = _tiles(images[0], len(names)) if self.montage else list(images)
         is_loaded = np.zeros(len(names), dtype=bool)
         end = 0
         for column, count, cell in zip(self.columns, self.num_photos_, cells, strict=True):
@@ -337,11 +325,3 @@ def _hand_out(found: Mapping[Any, Any]) -> _Fetch:
         place[:] = found[photo]
 
     return fetch
-
-
-def _tiles(image: np.ndarray, num_tiles: int) -> list[np.ndarray]:
-    """Cut one (H, W, 3) array into a square grid; returns views of it, row by row, one per photo."""
-    grid = math.isqrt(num_tiles - 1) + 1
-    height, width = image.shape[0] // grid, image.shape[1] // grid
-    corners = [(row * height, column * width) for row in range(grid) for column in range(grid)]
-    return [image[top : top + height, left : left + width] for top, left in corners[:num_tiles]]

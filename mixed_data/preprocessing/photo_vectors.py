@@ -6,10 +6,11 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 NUM_PHOTOS_PER_STEP = 16
 """Photos that are decoded before a backbone reads them."""
 
-_MEMORY_BYTES = 256 * 2**20
+_MEMORY_BYTES = 32 * 2**20
 
 _memory = ArrayMemory(_MEMORY_BYTES)
 
@@ -123,13 +124,37 @@ class PhotoEmbedder:
         parts = [self._embed(backbone, photos, resize, max_pixels) for backbone in self.backbones]
         return parts[0] if len(parts) == 1 else {photo: _join([part[photo] for part in parts]) for photo in photos}
 
+    def place(
+        self, photos: Iterable[str], stores: Sequence[RecordStore], *, resize: str, max_pixels: int
+    ) -> dict[str, np.ndarray | PhotoError]:
+        """Have the vectors of photos on disk.
+
+        Args:
+            photos: their paths.
+            stores: from `open_stores`, one for each backbone.
+            resize: as for `embed`.
+            max_pixels: as for `embed`.
+
+        Returns:
+            For every one int64 ``(backbones,)``, its places in the stores, or the reason why it cannot be used.
+
+        Raises:
+            OSError: the disk cannot be used.
+        """
+        photos = list(dict.fromkeys(photos))
+        of_all = zip(self.backbones, stores, strict=True)
+        parts = [self._place(backbone, store, photos, resize, max_pixels) for backbone, store in of_all]
+        return {photo: _join([part[photo] for part in parts]) for photo in photos}
+
+    def open_stores(self, *, resize: str, max_pixels: int) -> list[RecordStore]:
+        """Return where the vectors of each backbone are kept on disk; a place is one of that very store."""
+        names = [_name_encoder(backbone, resize, max_pixels) for backbone in self.backbones]
+        return [_open_store(*each) for each in zip(self.backbones, names, strict=True)]
+
     def _embed(
         self, backbone: Backbone, photos: Iterable[str | bytes], resize: str, max_pixels: int
     ) -> dict[str | bytes, np.ndarray | PhotoError]:
-        height, width = backbone.size
-        decoding = {"size": [height, width], "resize": resize, "max_pixels": max_pixels, "pillow": version("pillow")}
-        encoder = hashlib.sha256(json.dumps([backbone.digest, decoding], sort_keys=True).encode()).hexdigest()
-        photo_store = PhotoStore(height, width, resize=resize, max_pixels=max_pixels)
+        encoder = _name_encoder(backbone, resize, max_pixels)
         results: dict[str | bytes, np.ndarray | PhotoError] = {}
         identities = _read_each(_identify, photos, results)
         # What came as bytes, such as an upload, is neither remembered nor written anywhere.
@@ -137,31 +162,86 @@ class PhotoEmbedder:
         remembered = {photo: _memory.get((encoder, identities[photo])) for photo in kept}
         results |= {photo: vector for photo, vector in remembered.items() if vector is not None}
         digests = _read_each(_digest, [photo for photo in identities if photo not in results], results)
-        store = RecordStore.open("vectors", encoder, 4 * sum(backbone.block_sizes)) if kept else None
+        store = _open_store(backbone, encoder) if kept else None
         known = _find_vectors(store, {digest for photo, digest in digests.items() if photo in kept}) if store else {}
+        for computed in self._compute_new(backbone, digests, known, results, resize, max_pixels):
+            if store:
+                _keep_vectors(store, {digests[photo]: vector for photo, vector in computed.items() if photo in kept})
+            known |= {digests[photo]: vector for photo, vector in computed.items()}
+        for photo, digest in digests.items():
+            if digest in known:
+                results[photo] = known[digest]
+                if photo in kept:
+                    _memory.put((encoder, identities[photo]), known[digest])
+        return results
+
+    def _place(
+        self, backbone: Backbone, store: RecordStore, photos: Iterable[str], resize: str, max_pixels: int
+    ) -> dict[str | bytes, np.ndarray | PhotoError]:
+        results: dict[str | bytes, np.ndarray | PhotoError] = {}
+        digests = _read_each(_digest, _read_each(_identify, photos, results), results)  # it hangs at no pipe
+        into = memoryview(bytearray(store.num_bytes))
+        places = {digest: store.find(bytes.fromhex(digest), into) for digest in set(digests.values())}
+        known = {digest: np.array([place]) for digest, place in places.items() if place != NOWHERE}
+        for computed in self._compute_new(backbone, digests, known, results, resize, max_pixels):
+            found = {digests[photo]: vector for photo, vector in computed.items()}
+            known |= zip(found, np.array(_append(store, found))[:, None], strict=True)
+        return results | {photo: known[digest] for photo, digest in digests.items() if digest in known}
+
+    def _compute_new(
+        self,
+        backbone: Backbone,
+        digests: dict[str | bytes, str],
+        known: Collection[str],
+        failed: dict[str | bytes, np.ndarray | PhotoError],
+        resize: str,
+        max_pixels: int,
+    ) -> Iterator[dict[str | bytes, np.ndarray]]:
+        """Compute the vectors of photos whose digests are not known, each once.
+
+        Args:
+            backbone: computes them.
+            digests: of the photos.
+            known: digests of those that are there.
+            failed: why a photo cannot be used is added to it.
+            resize: see `embed`.
+            max_pixels: see `embed`.
+
+        Yields:
+            the vectors of one step of photos.
+        """
+        photo_store = PhotoStore(*backbone.size, resize=resize, max_pixels=max_pixels)
         first_photos = {digest: photo for photo, digest in reversed(digests.items()) if digest not in known}
         todo = list(first_photos.values())
         for start in range(0, len(todo), NUM_PHOTOS_PER_STEP):
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
                 some = todo[start : start + NUM_PHOTOS_PER_STEP]
                 loaded = photo_store.load(some, pool, remember=self.remember and not self.cached)
-            results |= {photo: found for photo, found in loaded.items() if isinstance(found, PhotoError)}
             pixels = {photo: found for photo, found in loaded.items() if not isinstance(found, PhotoError)}
-            vectors = _compute(backbone, list(pixels.values()))
-            computed = {digests[photo]: vector for photo, vector in zip(pixels, vectors, strict=True)}
-            if store:
-                _keep_vectors(store, {digests[photo]: computed[digests[photo]] for photo in pixels if photo in kept})
-            known |= computed
+            yield dict(zip(pixels, _compute(backbone, list(pixels.values())), strict=True))
+            failed |= {photo: found for photo, found in loaded.items() if isinstance(found, PhotoError)}
             if self.on_progress:
                 self.on_progress(min(start + NUM_PHOTOS_PER_STEP, len(todo)), len(todo))
-        for photo, digest in digests.items():
-            if digest not in known:
-                results[photo] = results[first_photos[digest]]
-                continue
-            results[photo] = known[digest]
-            if photo in kept:
-                _memory.put((encoder, identities[photo]), known[digest])
-        return results
+        failed |= {
+            photo: failed[first_photos[digest]]
+            for photo, digest in digests.items()
+            if digest in first_photos and first_photos[digest] in failed
+        }
+
+
+def _name_encoder(backbone: Backbone, resize: str, max_pixels: int) -> str:
+    """Return the digest of all that decides what a photo's vector is, beside the photo."""
+    decoding = {"size": list(backbone.size), "resize": resize, "max_pixels": max_pixels, "pillow": version("pillow")}
+    return hashlib.sha256(json.dumps([backbone.digest, decoding], sort_keys=True).encode()).hexdigest()
+
+
+def _open_store(backbone: Backbone, encoder: str) -> RecordStore:
+    return RecordStore.open("vectors", encoder, 4 * sum(backbone.block_sizes))
+
+
+def can_keep_vectors() -> bool:
+    """Tell whether the packages are there that memory and disk need, which the base installation lacks."""
+    return all(map(find_spec, ("cachetools", "filelock")))
 
 
 def _identify(photo: str | bytes) -> tuple[object, ...]:
@@ -183,11 +263,13 @@ def _compute(backbone: Backbone, photos: Sequence[np.ndarray]) -> list[np.ndarra
 
 
 def _join(parts: Sequence[np.ndarray | PhotoError]) -> np.ndarray | PhotoError:
-    """Put the vectors of one photo side by side; a photo that one backbone cannot use is none."""
-    vectors = [part for part in parts if not isinstance(part, PhotoError)]
-    if len(vectors) < len(parts):
+    """Put what was found of one photo side by side; a photo that one backbone cannot use is none."""
+    found = [part for part in parts if not isinstance(part, PhotoError)]
+    if len(found) < len(parts):
         return next(part for part in parts if isinstance(part, PhotoError))
-    return np.frombuffer(b"".join(vector.tobytes() for vector in vectors), "<f4")
+    joined = np.concatenate(found)
+    joined.flags.writeable = False
+    return joined
 
 
 def _read_each(
@@ -220,6 +302,10 @@ def _find_vectors(store: RecordStore, digests: Iterable[str]) -> dict[str, np.nd
 
 def _keep_vectors(store: RecordStore, vectors: Mapping[str, np.ndarray]) -> None:
     try:
-        store.append([*map(bytes.fromhex, vectors)], [vector.view("u1").data for vector in vectors.values()])
+        _append(store, vectors)
     except OSError as error:
         logger.warning("Vectors of photos cannot be kept on disk (%s); each run computes them.", error)
+
+
+def _append(store: RecordStore, vectors: Mapping[str, np.ndarray]) -> list[int]:
+    return store.append([*map(bytes.fromhex, vectors)], [vector.view("u1").data for vector in vectors.values()])

@@ -29,6 +29,10 @@ SUITED_PREPROCESSING: dict[str, dict[str, Any]] = {"pretrained": {"image_size": 
 the borders of a photo too."""
 
 
+Rows = np.ndarray | slice
+"""Positions of rows."""
+
+
 class Inputs(dict[str, np.ndarray]):
     """What a model reads: a dict of arrays, with what was doubtful about each row beside it.
 
@@ -157,8 +161,13 @@ class RowReader(Learned):
         schema.validate(table, needs_target=False)
         return self.fit_checked(table)
 
-    def fit_checked(self, table: pd.DataFrame) -> Self:
-        """Learn as `fit` does, from rows that are known to fit the schema."""
+    def fit_checked(self, table: pd.DataFrame, rows: Rows = slice(None)) -> Self:
+        """Learn as `fit` does, from rows that are known to fit the schema.
+
+        Args:
+            table: the training rows, perhaps among others.
+            rows: their positions. Of photos, which are most of a table, one column is copied at a time.
+        """
         tabular = TableEncoder(
             self.schema,
             log=self.log,
@@ -167,7 +176,8 @@ class RowReader(Learned):
             code_prefixes=self.code_prefixes,
         )
         images = PhotoReader(self.schema.images, size=self.image_size, resize=self.resize, montage=self.montage)
-        self._set_parts(tabular.fit(table), images.fit(table))
+        cells = table.drop(columns=list(self.schema.images)).iloc[rows]
+        self._set_parts(tabular.fit(cells), images.fit(table, rows=rows))
         return self
 
     def transform(self, table: pd.DataFrame, embedder: PhotoEmbedder | None = None) -> Inputs:

@@ -1,44 +1,68 @@
-"""Photos of many rows, which stay on disk until rows of them are asked for."""
+"""Photos of many rows, or their vectors, which stay on disk until rows of them are asked for."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from mixed_data.files.record_store import NOWHERE, RecordStore
+from mixed_data.files.record_store import NOWHERE
 
 STORED_ABOVE_BYTES = 32 * 2**20
-"""Photos of a table that take more are `StoredPhotos`, those of smaller ones a plain array."""
+"""Photos of a table, or their vectors, that take more are `StoredPhotos`, those of smaller ones a plain array."""
+
+
+class Records(Protocol):
+    """Records of ``num_bytes`` each, such as `mixed_data.files.record_store.RecordStore` or `TemporaryRecords`."""
+
+    num_bytes: int
+
+    def read(self, places: np.ndarray, into: memoryview) -> None:
+        """Copy records one after the other; see `RecordStore.read`."""
+
+
+class Part(NamedTuple):
+    """What of a photo, or of its vector, one record is.
+
+    Attributes:
+        store: holds the records.
+        region: of the photo: all of it, the tile of a montage, or what one of several backbones saw.
+    """
+
+    store: Records
+    region: tuple[slice, ...] = ()
 
 
 class StoredPhotos:
-    """An array of photos of which rows are read when they are indexed; read-only.
+    """An array of photos, or of their vectors, of which rows are read when they are indexed; read-only.
 
     It takes the memory of the rows that are asked for. Files that it reads stay open, so that it stays whole when the
     store removes them.
 
     Args:
-        store: holds the photos.
-        places: int64 ``(n, V)``, of each photo there; `NOWHERE` for a black one.
-        photo: shape of one.
+        parts: what each photo is put together from; all else is 0.
+        places: int64 ``(n, V, parts)``, of each part of each photo in its store; `NOWHERE` for one that is 0. Where all
+            photos of a row are one record, ``(n, 1)``.
+        photo: shape of one, or of those of a row.
+        dtype: of the numbers in it.
 
     Attributes:
-        shape: ``(n, V, H, W, 3)``.
-        dtype: uint8.
+        shape: ``(n, V, H, W, 3)``, or of vectors ``(n, V, D)``.
+        dtype: uint8, or of vectors float32.
 
     Example:
         >>> photos[[3, 1]].shape, np.asarray(photos).nbytes
         ((2, 4, 64, 64, 3), 4915200000)
     """
 
-    dtype = np.dtype("uint8")
-
-    def __init__(self, store: RecordStore, places: np.ndarray, photo: tuple[int, int, int]) -> None:
-        self._store, self._places, self._photo = store, places, photo
-        self.shape = (*places.shape, *photo)
+    def __init__(self, parts: Sequence[Part], places: np.ndarray, photo: tuple[int, ...], dtype: Any) -> None:
+        self._parts, self._places, self._photo, self.dtype = parts, places, photo, np.dtype(dtype)
+        self.shape = (*places.shape[:-1], *photo)
         self.ndim = len(self.shape)
+        of_parts = sum(part.store.num_bytes for part in parts)
+        self._make = np.empty if of_parts == math.prod(photo) * self.dtype.itemsize else np.zeros
 
     def __len__(self) -> int:
         return len(self._places)
@@ -50,10 +74,16 @@ class StoredPhotos:
             rows: what indexes the first axis, or the first two, of a NumPy array: a position, positions of any shape,
                 a slice, bools.
         """
-        places = np.asarray(self._places[rows])
-        photos = np.empty((*places.shape, *self._photo), self.dtype)
-        if photos.size:
-            self._store.read(places.ravel(), photos.reshape(-1).data)
+        places = self._places[rows]
+        photos = self._make((*places.shape[:-1], *self._photo), self.dtype)
+        if not photos.size:
+            return photos
+        for number, (store, region) in enumerate(self._parts):
+            part = photos[(*[slice(None)] * (places.ndim - 1), *region)]
+            read = part if part.flags.c_contiguous else np.empty_like(part, order="C")
+            store.read(places[..., number].ravel(), read.reshape(-1).view(np.uint8).data)
+            if read is not part:
+                part[...] = read
         return photos
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -65,15 +95,15 @@ class StoredPhotos:
     @property
     def nbytes(self) -> int:
         """Bytes that a plain array of these photos would take."""
-        return math.prod(self.shape)
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def at(self, places: np.ndarray) -> StoredPhotos:
-        """Return photos of other places of the same store."""
-        return StoredPhotos(self._store, places, self._photo)
+        """Return photos of other places of the same stores."""
+        return StoredPhotos(self._parts, places, self._photo, self.dtype)
 
     @property
     def places(self) -> np.ndarray:
-        """Of each photo in the store."""
+        """Of each part of each photo in its store."""
         return self._places
 
 

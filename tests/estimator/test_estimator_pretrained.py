@@ -14,10 +14,11 @@ from estimator_helpers import NUM_ROWS, SCHEMA, fit, make_eye
 from sklearn.base import clone
 
 from mixed_data.estimator import MixedDataRegressor, network_fit, photo_backbones
-from mixed_data.network import PrincipalComponents
+from mixed_data.network import PrincipalComponents, pretrained_branch
 from mixed_data.network.member_predictions import NUM_ROWS_PER_STEP
-from mixed_data.preprocessing import MixedDataPreprocessor
+from mixed_data.preprocessing import MixedDataPreprocessor, stored_photos
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
+from mixed_data.preprocessing.stored_photos import StoredPhotos
 
 NUM_MEMBERS = 3
 
@@ -132,6 +133,27 @@ def test_components_are_learned_from_some_of_very_many_training_rows(
     expected = PrincipalComponents(64, (576, 1280))
     expected.adapt(inputs["images"][some], inputs["image_mask"][some])
     np.testing.assert_array_equal(components_of(regressor).get_weights()[0], expected.get_weights()[0])
+
+
+def test_components_of_many_rows_stay_on_disk(
+    sales: pd.DataFrame,
+    without_training: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    num_bytes = NUM_ROWS * 2 * 64 * 4
+    monkeypatch.setattr(pretrained_branch, "_NUM_ROWS_AT_ONCE", 50)
+    for most in (num_bytes, num_bytes - 1):
+        monkeypatch.setattr(stored_photos, "STORED_ABOVE_BYTES", most)
+        fit(make_regressor(), sales)
+    monkeypatch.setattr(network_fit, "TemporaryRecords", lambda _: Path("no folder/no file").read_bytes())
+    fit(make_regressor(), sales)
+    found = [call["inputs"]["images"] for call in without_training]
+    assert list(map(type, found)) == [np.ndarray, StoredPhotos, np.ndarray]
+    assert found[1].shape == found[0].shape
+    for images in map(np.asarray, found):
+        np.testing.assert_array_equal(images, found[0])
+    assert "Components of photos cannot be kept on disk" in caplog.text
 
 
 def test_image_only_networks_read_vectors_too(sales: pd.DataFrame, without_training: list[dict[str, Any]]) -> None:

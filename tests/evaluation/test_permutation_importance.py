@@ -9,6 +9,9 @@ from explain_helpers import KnownModel, make_photo
 
 from mixed_data.evaluation import permutation_importance
 from mixed_data.evaluation.permutation_importance import measure_importance
+from mixed_data.files.record_store import RecordStore
+from mixed_data.preprocessing import Inputs
+from mixed_data.preprocessing.stored_photos import Part, StoredPhotos
 
 NUM_ROWS = 40
 
@@ -94,6 +97,31 @@ def test_each_photo_is_read_once(model, rows):
     model.num_read = 0
     measure_importance([(model, rows)])
     assert model.num_read == 2 * NUM_ROWS
+
+
+def test_vectors_on_disk_are_shuffled_as_those_in_memory(model, rows, monkeypatch):
+    expected = measure_importance([(model, rows)])
+    read_rows, predict = model.read_rows, model.predict_together
+    reads = []
+
+    def predict_from_disk(table, inputs):
+        reads.append(type(inputs["images"]))
+        return predict(table, Inputs({**inputs, "images": np.asarray(inputs["images"])}))
+
+    def read_to_disk(table):
+        inputs = read_rows(table)
+        vectors = inputs["images"]
+        store = RecordStore("tests", "0" * 64, vectors[0, 0].nbytes)
+        records = [vector.view(np.uint8).data for vector in vectors.reshape(-1, vectors.shape[-1])]
+        places = store.append([number.to_bytes(32) for number in range(len(records))], records)
+        places = np.reshape(places, (*vectors.shape[:2], 1))
+        inputs["images"] = StoredPhotos([Part(store)], places, vectors.shape[2:], vectors.dtype)
+        return inputs
+
+    monkeypatch.setattr(model, "read_rows", read_to_disk)
+    monkeypatch.setattr(model, "predict_together", predict_from_disk)
+    assert measure_importance([(model, rows)]) == expected
+    assert reads[0] is StoredPhotos
 
 
 def test_percentages_are_left_out_where_a_target_is_zero(model, rows):

@@ -131,6 +131,7 @@ def test_what_a_kill_leaves_half_written_is_written_over():
 
 def test_segments_used_longest_ago_go_and_who_reads_them_reads_on(monkeypatch):
     monkeypatch.setenv("MIXED_DATA_CACHE_GB", str(2000e-9))
+    monkeypatch.setattr(record_store, "_SMALLEST_SEGMENT", 0)
     old, used = make("1" * 64), make("2" * 64)
     places = np.array(write(old, 1))
     write(used, 2)
@@ -160,6 +161,7 @@ def test_segments_used_longest_ago_go_and_who_reads_them_reads_on(monkeypatch):
 
 def test_what_was_written_last_stays_also_where_the_limit_is_less(monkeypatch):
     monkeypatch.setenv("MIXED_DATA_CACHE_GB", "0")
+    monkeypatch.setattr(record_store, "_SMALLEST_SEGMENT", 0)
     store = make()
     for number in (1, 2):
         write(store, number)
@@ -167,8 +169,21 @@ def test_what_was_written_last_stays_also_where_the_limit_is_less(monkeypatch):
     assert not has(make(), 1)
 
 
+def test_a_small_limit_makes_no_more_files_than_may_be_open(monkeypatch):
+    monkeypatch.setenv("MIXED_DATA_CACHE_GB", "0")
+    monkeypatch.setattr(record_store, "_SMALLEST_SEGMENT", 20 * NUM_BYTES)
+    store = make()
+    places = [write(store, number, -number)[0] for number in range(1, 41)]
+    assert len(store._files) == 4
+    assert len(files(".records")) == 1
+    into = bytearray(NUM_BYTES * len(places))
+    store.read(np.array(places), memoryview(into))
+    assert into == b"".join(map(record_of, range(1, 41)))
+
+
 def test_what_a_kill_left_without_an_index_is_removed_in_its_turn(monkeypatch):
     monkeypatch.setenv("MIXED_DATA_CACHE_GB", str(1000e-9))
+    monkeypatch.setattr(record_store, "_SMALLEST_SEGMENT", 0)
     write(make(), 1)
     files(".index")[0].unlink()
     store = make()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mixed_data.kernels import view_components
 from mixed_data.kernels.view_components import learn_components
 
 
@@ -31,6 +32,26 @@ def test_components_are_those_of_the_rows_whose_photo_is_there(vectors: np.ndarr
         np.testing.assert_array_equal(
             learn_components(vectors[mask[:, view]], mask[mask[:, view]], 4, [4, 3])[1][view], kernel[view]
         )
+
+
+class Asked(np.ndarray):
+    """Vectors that note how many numbers are asked for at once."""
+
+    most = 0
+
+    def __getitem__(self, rows):
+        found = super().__getitem__(rows)
+        Asked.most = max(Asked.most, np.size(found))
+        return found
+
+
+def test_many_rows_are_read_part_by_part_with_the_same_bits(vectors: np.ndarray, monkeypatch) -> None:
+    mask = np.random.default_rng(1).random((30, 3)) < 0.7
+    expected = learn_components(vectors, mask, 4, [4, 3])
+    monkeypatch.setattr(view_components, "_NUM_ROWS_AT_ONCE", 6)
+    for found, same in zip(learn_components(vectors.view(Asked), mask, 4, [4, 3]), expected, strict=True):
+        np.testing.assert_array_equal(found, same)
+    assert Asked.most == 6 * 7
 
 
 @pytest.mark.parametrize("num_photos", [0, 1, 2, 3])

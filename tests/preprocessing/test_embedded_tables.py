@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from embedding_helpers import DECODING, HEIGHT, WIDTH, draw_photos, make_backbone, make_embedder
 
-from mixed_data.preprocessing import ImagePreprocessor, photo_reader
+from mixed_data.preprocessing import ImagePreprocessor
+from mixed_data.preprocessing.photo_sources import VectorSource
 from mixed_data.preprocessing.photo_vectors import PhotoEmbedder
 
 NUM_PHOTOS = 10
@@ -28,7 +29,7 @@ def test_a_table_is_embedded_part_by_part_and_each_photo_once(tmp_path: Path, mo
         return embed(self, asked[-1], **how)
 
     monkeypatch.setattr(PhotoEmbedder, "embed", note)
-    monkeypatch.setattr(photo_reader, "_NUM_VECTORS_AT_ONCE", 4)
+    monkeypatch.setattr(VectorSource, "num_at_once", 4)
     vectors, mask, _ = ImagePreprocessor(["photo"], size=(HEIGHT, WIDTH)).fit(table).transform(table, embedder)
     assert asked == [photos[start : start + 4] for start in range(0, NUM_PHOTOS, 4)]
     assert mask.all()

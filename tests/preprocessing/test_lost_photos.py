@@ -64,7 +64,7 @@ def test_what_is_found_before_decoding_is_what_reading_the_rows_finds(table):
 class Blind:
     """In the place of a backbone: it reads nothing."""
 
-    num_features = 3
+    num_features, cached = 3, False
 
     def embed(self, paths: list[str], **decoding: object) -> dict[str, PhotoError]:
         return {path: PhotoError("no such file", "of the backbone") for path in paths}

@@ -278,7 +278,7 @@ def test_a_damaged_state_is_refused(change):
 class MeanColours:
     """An embedder whose vectors are the mean red, green and blue of 8 x 6 pixels, and what it was asked for."""
 
-    num_features = 3
+    num_features, cached = 3, False
 
     def __init__(self) -> None:
         self.calls: list[tuple[list[str], dict[str, object]]] = []

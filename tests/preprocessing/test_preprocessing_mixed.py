@@ -105,7 +105,7 @@ def test_the_arrays_are_those_of_the_two_parts(table: pd.DataFrame) -> None:
 
 def test_an_embedder_changes_the_images_and_nothing_else(table: pd.DataFrame) -> None:
     class Embedder:
-        num_features = 2
+        num_features, cached = 2, False
 
         def embed(self, paths: Iterable[str], **decoding: Any) -> dict[str, np.ndarray | PhotoError]:
             return {path: PhotoError("no photo") if "broken" in path else np.ones(2, "float32") for path in paths}
@@ -212,6 +212,10 @@ def test_checked_rows_are_read_once_and_alike(table: pd.DataFrame, monkeypatch: 
     assert_equal_inputs(preprocessor.transform_checked(table), expected)
     assert read == list(SCHEMA.features)
     assert clone(preprocessor).fit_checked(table).get_state() == state
+    more = pd.concat([table.assign(area=1e6, front="a.png;b.png;c.png"), table], ignore_index=True)
+    rows = np.arange(len(table), len(more))
+    assert clone(preprocessor).fit_checked(more, rows).get_state() == state
+    assert clone(preprocessor).fit_checked(more, rows - 1).get_state() != state
     with pytest.raises(NotFittedError):
         clone(preprocessor).transform_checked(table)
 

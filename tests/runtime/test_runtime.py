@@ -156,7 +156,11 @@ def run_without_training_libraries(code: str, *arguments: str) -> str:
     return result.stdout
 
 
-def test_only_numpy_pandas_pillow_and_onnxruntime_are_imported(saved_bundle: Path, rows: pd.DataFrame) -> None:
+@pytest.mark.parametrize("bundle", ["saved_bundle", "stack_bundle"])  # pixels, and vectors that are kept elsewhere
+def test_only_numpy_pandas_pillow_and_onnxruntime_are_imported(
+    bundle: str, rows: pd.DataFrame, request: pytest.FixtureRequest
+) -> None:
+    saved_bundle = request.getfixturevalue(bundle)
     file = saved_bundle.parent / "rows.json"
     rows[:3].to_json(file)
     code = f"""
