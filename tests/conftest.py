@@ -38,10 +38,14 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THR
     os.environ.setdefault(_variable, "1")
 
 
+gc.disable()  # while all is imported that stays to the end
+
+
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what stays to the end: modules, all of TensorFlow, and the tests."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

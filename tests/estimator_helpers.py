@@ -88,6 +88,15 @@ def eagerly() -> Iterator[None]:
 
 
 @contextmanager
+def one_step() -> Iterator[None]:
+    """Train for one step, whatever is asked for: for texts that show what long trainings come to."""
+    fit_for, one = keras.Model.fit, {"epochs": 1, "steps_per_epoch": 1}
+    with eagerly(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "fit", lambda self, *data, **options: fit_for(self, *data, **options | one))
+        yield
+
+
+@contextmanager
 def little_work() -> Iterator[pytest.MonkeyPatch]:
     """Make the fits of a stack short: a backbone that sees the mean colour, two folds and few trees."""
     grow = boosting.make_boosting
