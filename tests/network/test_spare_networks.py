@@ -17,7 +17,7 @@ def none_is_spare(monkeypatch):
 
 
 def fit(sales, *, rows=slice(0, 40), **options):
-    options = {"epochs": 2, "batch_size": 16, "validation_fraction": 0.0, "intervals": False, **options}
+    options = {"epochs": 2, "validation_fraction": 0.0, "intervals": False, **options}
     return make_regressor(**options).fit(sales[rows], sales["price"][rows])
 
 
