@@ -93,7 +93,9 @@ def fork_server(*modules: str) -> Iterator[None]:
     forkserver._forkserver._stop()  # another one, with other modules
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # Python 3.11 does not tell it, and it skips what it lacks
+        patch.setenv(
+            "PYTHONPATH", os.pathsep.join(sys.path)
+        )  # Python 3.11 does not tell it, and it skips what it lacks
         forkserver.ensure_running()
     try:
         yield
