@@ -38,10 +38,13 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THR
     os.environ.setdefault(_variable, "1")
 
 
+gc.disable()  # while all is imported that stays to the end
+
+
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what stays to the end: modules, all of TensorFlow, and the tests."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -151,17 +154,16 @@ def fitted_regressor(sales: pd.DataFrame) -> MixedDataRegressor:
     """A network that has learned what there is to learn; no test fits it again."""
     from estimator_helpers import fit, make_regressor
 
-    settings = {"epochs": 20, "patience": 20, "learning_rate": 0.02, "dropout": 0.0, "image_dropout": 0.0}
-    return fit(make_regressor(target_transform="log", **settings), sales)
+    long = {"epochs": 20, "batch_size": 16, "patience": 20, "learning_rate": 0.02}
+    return fit(make_regressor(target_transform="log", dropout=0.0, image_dropout=0.0, **long), sales)
 
 
 @pytest.fixture(scope="session")
 def quick_regressor(sales: pd.DataFrame) -> MixedDataRegressor:
     """A network after two epochs; no test fits it again."""
-    from estimator_helpers import eagerly, fit, make_regressor
+    from estimator_helpers import fit, make_regressor
 
-    with eagerly():
-        return fit(make_regressor(), sales)
+    return fit(make_regressor(), sales)
 
 
 @pytest.fixture(scope="session")

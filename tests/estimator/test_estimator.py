@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_helpers import NUM_ROWS, SCHEMA, eagerly, fit, make_regressor, network_of
+from estimator_helpers import NUM_ROWS, SCHEMA, fit, make_regressor, network_of
 from sklearn.exceptions import NotFittedError
 
 from mixed_data.estimator import MixedDataRegressor
@@ -167,12 +167,10 @@ def test_predict_rows_says_what_each_row_was_made_from(
 def test_the_same_seed_gives_the_same_predictions_and_a_refit_forgets(
     quick_regressor: MixedDataRegressor, sales: pd.DataFrame
 ) -> None:
-    with eagerly():
-        other = fit(make_regressor(random_state=1, epochs=1), sales[: NUM_ROWS // 2])
+    other = fit(make_regressor(random_state=1, epochs=1), sales[: NUM_ROWS // 2])
     assert not np.any(np.isclose(other.predict(sales), quick_regressor.predict(sales), rtol=1e-6))
     np.random.seed(7)  # noqa: NPY002 - must not matter
-    with eagerly():
-        fit(other.set_params(random_state=0, epochs=2), sales)
+    fit(other.set_params(random_state=0, epochs=2), sales)
     np.testing.assert_array_equal(other.predict(sales), quick_regressor.predict(sales))
     assert other.history_ == quick_regressor.history_
 
@@ -225,8 +223,7 @@ def test_without_a_validation_fraction_all_rows_are_trained_on(
 
 @pytest.mark.parametrize("modalities", ["tabular", "image"])
 def test_unimodal_regressor_reads_its_own_columns_only(sales: pd.DataFrame, modalities: str) -> None:
-    with eagerly():
-        regressor = fit(make_regressor(modalities=modalities, epochs=1), sales)
+    regressor = fit(make_regressor(modalities=modalities, epochs=1), sales)
     columns = {"tabular": ["area", "kind", "zipcode"], "image": ["front", "back"]}[modalities]
     assert list(regressor.feature_names_in_) == columns
     assert regressor.fusion_weights_ == {}

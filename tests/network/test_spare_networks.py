@@ -17,12 +17,13 @@ def none_is_spare(monkeypatch):
 
 
 def fit(sales, *, rows=slice(0, 40), **options):
-    options = {"epochs": 2, "batch_size": 16, "validation_fraction": 0.0, "intervals": False, **options}
+    options = {"epochs": 2, "validation_fraction": 0.0, "intervals": False, **options}
     return make_regressor(**options).fit(sales[rows], sales["price"][rows])
 
 
 @pytest.mark.parametrize("options", [{}, {"image_branch": "patches", "members": 2, "modality_dropout": 0.2}])
 def test_a_fit_in_a_spare_network_gives_the_same_bits(sales, options):
+    """With graphs, which a spare network brings along; `fit` of this file has them where nothing says otherwise."""
     first = fit(sales, random_state=1, **options)
     expected, network = first.predict(sales), inner_network(first.model_)
     weights = [np.array(one) for one in network.get_weights()]
