@@ -43,7 +43,6 @@ gc.disable()  # while all is imported that stays to the end
 
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what stays to the end: modules, all of TensorFlow, and the tests."""
-    gc.collect()
     gc.freeze()
     gc.enable()
 

@@ -101,7 +101,8 @@ def test_train_audit_and_evaluate_take_the_option(tmp_path, capsys):
         assert "nothing in the table tells the decimal sign; say it with --decimal" in capsys.readouterr().err
     assert main(["audit", *options, "--decimal", ","]) == 0
     run = tmp_path / "run"
-    assert main(["train", *options, *OPTIONS, "--decimal", ",", "--out", str(run)]) == 0
+    with eagerly():
+        assert main(["train", *options, *OPTIONS, "--decimal", ",", "--out", str(run)]) == 0
     assert pd.read_csv(run / "held_out.csv")["price"].min() >= 101_000
     out = tmp_path / "again.json"
     for data, more in ((run / "held_out.csv", []), (path, []), (path, ["--decimal", ","])):

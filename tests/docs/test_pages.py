@@ -6,7 +6,7 @@ import re
 from contextlib import nullcontext
 
 import pytest
-from estimator_helpers import eagerly
+from estimator_helpers import one_step
 from page_helpers import PAGES, ROOT, commands, fenced_blocks
 
 from mixed_data.cli import make_parser
@@ -19,8 +19,8 @@ COMMANDS = {" ".join(arguments): arguments for text in PAGES.values() for argume
 def test_python_blocks_run_one_after_the_other(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "a_page"}
-    # Not the front page, which is as people type it, nor the page whose trainings have many steps.
-    with nullcontext() if page in ("README.md", "docs/merging.md") else eagerly():
+    # Not the front page, which is as people type it, nor the page that says what is learned.
+    with nullcontext() if page in ("README.md", "docs/merging.md") else one_step():
         for number, block in enumerate(fenced_blocks(PAGES[page], "python")):
             exec(compile(block, f"{page}, Python block {number}", "exec"), namespace)
 

@@ -23,6 +23,7 @@ def fit(sales, *, rows=slice(0, 40), **options):
 
 @pytest.mark.parametrize("options", [{}, {"image_branch": "patches", "members": 2, "modality_dropout": 0.2}])
 def test_a_fit_in_a_spare_network_gives_the_same_bits(sales, options):
+    """With graphs, which a spare network brings along; `fit` of this file has them where nothing says otherwise."""
     first = fit(sales, random_state=1, **options)
     expected, network = first.predict(sales), inner_network(first.model_)
     weights = [np.array(one) for one in network.get_weights()]

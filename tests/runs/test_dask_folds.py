@@ -15,6 +15,7 @@ import dask
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
+from estimator_helpers import eagerly
 from run_helpers import fork_server
 
 from mixed_data.cli import main
@@ -32,10 +33,10 @@ NETWORK = ["--networks=table", "--fusion=table", "--epochs=2", "--units=8", "--t
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
-    """Two processes, which begin as copies of one that has imported Keras; in each, a thread draws random numbers."""
+    """Two processes, copies of one that computes without tracing graphs; in each, a thread draws random numbers."""
     how = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": ":0", "silence_logs": 50}
     with (
-        fork_server("tensorflow", "keras", "distributed"),
+        fork_server("keras", "eager_tensorflow", "distributed"),
         dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
         LocalCluster(**how) as local,
         Client(local, set_as_default=False) as client,
@@ -63,7 +64,8 @@ def numbers(listings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(command: str, numbers: Path, out: Path, *options: str) -> int:
     data = ["--dataset", "table", "--data", str(numbers), "--target", "price"]
-    return main([command, *data, *NETWORK, "--folds", "2", "--out", str(out), "--quiet", *options])
+    with eagerly():
+        return main([command, *data, *NETWORK, "--folds", "2", "--out", str(out), "--quiet", *options])
 
 
 def without_seconds(file: Path) -> Any:
@@ -105,7 +107,8 @@ def test_folds_of_train_on_a_cluster_give_the_same_bytes_also_when_they_go_on_at
     monkeypatch.setattr("mixed_data.runs.dask_cluster.CONNECT_SECONDS", 1)
     assert main(["train", "--resume", str(there), "--dask", "tcp://127.0.0.1:1", "--quiet"]) == 1
     assert "no Dask scheduler answers at tcp://127.0.0.1:1 within 1 seconds" in capsys.readouterr().err
-    assert main(["train", "--resume", str(there), "--dask", cluster.scheduler.address, "--quiet"]) == 0
+    with eagerly():
+        assert main(["train", "--resume", str(there), "--dask", cluster.scheduler.address, "--quiet"]) == 0
     for name in ("metrics.json", "predictions.csv", "model_predictions.csv", "importance.json", "held_out.csv"):
         assert (there / name).read_bytes() == (here / name).read_bytes(), name
     for bundle in ("bundle", "bundle/folds/0", "bundle/folds/1"):
