@@ -7,6 +7,7 @@ import io
 import json
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -91,7 +92,11 @@ def fork_server(*modules: str) -> Iterator[None]:
     """Let processes of `multiprocessing` begin as copies of one that has imported modules, in this environment."""
     forkserver._forkserver._stop()  # another one, with other modules
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
-    forkserver.ensure_running()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "PYTHONPATH", os.pathsep.join(sys.path)
+        )  # Python 3.11 does not tell it, and it skips what it lacks
+        forkserver.ensure_running()
     try:
         yield
     finally:

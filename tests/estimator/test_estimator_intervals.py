@@ -15,7 +15,14 @@ from mixed_data.estimator import MixedDataRegressor, out_of_fold, settings
 from mixed_data.estimator.out_of_fold import NUM_FOLDS
 from mixed_data.split import find_groups, k_fold
 
-LEARNS = {"epochs": 20, "batch_size": 16, "learning_rate": 0.02, "dropout": 0.0, "image_dropout": 0.0, "target_transform": "log"}
+LEARNS = {
+    "epochs": 20,
+    "batch_size": 16,
+    "learning_rate": 0.02,
+    "dropout": 0.0,
+    "image_dropout": 0.0,
+    "target_transform": "log",
+}
 
 
 @pytest.fixture(scope="module")
