@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from estimator_helpers import eagerly
 from run_helpers import CommandRun, run_command
 
 from mixed_data.cli import main
@@ -61,7 +62,9 @@ def test_a_single_network_is_fitted_here_and_the_jobs_are_for_its_intervals(
     monkeypatch.setattr("mixed_data.runs.train_run.fit_elsewhere", None)
     data = ["--dataset", "table", "--data", str(listings), "--target", "price"]
     out = tmp_path / "run"
-    assert main(["train", *data, "--networks", "table", *NETWORK, "--no-intervals", "--out", str(out), "--jobs=2"]) == 0
+    with eagerly():
+        arguments = [*data, "--networks", "table", *NETWORK, "--no-intervals", "--out", str(out), "--jobs=2"]
+        assert main(["train", *arguments]) == 0
     assert started == [2]
     assert len(pd.read_csv(out / "predictions.csv"))
 
