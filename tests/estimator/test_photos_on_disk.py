@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_helpers import eagerly, fit, little_work, make_regressor, make_stack
+from estimator_helpers import eagerly, little_work, make_regressor, make_stack
 
 from mixed_data.kernels import kernel_machines
 from mixed_data.preprocessing import photo_vectors, row_reader, stored_photos
@@ -45,7 +45,7 @@ def test_what_is_on_disk_gives_the_same_regressor(
     def answer() -> tuple[list[np.ndarray], pd.DataFrame]:
         photo_vectors._memory.clear()
         with eagerly(), little_work():
-            regressor = fit(make(**options), sales[:48])
+            regressor = make(**options).fit(sales[:48], sales["price"][:48])
             rows = regressor.predict_rows(sales[:40], 0.5 if options.get("intervals") else None)
         if make is make_stack:
             return [*vars(regressor.machines_).values()], rows
