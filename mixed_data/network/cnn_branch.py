@@ -10,7 +10,7 @@ from mixed_data.network.view_layers import PHOTO_VECTOR, MaskedMean, ViewEmbeddi
 
 _CONVOLUTIONS = ((32, 4), (64, 2), (64, 2))
 """Filters of each, and the side of the patches that it reads, none of which overlap. Kernels of 3 x 3 pixels with a
-stride of 2, which overlap, take a third more of a training and predict the sample no better."""
+stride of 2, which overlap, make a training take a quarter more and predict the sample no better."""
 _LAYOUT = "channels_last"  # Photos are (H, W, 3), whatever `keras.config.image_data_format()` says.
 
 

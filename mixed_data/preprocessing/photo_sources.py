@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from functools import cached_property, partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,50 +19,6 @@ _NUM_VECTORS_AT_ONCE = 1024
 
 Found = Mapping[Any, Any]
 """Photo -> its array, or its places, or the `PhotoError` that says why it cannot be used."""
-
-
-class PhotoSource(Protocol):
-    """Reads photos in one way.
-
-    Attributes:
-        shape: of what stands in "images" for one view.
-        dtype: of the numbers in it.
-        name: of what it reads, at the beginning of a sentence.
-        num_at_once: photos that are read before they are handed out.
-        is_kept: whether they may be written to disk.
-    """
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...  # noqa: D102 - see the class
-
-    @property
-    def dtype(self) -> Any: ...  # noqa: D102
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def num_at_once(self) -> int: ...  # noqa: D102
-
-    @property
-    def is_kept(self) -> bool: ...  # noqa: D102
-
-    @property
-    def parts(self) -> list[Part]:
-        """What is put together to one view, from disk."""
-
-    def cut(self, views: np.ndarray) -> list[np.ndarray]:
-        """Cut the array of a row, ``(V, *shape)``, into one for each of its photos."""
-
-    def load(self, photos: Iterable[str | bytes]) -> Found:
-        """Read photos into memory."""
-
-    def place(self, photos: Iterable[str]) -> Found:
-        """Put photos on disk, and say where in the stores of `parts` each is.
-
-        Raises:
-            OSError: the disk cannot be used.
-        """
 
 
 class PixelSource:
@@ -106,7 +62,7 @@ class PixelSource:
         return self._store.load(photos, self._pool, remember=self.is_kept)
 
     def place(self, photos: Iterable[str]) -> Found:
-        """Put decoded photos on disk; see `PhotoSource`."""
+        """Put decoded photos on disk, see `PhotoStore.place`."""
         return self._store.place(photos, self._pool)
 
 
@@ -146,5 +102,14 @@ class VectorSource:
         return self._embedder.embed(photos, **self._how)
 
     def place(self, photos: Iterable[str]) -> Found:
-        """Put vectors on disk; see `PhotoSource`."""
+        """Put vectors on disk, see `PhotoEmbedder.place`."""
         return self._embedder.place(photos, self._stores, **self._how)
+
+
+PhotoSource = PixelSource | VectorSource
+"""Reads photos in one way.
+
+Each has ``shape`` and ``dtype`` of what stands in "images" for one view, the ``name`` of what it reads, at the
+beginning of a sentence, ``num_at_once``, how many photos are read before they are handed out, and ``is_kept``, whether
+they may be written to disk. `parts` says what one view is put together from, on disk.
+"""
